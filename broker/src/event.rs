@@ -1,0 +1,168 @@
+//! The words every room shares: plain data that imports nothing of the broker.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+/// Names that the Socket.IO protocol keeps for itself. Relayed to a client, an event of such a name makes its
+/// decoder close the connection (socket.io-parser, `RESERVED_EVENTS`).
+pub(crate) const RESERVED: [&str; 6] = [
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];
+
+/// Attachments of a binary event, in the order of their placeholders.
+pub(crate) type Attachments = Arc<[Bytes]>;
+
+/// One event as it stands between two rooms.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub name: Arc<str>,
+    /// The text of a JSON array: the arguments without the name, checked, never parsed into a tree.
+    pub args: Arc<str>,
+    pub attachments: Attachments,
+}
+
+/// What the policies know about a client.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub user: Option<Arc<str>>,
+    pub attributes: Vec<(String, String)>,
+    /// Rooms to join at once.
+    pub rooms: Vec<String>,
+}
+
+impl Identity {
+    /// Rooms add up; a user or an attribute set later replaces the earlier one.
+    pub(crate) fn merge(&mut self, later: Identity) {
+        if later.user.is_some() {
+            self.user = later.user;
+        }
+        for (name, value) in later.attributes {
+            match self.attributes.iter_mut().find(|(n, _)| *n == name) {
+                Some((_, old)) => *old = value,
+                None => self.attributes.push((name, value)),
+            }
+        }
+        for room in later.rooms {
+            if !self.rooms.contains(&room) {
+                self.rooms.push(room);
+            }
+        }
+    }
+
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// What a client is told when something of its is refused; everywhere the same object.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct Denial {
+    pub code: String,
+    pub message: String,
+    /// The policy that denied; `null` when the broker itself did.
+    pub policy: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u32>,
+    /// The socket is closed after it has been told.
+    #[serde(skip)]
+    pub disconnect: bool,
+}
+
+/// The codes with which the broker itself denies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    NoRoute,
+    ReservedEvent,
+    InvalidPacket,
+    TooLarge,
+    PolicyFailed,
+    Overloaded,
+    Draining,
+}
+
+impl Code {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Code::NoRoute => "no_route",
+            Code::ReservedEvent => "reserved_event",
+            Code::InvalidPacket => "invalid_packet",
+            Code::TooLarge => "too_large",
+            Code::PolicyFailed => "policy_failed",
+            Code::Overloaded => "overloaded",
+            Code::Draining => "draining",
+        }
+    }
+}
+
+impl Denial {
+    /// A denial by the broker itself.
+    pub(crate) fn broker(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code: code.as_str().to_owned(),
+            message: message.into(),
+            policy: None,
+            data: None,
+            retry_after_ms: None,
+            disconnect: false,
+        }
+    }
+}
+
+/// What the pipeline decided about an event.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// Goes on to the router, with these arguments instead of its own if a policy replaced them.
+    Pass(Option<Arc<str>>),
+    Deny(Denial),
+    /// Delivered to no one; an ack is answered as if it had been.
+    Drop,
+}
+
+/// What the router makes of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Emit { name: Arc<str>, to: Recipients },
+    Join(String),
+    Leave(String),
+    Ignore,
+}
+
+/// Who receives an emitted event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Recipients {
+    All,
+    Others,
+    Sender,
+    /// Every room of the sender.
+    SenderRooms { include_sender: bool },
+    Room { name: String, include_sender: bool },
+}
+
+/// What is known of a client from its handshake on; fixed for the life of its connection.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// A number of the broker's own: policies and logs tell sockets apart by it.
+    pub token: u64,
+    /// The start of the transport's session id: enough to find a client in its own log, too little to post in its
+    /// name (whoever knows the whole id of a polling session can).
+    pub id: String,
+    pub address: IpAddr,
+    pub headers: http::HeaderMap,
+    /// The query of the handshake request, as it came.
+    pub query: String,
+    pub since: Instant,
+}

@@ -1,0 +1,1 @@
+//! Sluice, a standalone Socket.IO event broker.
