@@ -1,1 +1,4 @@
 //! Sluice, a standalone Socket.IO event broker.
+
+mod event;
+mod state;

@@ -1,0 +1,213 @@
+//! State that policies share: token buckets and windows, kept by the host so that it outlives an instance and a
+//! reload, and so that every reactor counts in the same place.
+//!
+//! Imports nothing of the broker. Time comes in as an argument, in milliseconds of one monotonic [`Clock`].
+
+mod bucket;
+mod shard;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::{Mutex, RwLock};
+
+pub(crate) use bucket::{BucketRule, Decision, RuleError};
+use shard::{Key, KeyRef, Shard};
+
+/// Milliseconds since the start of the process's [`Clock`].
+pub(crate) type Millis = u64;
+
+/// Keys (bucket and subject) a policy may have before one has to go. What goes first is what loses nothing: keys
+/// whose limit has recovered in full. Only when none of those is in sight is a live one evicted, the one that is
+/// nearest to recovery: **its limit starts afresh**, which is counted.
+pub(crate) const MAX_KEYS: usize = 100_000;
+
+/// Enough that reactors seldom meet at a lock, few enough that a shard's share of [`MAX_KEYS`] is a fair one.
+const SHARDS: usize = 32;
+
+/// Bucket names remembered for [`PolicyState::forget_socket`]; a policy that goes through more in its reloads
+/// leaves keys behind, which recover or are evicted.
+const MAX_SOCKET_BUCKETS: usize = 1024;
+
+/// The one clock that [`Millis`] are read from: monotonic, so that setting the machine's time moves no limit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn now(&self) -> Millis {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Whom a bucket counts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum SubjectKey {
+    /// The broker's own number of a socket; never used again, so its keys go with it.
+    Socket(u64),
+    User(Arc<str>),
+    Address(IpAddr),
+    Namespace(Arc<str>),
+    Global,
+}
+
+/// The state of every policy of the process, by policy name.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    policies: RwLock<HashMap<Arc<str>, Arc<PolicyState>>>,
+}
+
+/// What a policy's state takes up, for the metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub policy: Arc<str>,
+    pub keys: usize,
+    /// Live limits that had to start afresh since the process began.
+    pub evicted: u64,
+}
+
+// === impl Store ===
+
+impl Store {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// The state that belongs to a policy's name: the same one after a reload, and after the policy was gone.
+    pub(crate) fn policy(&self, name: &str) -> Arc<PolicyState> {
+        if let Some(state) = self.policies.read().get(name) {
+            return Arc::clone(state);
+        }
+        Arc::clone(self.policies.write().entry(name.into()).or_default())
+    }
+
+    /// Drops what was counted for a socket that is gone.
+    pub(crate) fn forget_socket(&self, token: u64) {
+        for state in self.policies.read().values() {
+            state.forget_socket(token);
+        }
+    }
+
+    pub(crate) fn usage(&self) -> Vec<Usage> {
+        self.policies
+            .read()
+            .iter()
+            .map(|(policy, state)| Usage {
+                policy: Arc::clone(policy),
+                keys: state.keys(),
+                evicted: state.evicted(),
+            })
+            .collect()
+    }
+}
+
+/// The buckets of one policy.
+#[derive(Debug)]
+pub(crate) struct PolicyState {
+    hasher: foldhash::quality::RandomState,
+    /// A mutex each, not a lock-free map: a take reads, decides and writes a few words, and the decision has to be
+    /// one step for everyone who takes from that key. Nothing waits inside.
+    shards: Box<[Mutex<Shard>]>,
+    /// Names of the buckets that count sockets. Written when such a bucket is first used.
+    socket_buckets: RwLock<Vec<Arc<str>>>,
+}
+
+// === impl PolicyState ===
+
+impl Default for PolicyState {
+    fn default() -> Self {
+        Self::with_capacity(MAX_KEYS)
+    }
+}
+
+impl PolicyState {
+    fn with_capacity(keys: usize) -> Self {
+        let hasher = foldhash::quality::RandomState::default();
+        let shards = (0..SHARDS)
+            .map(|_| Mutex::new(Shard::new(keys.div_ceil(SHARDS), hasher.clone())))
+            .collect();
+        Self {
+            hasher,
+            shards,
+            socket_buckets: RwLock::default(),
+        }
+    }
+
+    /// Takes `cost` from the bucket that `rule` names, for `subject`: all of it or nothing, atomically. A cost of 0
+    /// only looks. When the rule's numbers have changed since the last take, the state is kept: tokens are cut to
+    /// the new burst, what is in the window counts against the new limit. A bucket that becomes a window, or the
+    /// reverse, starts afresh.
+    pub(crate) fn take(
+        &self,
+        rule: &BucketRule,
+        subject: &SubjectKey,
+        cost: u32,
+        now: Millis,
+    ) -> Decision {
+        let key = KeyRef {
+            bucket: &rule.name,
+            subject,
+        };
+        let hash = self.hasher.hash_one(key);
+        let (decision, created) = self.shard(hash).lock().take(hash, key, rule, cost, now);
+        if created && matches!(subject, SubjectKey::Socket(_)) {
+            self.remember_socket_bucket(&rule.name);
+        }
+        decision
+    }
+
+    pub(crate) fn forget_socket(&self, token: u64) {
+        let subject = SubjectKey::Socket(token);
+        for bucket in self.socket_buckets.read().iter() {
+            let key = KeyRef {
+                bucket,
+                subject: &subject,
+            };
+            let hash = self.hasher.hash_one(key);
+            self.shard(hash).lock().remove(key);
+        }
+    }
+
+    pub(crate) fn keys(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    pub(crate) fn evicted(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.lock().evicted()).sum()
+    }
+
+    fn shard(&self, hash: u64) -> &Mutex<Shard> {
+        // From the middle of the hash: the map inside the shard uses the bits of both ends. The length is never 0.
+        &self.shards[(hash >> 32) as usize % self.shards.len()]
+    }
+
+    fn remember_socket_bucket(&self, name: &Arc<str>) {
+        if self.socket_buckets.read().contains(name) {
+            return;
+        }
+        let mut names = self.socket_buckets.write();
+        if !names.contains(name) {
+            if names.len() == MAX_SOCKET_BUCKETS {
+                names.remove(0);
+            }
+            names.push(Arc::clone(name));
+        }
+    }
+}
+
+impl From<KeyRef<'_>> for Key {
+    fn from(key: KeyRef<'_>) -> Self {
+        Self {
+            bucket: Arc::clone(key.bucket),
+            subject: key.subject.clone(),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! A part of a policy's buckets behind one lock, and what happens when it is full.
+
+use std::sync::Arc;
+
+use indexmap::map::RawEntryApiV1;
+use indexmap::map::raw_entry_v1::RawEntryMut;
+use indexmap::{Equivalent, IndexMap};
+
+use super::bucket::{BucketRule, Cell, Decision};
+use super::{Millis, SubjectKey};
+
+/// Keys looked at by an insertion, so that recovered ones go as fast as new ones come, without a task that sweeps.
+const SWEPT: usize = 2;
+
+/// Keys looked at for one to evict, once there is no room.
+const CANDIDATES: usize = 16;
+
+/// Time stamps of windows that a shard keeps exactly; with more, the windows that want another are kept coarsely
+/// (see [`Cell::take`]). 4 million stamps a policy, 64 MB.
+const MAX_STAMPS: usize = 131_072;
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub bucket: Arc<str>,
+    pub subject: SubjectKey,
+}
+
+/// A [`Key`] that is only borrowed: hashes and compares the same, and costs no reference count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct KeyRef<'a> {
+    pub bucket: &'a Arc<str>,
+    pub subject: &'a SubjectKey,
+}
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        (Arc::ptr_eq(self.bucket, &key.bucket) || *self.bucket == key.bucket)
+            && *self.subject == key.subject
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Shard {
+    cells: IndexMap<Key, Cell, foldhash::quality::RandomState>,
+    capacity: usize,
+    /// Where the next look for recovered keys begins.
+    hand: usize,
+    stamps: usize,
+    evicted: u64,
+}
+
+// === impl Shard ===
+
+impl Shard {
+    pub(super) fn new(capacity: usize, hasher: foldhash::quality::RandomState) -> Self {
+        Self {
+            cells: IndexMap::with_hasher(hasher),
+            capacity: capacity.max(1),
+            hand: 0,
+            stamps: 0,
+            evicted: 0,
+        }
+    }
+
+    /// The decision, and whether the key is new.
+    pub(super) fn take(
+        &mut self,
+        hash: u64,
+        key: KeyRef<'_>,
+        rule: &BucketRule,
+        cost: u32,
+        now: Millis,
+    ) -> (Decision, bool) {
+        let tight = self.stamps >= MAX_STAMPS;
+        if let RawEntryMut::Occupied(mut entry) = self
+            .cells
+            .raw_entry_mut_v1()
+            .from_key_hashed_nocheck(hash, &key)
+        {
+            let cell = entry.get_mut();
+            let before = cell.stamps();
+            let decision = cell.take(rule, cost, now, tight);
+            self.stamps = self.stamps + cell.stamps() - before;
+            return (decision, false);
+        }
+        let mut cell = Cell::new(rule, now);
+        let decision = cell.take(rule, cost, now, tight);
+        if cost == 0 || !decision.allowed {
+            // Nothing was taken, so there is nothing to remember.
+            return (decision, false);
+        }
+        self.make_room(now);
+        self.stamps += cell.stamps();
+        if let RawEntryMut::Vacant(entry) = self
+            .cells
+            .raw_entry_mut_v1()
+            .from_key_hashed_nocheck(hash, &key)
+        {
+            entry.insert_hashed_nocheck(hash, key.into(), cell);
+        }
+        (decision, true)
+    }
+
+    pub(super) fn remove(&mut self, key: KeyRef<'_>) {
+        if let Some(cell) = self.cells.swap_remove(&key) {
+            self.stamps -= cell.stamps();
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    pub(super) fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    #[cfg(test)]
+    pub(super) fn stamps(&self) -> usize {
+        self.stamps
+    }
+
+    fn make_room(&mut self, now: Millis) {
+        let full = self.cells.len() >= self.capacity;
+        let mut nearest: Option<(Millis, usize)> = None;
+        for _ in 0..if full { CANDIDATES } else { SWEPT } {
+            if self.hand >= self.cells.len() {
+                self.hand = 0;
+            }
+            let Some((_, cell)) = self.cells.get_index(self.hand) else {
+                return;
+            };
+            let recovers = cell.recovers_at();
+            if recovers <= now {
+                // The last one takes its place, so the hand stays.
+                self.remove_index(self.hand);
+                if full {
+                    return;
+                }
+                continue;
+            }
+            if nearest.is_none_or(|(at, _)| recovers < at) {
+                nearest = Some((recovers, self.hand));
+            }
+            self.hand += 1;
+        }
+        if let (true, Some((_, index))) = (full, nearest) {
+            self.remove_index(index);
+            self.evicted += 1;
+        }
+    }
+
+    fn remove_index(&mut self, index: usize) {
+        if let Some((_, cell)) = self.cells.swap_remove_index(index) {
+            self.stamps -= cell.stamps();
+        }
+    }
+}
