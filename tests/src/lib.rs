@@ -1,0 +1,56 @@
+//! The harness of the scenarios: it starts the real binary on free ports and drives it with real clients.
+//!
+//! - [`Broker`] runs the binary with a configuration of its own and reads its log as records;
+//! - [`Driver`] runs the official JavaScript client, or python-socketio, as a process that does what it is told;
+//! - [`raw`] speaks Engine.IO by hand, for what no well-behaved client sends;
+//! - [`Nats`] runs a real NATS server.
+//!
+//! Nothing here sleeps for a while and hopes: every wait names what it waits for and ends with [`PATIENCE`].
+//! What `cargo xtask test` prepares is found through the `SLUICE_TEST_*` variables.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a harness fails the test that uses it by panicking"
+)]
+
+mod broker;
+mod driver;
+pub mod http;
+pub mod jwt;
+mod logs;
+mod metrics;
+mod nats;
+mod process;
+pub mod raw;
+mod wait;
+
+pub use broker::{Broker, Exited, Setup};
+pub use driver::{Client, Driver, Flood, Notice, Pending, Refusal};
+pub use logs::{Logs, Record};
+pub use metrics::Metrics;
+pub use nats::Nats;
+pub use wait::{PATIENCE, eventually};
+
+use std::path::PathBuf;
+
+/// What `cargo xtask test` has put into a variable.
+///
+/// # Panics
+///
+/// When it has not: the message says which command to run.
+pub fn prepared(variable: &str) -> PathBuf {
+    match std::env::var_os(variable) {
+        Some(value) => PathBuf::from(value),
+        None => panic!(
+            "{variable} is not set: run `cargo xtask test`, which prepares what the scenarios need"
+        ),
+    }
+}
+
+/// The bytes of a policy that `cargo xtask test` has built.
+pub fn policy(name: &str) -> Vec<u8> {
+    let path = prepared("SLUICE_TEST_POLICIES").join(format!("{name}.wasm"));
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}: run `cargo xtask test`", path.display()))
+}

@@ -1,1 +1,48 @@
-fn main() {}
+//! All set-up of the project: what is missing is installed, what is stale is built, then the thing asked for runs.
+//!
+//! `workspace` knows where things are and runs programs; `setup` installs; `policies` builds the modules; `dev` and
+//! `test` are the two commands that the README opens with; `page` serves the example's page; `probe` asks it.
+
+mod dev;
+mod page;
+mod policies;
+mod probe;
+mod setup;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Build, show and test Sluice")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the chat example: broker, policies, page, and tokens to open it with.
+    Dev(dev::Options),
+    /// Install what the tests need and run all of them.
+    Test(test::Options),
+    /// Build all policies (first-party, examples, fixtures of the tests) into target/policies.
+    Policies,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Dev(options) => dev::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Policies => policies::build_all().map(|folder| println!("{}", folder.display())),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

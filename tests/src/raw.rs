@@ -1,0 +1,264 @@
+//! Engine.IO by hand, for clients that do what no library lets them do.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tungstenite::error::ProtocolError;
+use tungstenite::protocol::frame::Frame;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::{Error, Message, WebSocket};
+
+use crate::{PATIENCE, http};
+
+/// What arrived on a WebSocket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packet {
+    Text(String),
+    Binary(Vec<u8>),
+    /// The connection has ended; the code of a close frame, where one came.
+    Closed(Option<u16>),
+}
+
+/// A WebSocket to the broker.
+pub struct Socket {
+    inner: WebSocket<TcpStream>,
+    /// The session id that the handshake gave.
+    pub sid: String,
+    /// The whole answer of the handshake.
+    pub handshake: Value,
+}
+
+impl Socket {
+    /// Upgrades, and reads the Engine.IO handshake. `query` is added to the address as it is.
+    ///
+    /// # Panics
+    ///
+    /// When the broker refuses.
+    pub fn open(to: SocketAddr, query: &str) -> Self {
+        let mut socket = Self {
+            inner: upgrade(to, query, &[]).expect("an upgrade"),
+            sid: String::new(),
+            handshake: Value::Null,
+        };
+        let Packet::Text(text) = socket.read() else {
+            panic!("no handshake")
+        };
+        let json = text
+            .strip_prefix('0')
+            .unwrap_or_else(|| panic!("no handshake: {text}"));
+        socket.handshake = serde_json::from_str(json).expect("JSON in the handshake");
+        socket.sid = socket.handshake["sid"]
+            .as_str()
+            .expect("a session id")
+            .to_owned();
+        socket
+    }
+
+    /// Joins the namespace `/` and waits for the answer.
+    ///
+    /// # Panics
+    ///
+    /// When it is not let in.
+    #[must_use]
+    pub fn connected(mut self) -> Self {
+        self.send("40");
+        let answer = self.packet();
+        assert!(
+            matches!(&answer, Packet::Text(text) if text.starts_with("40")),
+            "{answer:?}"
+        );
+        self
+    }
+
+    /// Sends a text message. A connection that the other side has closed swallows it: the next read tells.
+    pub fn send(&mut self, text: &str) {
+        let _ = self.inner.send(Message::text(text));
+    }
+
+    pub fn send_binary(&mut self, bytes: &[u8]) {
+        let _ = self.inner.send(Message::binary(bytes.to_vec()));
+    }
+
+    /// Sends a text message whose bytes need not be text.
+    pub fn send_raw_text(&mut self, bytes: &[u8]) {
+        let frame = Frame::message(bytes.to_vec(), OpCode::Data(Data::Text), true);
+        let _ = self.inner.send(Message::Frame(frame));
+    }
+
+    /// Cuts the connection without a close frame.
+    pub fn shutdown(&mut self) {
+        let _ = self.inner.get_ref().shutdown(std::net::Shutdown::Both);
+    }
+
+    /// The next message; pings of the protocol are shown like any other.
+    ///
+    /// # Panics
+    ///
+    /// When nothing comes within [`PATIENCE`].
+    pub fn read(&mut self) -> Packet {
+        self.read_within(PATIENCE)
+            .expect("a message, or the end of the connection")
+    }
+
+    /// The next message; `None` when nothing has come in that time.
+    pub fn read_within(&mut self, limit: Duration) -> Option<Packet> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            self.inner
+                .get_ref()
+                .set_read_timeout(Some(left))
+                .expect("a timeout");
+            match self.inner.read() {
+                Ok(Message::Text(text)) => return Some(Packet::Text(text.as_str().to_owned())),
+                Ok(Message::Binary(bytes)) => return Some(Packet::Binary(bytes.to_vec())),
+                Ok(Message::Close(frame)) => {
+                    return Some(Packet::Closed(frame.map(|frame| frame.code.into())));
+                }
+                Ok(_) => {}
+                Err(Error::Io(error))
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(
+                    Error::ConnectionClosed
+                    | Error::AlreadyClosed
+                    | Error::Io(_)
+                    | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
+                ) => return Some(Packet::Closed(None)),
+                Err(error) => panic!("the broker broke the protocol: {error}"),
+            }
+        }
+    }
+
+    /// The next message that is no ping; pings are answered.
+    ///
+    /// # Panics
+    ///
+    /// When nothing comes within [`PATIENCE`].
+    pub fn packet(&mut self) -> Packet {
+        loop {
+            match self.read() {
+                Packet::Text(text) if text == "2" => self.send("3"),
+                other => return other,
+            }
+        }
+    }
+
+    /// Waits for the end of the connection, answering pings on the way: what came before it, and the close code.
+    pub fn until_closed(&mut self) -> (Vec<Packet>, Option<u16>) {
+        let mut before = Vec::new();
+        loop {
+            match self.packet() {
+                Packet::Closed(code) => return (before, code),
+                other => before.push(other),
+            }
+        }
+    }
+}
+
+/// The bare upgrade, with headers of the test's own.
+///
+/// # Errors
+///
+/// With the broker's answer when it refuses.
+pub fn upgrade(
+    to: SocketAddr,
+    query: &str,
+    headers: &[(&str, &str)],
+) -> Result<WebSocket<TcpStream>, Box<Error>> {
+    let stream = TcpStream::connect(to).map_err(|error| Box::new(Error::Io(error)))?;
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut request = tungstenite::http::Request::builder()
+        .uri(format!(
+            "ws://{to}/socket.io/?EIO=4&transport=websocket{query}"
+        ))
+        .header("Host", to.to_string())
+        .header("Connection", "Upgrade")
+        .header("Upgrade", "websocket")
+        .header("Sec-WebSocket-Version", "13")
+        .header(
+            "Sec-WebSocket-Key",
+            tungstenite::handshake::client::generate_key(),
+        );
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(()).expect("a request");
+    match tungstenite::client(request, stream) {
+        Ok((socket, _)) => Ok(socket),
+        Err(tungstenite::HandshakeError::Failure(error)) => Err(Box::new(error)),
+        Err(error) => panic!("the upgrade hangs: {error}"),
+    }
+}
+
+/// The status with which an upgrade is refused; 101 when it is not.
+///
+/// # Panics
+///
+/// When there is no answer.
+pub fn upgrade_status(to: SocketAddr, query: &str, headers: &[(&str, &str)]) -> u16 {
+    match upgrade(to, query, headers).map_err(|error| *error) {
+        Ok(_) => 101,
+        Err(Error::Http(response)) => response.status().as_u16(),
+        Err(error) => panic!("no answer to the upgrade: {error}"),
+    }
+}
+
+/// A session over polling.
+pub struct Polling {
+    to: SocketAddr,
+    pub sid: String,
+}
+
+impl Polling {
+    /// The Engine.IO handshake.
+    ///
+    /// # Panics
+    ///
+    /// When the broker refuses.
+    pub fn open(to: SocketAddr) -> Self {
+        let response = http::request(to, "GET", "/socket.io/?EIO=4&transport=polling", &[], &[])
+            .expect("an answer");
+        assert_eq!(response.status, 200, "{response:?}");
+        let text = response.text();
+        let json: Value = serde_json::from_str(text.trim_start_matches('0'))
+            .unwrap_or_else(|error| panic!("{error}: {text}"));
+        Self {
+            to,
+            sid: json["sid"].as_str().expect("a session id").to_owned(),
+        }
+    }
+
+    fn path(&self) -> String {
+        format!("/socket.io/?EIO=4&transport=polling&sid={}", self.sid)
+    }
+
+    /// Posts packets.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks before there is an answer.
+    pub fn post(&self, body: &[u8]) -> std::io::Result<http::Response> {
+        http::request(
+            self.to,
+            "POST",
+            &self.path(),
+            &[("Content-Type", "text/plain;charset=UTF-8")],
+            body,
+        )
+    }
+
+    /// Polls once.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks before there is an answer.
+    pub fn poll(&self) -> std::io::Result<http::Response> {
+        http::request(self.to, "GET", &self.path(), &[], &[])
+    }
+}

@@ -1,0 +1,72 @@
+//! Installs what is missing. Every step is skipped when what it would install is already there.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::workspace::{cargo, output, program, root, run, target, write_if_changed};
+
+const WASM: &str = "wasm32-wasip2";
+
+/// The target that policies are built for.
+pub(crate) fn wasm_target() -> Result<()> {
+    let sysroot = output(program("rustc", "").args(["--print", "sysroot"]))?;
+    if Path::new(sysroot.trim())
+        .join("lib/rustlib")
+        .join(WASM)
+        .is_dir()
+    {
+        return Ok(());
+    }
+    run(program("rustup", "").args(["target", "add", WASM]))
+        .with_context(|| format!("the compilation target {WASM} is missing and cannot be added"))
+}
+
+/// The npm packages of a folder, exactly those of its lock file.
+pub(crate) fn npm(folder: &str) -> Result<()> {
+    let folder = root().join(folder);
+    let lock =
+        std::fs::read(folder.join("package-lock.json")).context("cannot read package-lock.json")?;
+    let stamp = folder.join("node_modules/.sluice-stamp");
+    if is_stamped(&stamp, &lock) {
+        return Ok(());
+    }
+    run(program("npm", &folder).args(["ci", "--no-audit", "--no-fund"]))
+        .context("npm packages cannot be installed (is Node.js there?)")?;
+    write_if_changed(&stamp, &lock)
+}
+
+/// A Python environment with the test client and the NATS server. The folder of its programs.
+pub(crate) fn python() -> Result<PathBuf> {
+    let wanted = root().join("tests/clients/requirements.txt");
+    let requirements = std::fs::read(&wanted).context("cannot read requirements.txt")?;
+    let venv = target()?.join("venv");
+    let programs = venv.join("bin");
+    let stamp = venv.join("sluice-stamp");
+    if is_stamped(&stamp, &requirements) {
+        return Ok(programs);
+    }
+    // A virtual environment, because the system's own Python may refuse packages (PEP 668).
+    run(program("python3", "")
+        .args(["-m", "venv", "--clear"])
+        .arg(&venv))
+    .context("a virtual environment cannot be made (is Python 3 there, with its venv module?)")?;
+    run(program(programs.join("pip"), "")
+        .args(["install", "--quiet", "--requirement"])
+        .arg(&wanted))?;
+    write_if_changed(&stamp, &requirements)?;
+    Ok(programs)
+}
+
+/// The broker, in a profile of cargo's. Its path.
+pub(crate) fn broker(profile: &str) -> Result<PathBuf> {
+    run(cargo().args(["build", "--package", "sluice", "--profile", profile]))?;
+    // Cargo's one exception: the profile `dev` is built into the folder `debug`.
+    let folder = if profile == "dev" { "debug" } else { profile };
+    Ok(target()?.join(folder).join("sluice"))
+}
+
+/// A stamp is a copy of the lock file that was installed.
+fn is_stamped(stamp: &Path, lock: &[u8]) -> bool {
+    std::fs::read(stamp).is_ok_and(|installed| installed == lock)
+}

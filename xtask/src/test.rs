@@ -1,0 +1,46 @@
+//! `cargo xtask test`: everything that proves the product, on a machine that has nothing of ours.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::workspace::{self, cargo, root};
+use crate::{policies, setup};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Run only tests whose name contains this.
+    filter: Option<String>,
+    /// Arguments for the test runner, after `--`.
+    #[arg(last = true)]
+    runner: Vec<String>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    setup::npm("tests/clients")?;
+    let python = setup::python()?;
+    let modules = policies::build_all()?;
+    let broker = setup::broker("dev")?;
+    // Documentation tests first: cargo ends them with an empty summary, and the last one printed should count.
+    if options.filter.is_none() {
+        workspace::run(cargo().args(["test", "--workspace", "--doc"]))?;
+    }
+    let mut tests = cargo();
+    tests
+        .args(["test", "--workspace", "--lib", "--bins", "--tests"])
+        .args(&options.filter)
+        .arg("--")
+        .args(&options.runner)
+        .env("SLUICE_TEST_BIN", broker)
+        .env("SLUICE_TEST_POLICIES", modules)
+        .env(
+            "SLUICE_TEST_NODE_CLIENT",
+            root().join("tests/clients/driver.mjs"),
+        )
+        .env("SLUICE_TEST_PYTHON", python.join("python"))
+        .env(
+            "SLUICE_TEST_PYTHON_CLIENT",
+            root().join("tests/clients/driver.py"),
+        )
+        .env("SLUICE_TEST_NATS", python.join("nats-server"));
+    workspace::run(&mut tests)
+}
