@@ -1,4 +1,5 @@
 //! Sluice, a standalone Socket.IO event broker.
 
 mod event;
+mod packet;
 mod state;
