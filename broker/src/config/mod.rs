@@ -1,0 +1,194 @@
+//! What the operator has set: one file a section, read into types that are valid, with all mistakes at once.
+//!
+//! A configuration file, then the variables `SLUICE_…`, then what a `.env` file says of them, are merged by the `config`
+//! crate. [`section::Section`] walks the result: every key is declared in one place with its type, default and meaning,
+//! from which `sluice config` prints its lists too. Nothing here opens a socket or loads a policy.
+
+mod admin;
+mod cors;
+mod describe;
+mod drop_in;
+mod env;
+mod expand;
+mod file;
+mod namespace;
+mod nearest;
+mod overlay;
+mod plugins;
+mod policy;
+mod problem;
+mod reader;
+mod route;
+mod secret;
+mod section;
+mod server;
+mod setting;
+mod telemetry;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use ::config::{Map, Value, ValueKind};
+
+pub(crate) use admin::Admin;
+pub(crate) use cors::{Cors, Origins};
+pub(crate) use drop_in::{DropIn, drop_in};
+pub(crate) use env::{Env, FILE_VARIABLE};
+pub(crate) use namespace::Namespace;
+pub(crate) use plugins::Plugins;
+pub(crate) use policy::{Capability, Failure, Mode, OnError, Policy};
+pub(crate) use problem::{Problem, Problems};
+pub(crate) use route::{Action, RoomSource, Route, To};
+pub(crate) use secret::Secret;
+pub(crate) use server::{Server, SlowClient, Transports};
+pub(crate) use telemetry::{Format, Telemetry};
+
+use file::{File, Layer};
+use reader::Reader;
+use section::Section;
+
+/// A configuration that is valid as far as one can tell without running it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Config {
+    pub server: Server,
+    pub admin: Admin,
+    pub telemetry: Telemetry,
+    pub plugins: Plugins,
+    pub policies: Vec<Policy>,
+    pub namespaces: Vec<Namespace>,
+}
+
+/// A configuration and where it came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded {
+    pub config: Config,
+    /// The files that were read: the configuration file and its `.env`.
+    pub files: Vec<PathBuf>,
+    /// The configuration file.
+    pub path: Option<PathBuf>,
+    /// The environment with that `.env`. Passed to [`load`] again, it reads the file afresh.
+    pub env: Env,
+}
+
+/// Reads the configuration file, if there is one, and the environment.
+pub(crate) fn load(path: Option<&Path>, mut env: Env) -> Result<Loaded, Problems> {
+    let mut problems = Vec::new();
+    let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
+    let dotenv = env.read_file(folder, &mut problems);
+    let overlay = overlay::overlay(&env, &mut problems);
+    let file = match path.map(|path| File::read(path, &mut problems)) {
+        Some(Some(file)) => Some(file),
+        None => None,
+        // What the variables mean depends on the rest, so they are not judged alone.
+        Some(None) => return Err(Problems(problems)),
+    };
+    let merged = merge([
+        file.as_ref().map(|file| file.values.clone()),
+        Some(overlay.values),
+    ])
+    .map_err(|error| Problems(vec![Problem::of_source("configuration", error.to_string())]))?;
+    let mut reader = Reader {
+        env: &env,
+        folder,
+        file: file.as_ref(),
+        overrides: &overlay.origins,
+        problems,
+        hidden: HashSet::new(),
+        entries: None,
+    };
+    let config = Section::root(&mut reader, merged, Config::read);
+    Problems(reader.problems).into_result()?;
+    Ok(Loaded {
+        config,
+        files: path.map(Path::to_owned).into_iter().chain(dotenv).collect(),
+        path: path.map(Path::to_owned),
+        env,
+    })
+}
+
+/// Lays later layers over earlier ones; tables are merged, everything else is replaced.
+fn merge<const N: usize>(
+    layers: [Option<Map<String, Value>>; N],
+) -> Result<Map<String, Value>, ::config::ConfigError> {
+    let mut builder = ::config::Config::builder();
+    for layer in layers.into_iter().flatten() {
+        builder = builder.add_source(Layer(layer));
+    }
+    match builder.build()?.cache.kind {
+        ValueKind::Table(table) => Ok(table),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// A TOML file of every key with its default and meaning.
+pub(crate) fn default_toml() -> String {
+    describe::toml(&entries())
+}
+
+/// Every variable with its default and meaning, in the form of a `.env` file.
+pub(crate) fn default_env() -> String {
+    describe::env(&entries())
+}
+
+/// Every key that is declared, in the order of the declarations.
+fn entries() -> Vec<describe::Entry> {
+    let env = Env::default();
+    let overrides = HashMap::new();
+    let mut reader = Reader {
+        env: &env,
+        folder: Path::new(""),
+        file: None,
+        overrides: &overrides,
+        problems: Vec::new(),
+        hidden: HashSet::new(),
+        entries: Some(Vec::new()),
+    };
+    Section::root(&mut reader, Map::new(), Config::read);
+    reader.entries.unwrap_or_default()
+}
+
+impl Config {
+    fn read(s: &mut Section<'_, '_>) -> Self {
+        let server = s.table(
+            "server",
+            "The listener that clients connect to.",
+            Server::read,
+        );
+        let admin = s.table("admin", "The operator's listener.", |s| {
+            Admin::read(s, &server)
+        });
+        let telemetry = s.table(
+            "telemetry",
+            "What the broker says about itself.",
+            Telemetry::read,
+        );
+        let plugins = s.table("plugins", "Where policies are found.", Plugins::read);
+        s.later(&["cluster"]);
+        let mut names = Vec::new();
+        let policies = s.each(
+            "policy",
+            "A policy; policies are asked in the order in which they are written.",
+            |s| Policy::read(s, &plugins, &mut names),
+        );
+        let mut paths = namespace::Paths::default();
+        let mut namespaces = s.each(
+            "namespace",
+            "A namespace. Where there is none, `/` relays: `join` and `leave` with the room as first argument, \
+             every other event to all others.",
+            |s| Namespace::read(s, &names, &mut paths),
+        );
+        if namespaces.is_empty() {
+            namespaces = vec![Some(Namespace::relay(&names))];
+        }
+        Self {
+            server,
+            admin,
+            telemetry,
+            plugins,
+            policies: policies.into_iter().flatten().collect(),
+            namespaces: namespaces.into_iter().flatten().collect(),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! `[[policy]]`: one WebAssembly module and the terms on which it runs.
+
+use std::fmt;
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use config::ValueKind;
+
+use super::plugins::Plugins;
+use super::section::Section;
+use super::setting::{Setting, Size, Wrong, names};
+
+/// A configured policy. Its order among the others is the order in which they are asked.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Policy {
+    pub name: String,
+    /// A file that could be opened.
+    pub module: PathBuf,
+    /// A JSON object, handed to the policy as it is.
+    pub config: serde_json::Value,
+    pub mode: Mode,
+    pub on_error: OnError,
+    /// What one call may take.
+    pub timeout: Duration,
+    /// Bytes that one instance may use.
+    pub memory: u64,
+    pub grant: Vec<Capability>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Enforce,
+    /// Its verdicts are counted and not followed.
+    Shadow,
+}
+
+/// What a policy that fails means for whom it was asked about, by hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OnError {
+    pub connect: Failure,
+    pub event: Failure,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Deny,
+    Allow,
+}
+
+/// What a policy may be allowed beside its verdicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Capability {
+    Emit,
+    Rooms,
+    ClusterState,
+    Http,
+}
+
+names!(Mode, "enforce" => Mode::Enforce, "shadow" => Mode::Shadow);
+names!(Failure, "deny" => Failure::Deny, "allow" => Failure::Allow);
+
+const TIMEOUTS: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(1);
+const MEMORIES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 30);
+const LONGEST_NAME: usize = 64;
+pub(super) const NAME: &str = "up to 64 of a-z, 0-9 and -";
+
+/// It is part of metric labels, subjects and file names.
+pub(super) fn is_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+impl Policy {
+    /// Adds its name to `names`, which hold those of the policies before it. `None` means that a problem has been
+    /// reported.
+    pub(super) fn read(
+        s: &mut Section<'_, '_>,
+        plugins: &Plugins,
+        names: &mut Vec<String>,
+    ) -> Option<Self> {
+        let name = s.required::<String>(
+            "name",
+            "chat",
+            "What the policy is called in denials, logs and metrics; its state belongs to this name.",
+        );
+        s.label("policy", "name");
+        if let Some(name) = &name {
+            if !is_name(name) {
+                s.complain("name", "is not a name", Some(NAME));
+            } else if names.contains(name) {
+                s.complain(
+                    "name",
+                    "is the name of an earlier policy already",
+                    Some("another name"),
+                );
+            }
+            names.push(name.clone());
+        }
+        let module = module(s, name.as_deref(), plugins);
+        let policy = Self::read_terms(s);
+        Some(Self {
+            name: name?,
+            module: module?,
+            ..policy
+        })
+    }
+
+    /// The keys that a dropped-in policy has too; its name and module come from elsewhere.
+    pub(super) fn read_terms(s: &mut Section<'_, '_>) -> Self {
+        Self {
+            name: String::new(),
+            module: PathBuf::new(),
+            config: s.json(
+                "config",
+                "The policy's own settings, which it checks itself.",
+            ),
+            mode: s.get(
+                "mode",
+                "enforce",
+                "With shadow, verdicts are counted and not followed.",
+            ),
+            on_error: on_error(s),
+            timeout: timeout(s),
+            memory: memory(s),
+            grant: s.get("grant", "[]", "What the policy may do beside its verdicts."),
+        }
+    }
+}
+
+fn module(s: &mut Section<'_, '_>, name: Option<&str>, plugins: &Plugins) -> Option<PathBuf> {
+    let given = s.optional::<PathBuf>(
+        "module",
+        "policies/chat.wasm",
+        "The component, relative to this file's folder; without it NAME.wasm in plugins.dir.",
+    );
+    let path = match (given, &plugins.dir, name) {
+        (Some(path), _, _) => s.resolve(&path),
+        (None, Some(dir), Some(name)) => dir.join(format!("{name}.wasm")),
+        (None, None, _) if !s.has("module") => {
+            s.report(
+                "module",
+                "is missing, and there is no plugins.dir to look in",
+                Some("a path"),
+            );
+            return None;
+        }
+        _ => return None,
+    };
+    let opened = File::open(&path).and_then(|file| file.metadata());
+    let what = match opened {
+        Ok(metadata) if metadata.is_file() => return Some(path),
+        Ok(_) => "is not a file".to_owned(),
+        Err(error) => format!("cannot be opened: {error}"),
+    };
+    if s.has("module") {
+        s.complain("module", &what, Some("a WebAssembly component"));
+    } else {
+        let hidden = s.hides("plugins.dir") || s.hides(&s.key_of("name"));
+        let path = match hidden {
+            true => "NAME.wasm in plugins.dir".to_owned(),
+            false => format!("`{}`", path.display()),
+        };
+        let what = format!("is not given, and {path} {what}");
+        s.report("module", &what, Some("a WebAssembly component"));
+    }
+    None
+}
+
+fn on_error(s: &mut Section<'_, '_>) -> OnError {
+    const DOC: &str = "What happens when the policy fails; or a table of `connect` and `event`.";
+    if s.is_table("on_error") {
+        return s.table("on_error", DOC, |s| OnError {
+            connect: s.get("connect", "deny", "For a connection."),
+            event: s.get("event", "deny", "For an event."),
+        });
+    }
+    let failure = s.get("on_error", "deny", DOC);
+    OnError {
+        connect: failure,
+        event: failure,
+    }
+}
+
+fn timeout(s: &mut Section<'_, '_>) -> Duration {
+    let timeout = s.get("timeout", "10ms", "The longest that one call may take.");
+    if !TIMEOUTS.contains(&timeout) {
+        s.complain("timeout", "is out of bounds", Some("1ms to 1s"));
+    }
+    timeout
+}
+
+fn memory(s: &mut Section<'_, '_>) -> u64 {
+    let Size(memory) = s.get(
+        "memory",
+        "16MiB",
+        "The most memory that one instance may use.",
+    );
+    if !MEMORIES.contains(&memory) {
+        s.complain("memory", "is out of bounds", Some("1MiB to 1GiB"));
+    }
+    memory
+}
+
+/// Without the configuration, which may hold secrets.
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("name", &self.name)
+            .field("module", &self.module)
+            .field("mode", &self.mode)
+            .field("on_error", &self.on_error)
+            .field("timeout", &self.timeout)
+            .field("memory", &self.memory)
+            .field("grant", &self.grant)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Setting for Vec<Capability> {
+    const EXPECTED: &'static str = r#"a list of "emit", "rooms", "cluster-state" and "http""#;
+    const TYPE: &'static str = "list of emit, rooms, cluster-state, http";
+    const QUOTED: bool = false;
+
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        capabilities(&Vec::from_text(text)?)
+    }
+
+    fn from_value(value: &ValueKind) -> Result<Self, Wrong> {
+        capabilities(&Vec::from_value(value)?)
+    }
+}
+
+fn capabilities(names: &[String]) -> Result<Vec<Capability>, Wrong> {
+    let capability = |name: &String| match name.as_str() {
+        "emit" => Ok(Capability::Emit),
+        "rooms" => Ok(Capability::Rooms),
+        "cluster-state" => Ok(Capability::ClusterState),
+        "http" => Ok(Capability::Http),
+        _ => Err(Wrong::new("holds something else")),
+    };
+    names.iter().map(capability).collect()
+}

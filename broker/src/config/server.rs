@@ -1,0 +1,260 @@
+//! `[server]`: the listener that clients connect to.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use config::ValueKind;
+use http::uri::PathAndQuery;
+
+use super::cors::Cors;
+use super::section::Section;
+use super::setting::{Setting, Size, Wrong};
+
+/// The public side of the broker.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Server {
+    pub listen: SocketAddr,
+    /// Begins with `/`, and does not end with one unless it is one.
+    pub path: String,
+    pub reactors: usize,
+    pub transports: Transports,
+    pub allow_upgrades: bool,
+    pub ping_interval: Duration,
+    pub ping_timeout: Duration,
+    pub upgrade_timeout: Duration,
+    pub connect_timeout: Duration,
+    /// Bytes of one message.
+    pub max_payload: u64,
+    pub max_connections: usize,
+    /// Zero closes all clients at once.
+    pub drain_period: Duration,
+    pub probes: bool,
+    pub cors: Cors,
+    pub slow_client: SlowClient,
+}
+
+/// At least one is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Transports {
+    pub polling: bool,
+    pub websocket: bool,
+}
+
+/// When a client that does not read is let go.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SlowClient {
+    pub max_queued_messages: usize,
+}
+
+const SHORTEST: Duration = Duration::from_millis(1);
+/// Node's timers end at 2³¹ - 1 milliseconds, and so do those of clients, who are told the heartbeat.
+const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+/// More threads than any machine has cores: a slip.
+const MOST_REACTORS: usize = 1024;
+/// Below this not even a handshake passes; above it no message is one.
+const PAYLOADS: std::ops::RangeInclusive<u64> = 1024..=(1 << 30);
+
+impl Server {
+    pub(super) fn read(s: &mut Section<'_, '_>) -> Self {
+        let server = Self {
+            listen: s.get(
+                "listen",
+                "127.0.0.1:3000",
+                "Where clients connect; port 0 takes any free one.",
+            ),
+            path: path(s),
+            reactors: reactors(s),
+            transports: s.get(
+                "transports",
+                r#"["polling", "websocket"]"#,
+                "The transports that clients may use.",
+            ),
+            allow_upgrades: s.get(
+                "allow_upgrades",
+                "true",
+                "Clients that begin with polling may move to WebSocket.",
+            ),
+            ping_interval: period(s, "ping_interval", "25s", "Time between two heartbeats."),
+            ping_timeout: period(
+                s,
+                "ping_timeout",
+                "20s",
+                "Time for the answer to a heartbeat, after which the client is taken for gone.",
+            ),
+            upgrade_timeout: period(
+                s,
+                "upgrade_timeout",
+                "10s",
+                "Time for a move from polling to WebSocket.",
+            ),
+            connect_timeout: period(
+                s,
+                "connect_timeout",
+                "45s",
+                "Time for a new connection to enter a namespace.",
+            ),
+            max_payload: max_payload(s),
+            max_connections: s.get(
+                "max_connections",
+                "100000",
+                "Connections beyond this number are refused.",
+            ),
+            drain_period: drain_period(s),
+            probes: s.get(
+                "probes",
+                "false",
+                "Serves /healthz and /readyz on this listener too.",
+            ),
+            cors: s.table("cors", "Web pages of other origins.", Cors::read),
+            slow_client: s.table(
+                "slow_client",
+                "Clients that do not read what they are sent.",
+                SlowClient::read,
+            ),
+        };
+        s.later(&[
+            "tls",
+            "trusted_proxies",
+            "max_connections_per_ip",
+            "connect_rate",
+            "ack_timeout",
+            "compression",
+        ]);
+        server
+    }
+}
+
+fn path(s: &mut Section<'_, '_>) -> String {
+    let path: String = s.get("path", "/socket.io", "The path of the Socket.IO endpoint.");
+    let is_path = path.parse::<PathAndQuery>().is_ok_and(|p| p.path() == path);
+    if !path.starts_with('/') {
+        s.complain(
+            "path",
+            "does not begin with `/`",
+            Some("a path such as `/socket.io`"),
+        );
+    } else if !is_path {
+        s.complain("path", "is not a path", Some("a path such as `/socket.io`"));
+    }
+    match path.strip_suffix('/') {
+        Some(shorter) if !shorter.is_empty() => shorter.to_owned(),
+        _ => path,
+    }
+}
+
+fn reactors(s: &mut Section<'_, '_>) -> usize {
+    let reactors = s.optional(
+        "reactors",
+        "4",
+        "Threads that serve connections; one for each core unless given.",
+    );
+    if reactors.is_some_and(|reactors| reactors > MOST_REACTORS) {
+        s.complain("reactors", "is too large", Some("1 to 1024"));
+    }
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    reactors.unwrap_or_else(cores)
+}
+
+fn max_payload(s: &mut Section<'_, '_>) -> u64 {
+    let Size(size) = s.get(
+        "max_payload",
+        "1MB",
+        "The largest message, or polling request, that is taken from a client.",
+    );
+    if !PAYLOADS.contains(&size) {
+        s.complain("max_payload", "is out of bounds", Some("1KiB to 1GiB"));
+    }
+    size
+}
+
+fn period(
+    s: &mut Section<'_, '_>,
+    name: &'static str,
+    default: &'static str,
+    doc: &'static str,
+) -> Duration {
+    let value: Duration = s.get(name, default, doc);
+    if !(SHORTEST..=LONGEST).contains(&value) {
+        s.complain(name, "is out of bounds", Some("1ms to 24days"));
+    }
+    value
+}
+
+fn drain_period(s: &mut Section<'_, '_>) -> Duration {
+    let value: Duration = s.get(
+        "drain_period",
+        "10s",
+        "Time over which clients are closed when the broker is told to stop.",
+    );
+    if value > LONGEST {
+        s.complain("drain_period", "is out of bounds", Some("at most 24days"));
+    }
+    value
+}
+
+impl SlowClient {
+    fn read(s: &mut Section<'_, '_>) -> Self {
+        let slow_client = Self {
+            max_queued_messages: s.get(
+                "max_queued_messages",
+                "8192",
+                "A client with more messages waiting than this is disconnected.",
+            ),
+        };
+        s.later(&["max_queued_bytes"]);
+        slow_client
+    }
+}
+
+impl Setting for Transports {
+    const EXPECTED: &'static str = r#"a list of "polling" and "websocket""#;
+    const TYPE: &'static str = "list of polling, websocket";
+    const QUOTED: bool = false;
+
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        Self::from_names(&Vec::from_text(text)?)
+    }
+
+    fn from_value(value: &ValueKind) -> Result<Self, Wrong> {
+        Self::from_names(&Vec::from_value(value)?)
+    }
+}
+
+impl Transports {
+    fn from_names(names: &[String]) -> Result<Self, Wrong> {
+        let mut transports = Self {
+            polling: false,
+            websocket: false,
+        };
+        for name in names {
+            match name.as_str() {
+                "polling" => transports.polling = true,
+                "websocket" => transports.websocket = true,
+                _ => return Err(Wrong::new("holds something else")),
+            }
+        }
+        if names.is_empty() {
+            return Err(Wrong::new("is empty"));
+        }
+        Ok(transports)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transports() {
+        let read = |text| {
+            Transports::from_text(text)
+                .ok()
+                .map(|t| (t.polling, t.websocket))
+        };
+        assert_eq!(read(r#"["websocket"]"#), Some((false, true)));
+        assert_eq!(read(r#"["websocket", "polling"]"#), Some((true, true)));
+        assert_eq!(read("[]"), None);
+        assert_eq!(read(r#"["webtransport"]"#), None);
+        assert_eq!(read("websocket"), None);
+    }
+}

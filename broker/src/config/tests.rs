@@ -1,0 +1,259 @@
+//! Whole configurations, read from a folder of files and a made-up environment.
+
+mod drop_ins;
+mod environment;
+mod formats;
+mod mistakes;
+mod secrets;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// A folder with a configuration, to be loaded.
+struct Folder {
+    dir: TempDir,
+    env: Vec<(&'static str, &'static str)>,
+}
+
+impl Folder {
+    fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            env: Vec::new(),
+        }
+    }
+
+    /// A folder with a `sluice.toml` and a module `a.wasm`.
+    fn toml(text: &str) -> Self {
+        Self::new().file("sluice.toml", text).file("a.wasm", "")
+    }
+
+    fn file(self, name: &str, text: &str) -> Self {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    fn env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.env.push((name, value));
+        self
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn load_file(&self, name: &str) -> Result<Loaded, Problems> {
+        load(Some(&self.path(name)), self.env.iter().copied().collect())
+    }
+
+    fn load(&self) -> Result<Loaded, Problems> {
+        self.load_file("sluice.toml")
+    }
+
+    #[track_caller]
+    fn config(&self) -> Config {
+        match self.load() {
+            Ok(loaded) => loaded.config,
+            Err(problems) => panic!("{problems}"),
+        }
+    }
+
+    /// The lines of the error, with the folder's path taken out.
+    #[track_caller]
+    fn problems(&self) -> Vec<String> {
+        let problems = self.load().map(|loaded| loaded.config).unwrap_err();
+        let here = format!("{}/", self.dir.path().display());
+        let lines = problems.to_string().replace(&here, "");
+        lines.lines().map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn without_anything_it_is_a_relay_on_loopback() {
+    let Loaded {
+        config,
+        files,
+        path,
+        ..
+    } = load(None, Env::default()).unwrap();
+    assert_eq!(
+        config.server.listen,
+        SocketAddr::from(([127, 0, 0, 1], 3000))
+    );
+    assert_eq!(config.server.path, "/socket.io");
+    assert!(config.server.reactors >= 1);
+    assert_eq!(config.server.ping_interval, Duration::from_secs(25));
+    assert_eq!(config.server.max_payload, 1_000_000);
+    assert_eq!(config.server.cors.origins, Origins::SameOrigin);
+    assert_eq!(config.admin.token, None);
+    assert_eq!(config.policies, []);
+    let [namespace] = &config.namespaces[..] else {
+        panic!("{:?}", config.namespaces);
+    };
+    assert_eq!((namespace.path.as_str(), namespace.routes.len()), ("/", 3));
+    assert_eq!(namespace.routes[2].action, Action::Emit { to: To::Others });
+    assert_eq!((files, path), (Vec::new(), None));
+}
+
+#[test]
+fn the_printed_default_is_the_default() {
+    let printed = default_toml();
+    let folder = Folder::toml(&printed);
+    assert_eq!(folder.config(), load(None, Env::default()).unwrap().config);
+    // Each key once, also where the default is not to have it.
+    for key in [
+        "listen",
+        "token",
+        "reactors",
+        "memory",
+        "denial_event",
+        "include_sender",
+    ] {
+        let lines = printed.lines().map(|line| line.trim_start_matches('#'));
+        let count = lines
+            .filter(|line| line.starts_with(&format!("{key} =")))
+            .count();
+        assert!(count >= 1, "{key} is not in\n{printed}");
+    }
+}
+
+#[test]
+fn the_printed_examples_are_valid_too() {
+    let on = default_toml().lines().fold(String::new(), |text, line| {
+        let setting = line.strip_prefix('#').filter(|rest| !rest.starts_with(' '));
+        text + setting.unwrap_or(line) + "\n"
+    });
+    let folder = Folder::toml(&on)
+        .env("ADMIN_TOKEN", "t")
+        .file("policies/chat.wasm", "");
+    // `room` and `to = "others"` exclude each other; everything else may stand together.
+    assert_eq!(
+        folder.problems(),
+        [r"namespace[0].route[0].room (namespace `/chat`, event `*`): has no effect in this route [LINE]"
+            .replace("LINE", &line_of(&on, "room = "))]
+    );
+}
+
+fn line_of(text: &str, start: &str) -> String {
+    let position = text
+        .lines()
+        .position(|line| line.starts_with(start))
+        .unwrap();
+    format!("sluice.toml:{}", position + 1)
+}
+
+#[test]
+fn a_whole_configuration() {
+    let folder = Folder::toml(
+        r##"
+        [server]
+        listen = "0.0.0.0:0"
+        path = "/live/"
+        reactors = 2
+        transports = ["websocket"]
+        ping_interval = "10s"
+        max_payload = "2MiB"
+        drain_period = "0s"
+        [server.cors]
+        origins = ["https://example.com"]
+        credentials = true
+
+        [plugins]
+        dir = "policies"
+
+        [[policy]]
+        name = "a"
+        module = "a.wasm"
+        mode = "shadow"
+        on_error = { connect = "allow" }
+        timeout = "50ms"
+        memory = "32MiB"
+        grant = ["rooms", "cluster-state"]
+        config = { limit = 5 }
+
+        [[policy]]
+        name = "b-2"
+        on_error = "allow"
+
+        [[namespace]]
+        path = "/"
+
+        [[namespace]]
+        path = "/org-{id}"
+        policies = ["b-2"]
+        denial_event = "denied"
+        route = [
+            { event = "chat:*", to = "others", include_sender = true, as = "message" },
+            { event = "to:*", room = "/0/room" },
+            { event = "in", action = "join", room = "lobby" },
+            { event = "mine", to = "rooms", include_sender = true },
+            { event = "*", action = "ignore" },
+        ]
+        "##,
+    )
+    .file("policies/b-2.wasm", "");
+    let config = folder.config();
+    assert_eq!(config.server.path, "/live");
+    assert_eq!(config.server.max_payload, 2 << 20);
+    assert!(!config.server.transports.polling && config.server.transports.websocket);
+    let [a, b] = &config.policies[..] else {
+        panic!("{:?}", config.policies);
+    };
+    assert_eq!(a.module, folder.path("a.wasm"));
+    assert_eq!(a.mode, Mode::Shadow);
+    assert_eq!(
+        (a.on_error.connect, a.on_error.event),
+        (Failure::Allow, Failure::Deny)
+    );
+    assert_eq!((a.timeout, a.memory), (Duration::from_millis(50), 32 << 20));
+    assert_eq!(a.grant, [Capability::Rooms, Capability::ClusterState]);
+    assert_eq!(a.config, serde_json::json!({"limit": 5}));
+    assert_eq!(b.module, folder.path("policies/b-2.wasm"));
+    assert_eq!(
+        (b.on_error.connect, b.on_error.event),
+        (Failure::Allow, Failure::Allow)
+    );
+    assert_eq!((b.timeout, b.memory), (Duration::from_millis(10), 16 << 20));
+    assert_eq!(b.config, serde_json::json!({}));
+    let [root, org] = &config.namespaces[..] else {
+        panic!("{:?}", config.namespaces);
+    };
+    assert_eq!(root.policies, ["a", "b-2"]);
+    assert!(!root.is_pattern() && org.is_pattern());
+    assert_eq!(
+        (&org.policies[..], org.denial_event.as_str()),
+        (&["b-2".to_owned()][..], "denied")
+    );
+    let pointer = RoomSource::Pointer(crate::router::Pointer::parse("/0/room").unwrap());
+    let actions: Vec<_> = org
+        .routes
+        .iter()
+        .map(|route| route.action.clone())
+        .collect();
+    let (room, include_sender) = (RoomSource::Literal("lobby".to_owned()), true);
+    assert_eq!(
+        actions,
+        [
+            Action::Emit { to: To::All },
+            Action::Emit {
+                to: To::Room {
+                    room: pointer,
+                    include_sender: false
+                }
+            },
+            Action::Join { room },
+            Action::Emit {
+                to: To::Rooms { include_sender }
+            },
+            Action::Ignore,
+        ]
+    );
+    assert_eq!(org.routes[0].rename.as_deref(), Some("message"));
+}
