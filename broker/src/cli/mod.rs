@@ -1,0 +1,141 @@
+//! The command line: what `sluice` can be told, and with which exit code it answers.
+
+mod check;
+mod token;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Env, FILE_VARIABLE, Problems};
+
+/// The standalone Socket.IO event broker
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until told to stop
+    Run(Source),
+    /// Show everything that is wrong with the configuration, or what would run
+    Check(Source),
+    /// Print what can be configured
+    Config {
+        #[command(subcommand)]
+        list: List,
+    },
+    /// Make a token for trying things out (JWT, HS256)
+    Token(token::Token),
+}
+
+#[derive(Debug, clap::Args)]
+struct Source {
+    /// The configuration: TOML, YAML or JSON by its extension
+    #[arg(long, value_name = "FILE", env = FILE_VARIABLE)]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum List {
+    /// A TOML file of every key with its default
+    Default,
+    /// Every environment variable with its default
+    Env,
+}
+
+/// Why the process ends with a code other than 0. A wrong command line ends it with 2 before that.
+#[derive(Debug, thiserror::Error)]
+pub enum Exit {
+    /// Something that the operator has to change: the configuration, or a policy that does not load.
+    #[error("{0}")]
+    Configuration(String),
+    /// What must not happen: it is a mistake of the broker's.
+    #[error("internal failure: {0}")]
+    Internal(String),
+    /// Everything else, such as a port that is taken.
+    #[error("{0:#}")]
+    Failed(anyhow::Error),
+}
+
+impl Exit {
+    /// 78 and 70 are EX_CONFIG and EX_SOFTWARE of sysexits.h, by which supervisors tell that a restart is no help.
+    #[must_use]
+    pub fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Configuration(_) => 78,
+            Self::Internal(_) => 70,
+            Self::Failed(_) => 1,
+        })
+    }
+}
+
+impl From<Problems> for Exit {
+    fn from(problems: Problems) -> Self {
+        Self::Configuration(problems.to_string())
+    }
+}
+
+/// An `Exit` that has travelled as an `anyhow::Error` keeps its code.
+impl From<anyhow::Error> for Exit {
+    fn from(error: anyhow::Error) -> Self {
+        error.downcast().unwrap_or_else(Self::Failed)
+    }
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Says why the process has to end with another code than 0.
+pub fn run() -> Result<(), Exit> {
+    match Cli::parse().command {
+        Command::Run(source) => Ok(crate::app::run(source.load()?)?),
+        Command::Check(source) => print(&check::check(&source.load()?)?),
+        Command::Config { list } => print(&match list {
+            List::Default => config::default_toml(),
+            List::Env => config::default_env(),
+        }),
+        Command::Token(token) => print(&format!("{}\n", token.sign()?)),
+    }
+}
+
+impl Source {
+    fn load(&self) -> Result<config::Loaded, Problems> {
+        config::load(self.config.as_deref(), Env::from_process())
+    }
+}
+
+/// A reader that has gone (`sluice config default | head`) is no failure.
+fn print(text: &str) -> Result<(), Exit> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Exit::Failed(error.into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_exit_keeps_its_code_on_the_way() {
+        let error = anyhow::Error::from(Exit::Internal("x".to_owned())).context("on the way");
+        assert!(matches!(Exit::from(error), Exit::Internal(_)));
+        assert!(matches!(Exit::from(anyhow::anyhow!("x")), Exit::Failed(_)));
+    }
+}
