@@ -27,7 +27,8 @@ enum Key {
 }
 
 /// What decoders will make of `text`: with attachments, every object whose `_placeholder` is `true` is replaced by the
-/// attachment that its `num` says, and one that does not exist closes the connection.
+/// attachment that its `num` says, and one that does not exist closes the connection. Objects that JavaScript never
+/// gets to, within a placeholder or under a key that comes again, are held to the same.
 pub(super) fn check(text: &str, attachments: usize) -> Result<(), String> {
     let mut open: Vec<Frame<'_>> = Vec::with_capacity(8);
     let mut at = 0;

@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::Millis;
-
 /// Up to this burst a window keeps every millisecond in which something was taken; above it, and for the length of
 /// a granule, this many granules.
 const EXACT: u32 = 1024;
@@ -60,8 +58,8 @@ pub(super) enum Cell {
 #[derive(Debug)]
 pub(super) struct Tokens {
     tokens: f64,
-    at: Millis,
-    full_at: Millis,
+    at: u64,
+    full_at: u64,
 }
 
 #[derive(Debug, Default)]
@@ -73,14 +71,14 @@ pub(super) struct Window {
     /// Kept in few granules until it is empty again.
     coarse: bool,
     /// The latest time that anyone came with: what has left the window by then stays out of it.
-    seen: Millis,
-    empty_at: Millis,
+    seen: u64,
+    empty_at: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Stamp {
     /// The last take of its granule: so all of it leaves the window when that one does, and never earlier.
-    at: Millis,
+    at: u64,
     count: u32,
 }
 
@@ -121,7 +119,7 @@ impl Decision {
         }
     }
 
-    fn deny(remaining: u32, wait: Millis) -> Self {
+    fn deny(remaining: u32, wait: u64) -> Self {
         Self {
             allowed: false,
             remaining,
@@ -133,7 +131,7 @@ impl Decision {
 // === impl Cell ===
 
 impl Cell {
-    pub(super) fn new(rule: &BucketRule, now: Millis) -> Self {
+    pub(super) fn new(rule: &BucketRule, now: u64) -> Self {
         if rule.window_ms == 0 {
             Self::Tokens(Tokens {
                 tokens: f64::from(rule.burst),
@@ -147,13 +145,7 @@ impl Cell {
 
     /// With `tight`, a window that would need one more time stamp is kept in a 64th of its length from then on: it
     /// may deny that much too early, and never allows more.
-    pub(super) fn take(
-        &mut self,
-        rule: &BucketRule,
-        cost: u32,
-        now: Millis,
-        tight: bool,
-    ) -> Decision {
+    pub(super) fn take(&mut self, rule: &BucketRule, cost: u32, now: u64, tight: bool) -> Decision {
         if matches!(self, Self::Tokens(_)) != (rule.window_ms == 0) {
             *self = Self::new(rule, now);
         }
@@ -164,7 +156,7 @@ impl Cell {
     }
 
     /// From when on it is as if nothing had ever been taken.
-    pub(super) fn recovers_at(&self) -> Millis {
+    pub(super) fn recovers_at(&self) -> u64 {
         match self {
             Self::Tokens(tokens) => tokens.full_at,
             Self::Window(window) => window.empty_at,
@@ -182,7 +174,7 @@ impl Cell {
 // === impl Tokens ===
 
 impl Tokens {
-    fn take(&mut self, rule: &BucketRule, cost: u32, now: Millis) -> Decision {
+    fn take(&mut self, rule: &BucketRule, cost: u32, now: u64) -> Decision {
         // Threads read the clock before they get here, so it can seem to go back.
         let now = now.max(self.at);
         let burst = f64::from(rule.burst);
@@ -200,7 +192,7 @@ impl Tokens {
         }
         // Nothing is written, so that no rounding adds up while a client keeps asking.
         let wait = if cost > rule.burst {
-            Millis::MAX
+            u64::MAX
         } else {
             wait(missing, per_ms)
         };
@@ -212,13 +204,13 @@ fn whole(tokens: f64) -> u32 {
     (tokens + ROUNDING) as u32
 }
 
-/// Milliseconds until `missing` tokens have come back.
-fn wait(missing: f64, per_ms: f64) -> Millis {
+/// u64econds until `missing` tokens have come back.
+fn wait(missing: f64, per_ms: f64) -> u64 {
     if missing <= ROUNDING {
         return 0;
     }
     // Dividing by 0 gives infinity, which the conversion cuts to the largest number: never.
-    (((missing - ROUNDING) / per_ms).ceil() as Millis).max(1)
+    (((missing - ROUNDING) / per_ms).ceil() as u64).max(1)
 }
 
 // === impl Window ===
@@ -226,8 +218,8 @@ fn wait(missing: f64, per_ms: f64) -> Millis {
 impl Window {
     /// A take at `t` is in the window until `t + window_ms`, and no longer at that moment: any stretch of that
     /// length that includes one of its ends has at most `burst`.
-    fn take(&mut self, rule: &BucketRule, cost: u32, now: Millis, tight: bool) -> Decision {
-        let window = Millis::from(rule.window_ms);
+    fn take(&mut self, rule: &BucketRule, cost: u32, now: u64, tight: bool) -> Decision {
+        let window = u64::from(rule.window_ms);
         let now = now.max(self.seen);
         self.seen = now;
         self.slide(window, now);
@@ -242,7 +234,7 @@ impl Window {
         Decision::allow(left - cost)
     }
 
-    fn slide(&mut self, window: Millis, now: Millis) {
+    fn slide(&mut self, window: u64, now: u64) {
         while let Some(first) = self.stamps.front() {
             if first.at.saturating_add(window) > now {
                 break;
@@ -258,7 +250,7 @@ impl Window {
         }
     }
 
-    fn push(&mut self, rule: &BucketRule, cost: u32, now: Millis, tight: bool) {
+    fn push(&mut self, rule: &BucketRule, cost: u32, now: u64, tight: bool) {
         self.taken += cost;
         if self.extend(granule(rule, self.coarse), cost, now) {
             return;
@@ -278,7 +270,7 @@ impl Window {
     }
 
     /// Adds to the newest stamp if that is of the same granule.
-    fn extend(&mut self, granule: Millis, cost: u32, now: Millis) -> bool {
+    fn extend(&mut self, granule: u64, cost: u32, now: u64) -> bool {
         match self.stamps.back_mut() {
             Some(last) if last.at / granule == now / granule => {
                 last.at = now;
@@ -289,7 +281,7 @@ impl Window {
         }
     }
 
-    fn regroup(&mut self, granule: Millis) {
+    fn regroup(&mut self, granule: u64) {
         let fine = std::mem::take(&mut self.stamps);
         for stamp in fine {
             if !self.extend(granule, stamp.count, stamp.at) {
@@ -299,26 +291,26 @@ impl Window {
     }
 
     /// How long until `cost` fits.
-    fn wait(&self, rule: &BucketRule, cost: u32, now: Millis) -> Millis {
+    fn wait(&self, rule: &BucketRule, cost: u32, now: u64) -> u64 {
         if cost > rule.burst {
-            return Millis::MAX;
+            return u64::MAX;
         }
         let mut taken = self.taken;
         for stamp in &self.stamps {
             taken -= stamp.count;
             if taken <= rule.burst - cost {
-                return (stamp.at + Millis::from(rule.window_ms)).saturating_sub(now);
+                return (stamp.at + u64::from(rule.window_ms)).saturating_sub(now);
             }
         }
         0
     }
 }
 
-fn granule(rule: &BucketRule, coarse: bool) -> Millis {
+fn granule(rule: &BucketRule, coarse: bool) -> u64 {
     let granules = match (coarse, rule.burst) {
         (true, _) => COARSE,
         (false, 0..=EXACT) => return 1,
         (false, _) => EXACT,
     };
-    Millis::from(rule.window_ms.div_ceil(granules)).max(1)
+    u64::from(rule.window_ms.div_ceil(granules)).max(1)
 }

@@ -1,7 +1,7 @@
 //! State that policies share: token buckets and windows, kept by the host so that it outlives an instance and a
 //! reload, and so that every reactor counts in the same place.
 //!
-//! Imports nothing of the broker. Time comes in as an argument, in milliseconds of one monotonic [`Clock`].
+//! Imports nothing of the broker. Time comes in as an argument, as [`Millis`].
 
 mod bucket;
 mod shard;
@@ -11,7 +11,7 @@ mod tests;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
@@ -19,8 +19,9 @@ use parking_lot::{Mutex, RwLock};
 pub(crate) use bucket::{BucketRule, Decision, RuleError};
 use shard::{Key, KeyRef, Shard};
 
-/// Milliseconds since the start of the process's [`Clock`].
-pub(crate) type Millis = u64;
+/// A moment, in milliseconds of one monotonic clock: setting the machine's time moves no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Millis(u64);
 
 /// Keys (bucket and subject) a policy may have before one has to go. What goes first is what loses nothing: keys
 /// whose limit has recovered in full. Only when none of those is in sight is a live one evicted, the one that is
@@ -33,20 +34,6 @@ const SHARDS: usize = 32;
 /// Bucket names remembered for [`PolicyState::forget_socket`]; a policy that goes through more in its reloads
 /// leaves keys behind, which recover or are evicted.
 const MAX_SOCKET_BUCKETS: usize = 1024;
-
-/// The one clock that [`Millis`] are read from: monotonic, so that setting the machine's time moves no limit.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Clock(Instant);
-
-impl Clock {
-    pub(crate) fn new() -> Self {
-        Self(Instant::now())
-    }
-
-    pub(crate) fn now(&self) -> Millis {
-        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-}
 
 /// Whom a bucket counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -72,6 +59,15 @@ pub(crate) struct Usage {
     pub keys: usize,
     /// Live limits that had to start afresh since the process began.
     pub evicted: u64,
+}
+
+// === impl Millis ===
+
+impl Millis {
+    pub(crate) fn now() -> Self {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        Self(u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
 }
 
 // === impl Store ===
@@ -157,7 +153,7 @@ impl PolicyState {
             subject,
         };
         let hash = self.hasher.hash_one(key);
-        let (decision, created) = self.shard(hash).lock().take(hash, key, rule, cost, now);
+        let (decision, created) = self.shard(hash).lock().take(hash, key, rule, cost, now.0);
         if created && matches!(subject, SubjectKey::Socket(_)) {
             self.remember_socket_bucket(&rule.name);
         }

@@ -6,8 +6,8 @@ use indexmap::map::RawEntryApiV1;
 use indexmap::map::raw_entry_v1::RawEntryMut;
 use indexmap::{Equivalent, IndexMap};
 
+use super::SubjectKey;
 use super::bucket::{BucketRule, Cell, Decision};
-use super::{Millis, SubjectKey};
 
 /// Keys looked at by an insertion, so that recovered ones go as fast as new ones come, without a task that sweeps.
 const SWEPT: usize = 2;
@@ -69,7 +69,7 @@ impl Shard {
         key: KeyRef<'_>,
         rule: &BucketRule,
         cost: u32,
-        now: Millis,
+        now: u64,
     ) -> (Decision, bool) {
         let tight = self.stamps >= MAX_STAMPS;
         if let RawEntryMut::Occupied(mut entry) = self
@@ -120,9 +120,9 @@ impl Shard {
         self.stamps
     }
 
-    fn make_room(&mut self, now: Millis) {
+    fn make_room(&mut self, now: u64) {
         let full = self.cells.len() >= self.capacity;
-        let mut nearest: Option<(Millis, usize)> = None;
+        let mut nearest: Option<(u64, usize)> = None;
         for _ in 0..if full { CANDIDATES } else { SWEPT } {
             if self.hand >= self.cells.len() {
                 self.hand = 0;

@@ -38,6 +38,12 @@ fn denied(remaining: u32, retry_after_ms: u32) -> Decision {
     }
 }
 
+impl PolicyState {
+    fn take_at(&self, rule: &BucketRule, subject: &SubjectKey, cost: u32, now: u64) -> Decision {
+        self.take(rule, subject, cost, Millis(now))
+    }
+}
+
 /// A small generator, so that a failure is the same at every run.
 struct Random(u64);
 
@@ -54,38 +60,41 @@ impl Random {
 fn a_bucket_empties_and_refills() {
     let state = PolicyState::default();
     let (rule, who) = (tokens(2, 10.0), user("a"));
-    assert_eq!(state.take(&rule, &who, 1, 0), allowed(1));
-    assert_eq!(state.take(&rule, &who, 1, 0), allowed(0));
-    assert_eq!(state.take(&rule, &who, 1, 0), denied(0, 100));
-    assert_eq!(state.take(&rule, &who, 1, 60), denied(0, 40));
-    assert_eq!(state.take(&rule, &who, 1, 99), denied(0, 1));
-    assert_eq!(state.take(&rule, &who, 1, 100), allowed(0));
-    assert_eq!(state.take(&rule, &who, 2, 10_000), allowed(0));
+    assert_eq!(state.take_at(&rule, &who, 1, 0), allowed(1));
+    assert_eq!(state.take_at(&rule, &who, 1, 0), allowed(0));
+    assert_eq!(state.take_at(&rule, &who, 1, 0), denied(0, 100));
+    assert_eq!(state.take_at(&rule, &who, 1, 60), denied(0, 40));
+    assert_eq!(state.take_at(&rule, &who, 1, 99), denied(0, 1));
+    assert_eq!(state.take_at(&rule, &who, 1, 100), allowed(0));
+    assert_eq!(state.take_at(&rule, &who, 2, 10_000), allowed(0));
 }
 
 #[test]
 fn a_cost_is_taken_whole_or_not_at_all() {
     let state = PolicyState::default();
     let (rule, who) = (tokens(10, 1.0), user("a"));
-    assert_eq!(state.take(&rule, &who, 7, 0), allowed(3));
-    assert_eq!(state.take(&rule, &who, 7, 0), denied(3, 4000));
-    assert_eq!(state.take(&rule, &who, 0, 0), allowed(3));
-    assert_eq!(state.take(&rule, &who, 11, 0), denied(3, u32::MAX));
-    assert_eq!(state.take(&rule, &user("b"), 11, 0), denied(10, u32::MAX));
+    assert_eq!(state.take_at(&rule, &who, 7, 0), allowed(3));
+    assert_eq!(state.take_at(&rule, &who, 7, 0), denied(3, 4000));
+    assert_eq!(state.take_at(&rule, &who, 0, 0), allowed(3));
+    assert_eq!(state.take_at(&rule, &who, 11, 0), denied(3, u32::MAX));
+    assert_eq!(
+        state.take_at(&rule, &user("b"), 11, 0),
+        denied(10, u32::MAX)
+    );
     let rule = window(10, 1000);
     let who = user("c");
-    assert_eq!(state.take(&rule, &who, 7, 0), allowed(3));
-    assert_eq!(state.take(&rule, &who, 7, 10), denied(3, 990));
-    assert_eq!(state.take(&rule, &who, 11, 10), denied(3, u32::MAX));
+    assert_eq!(state.take_at(&rule, &who, 7, 0), allowed(3));
+    assert_eq!(state.take_at(&rule, &who, 7, 10), denied(3, 990));
+    assert_eq!(state.take_at(&rule, &who, 11, 10), denied(3, u32::MAX));
 }
 
 #[test]
 fn a_bucket_without_a_rate_is_never_refilled() {
     let state = PolicyState::default();
     let (rule, who) = (tokens(1, 0.0), user("a"));
-    assert_eq!(state.take(&rule, &who, 1, 0), allowed(0));
+    assert_eq!(state.take_at(&rule, &who, 1, 0), allowed(0));
     assert_eq!(
-        state.take(&rule, &who, 1, 1_000_000_000),
+        state.take_at(&rule, &who, 1, 1_000_000_000),
         denied(0, u32::MAX)
     );
 }
@@ -95,25 +104,30 @@ fn tenths_of_tokens_add_up() {
     let state = PolicyState::default();
     let (rule, who) = (tokens(1, 100.0), user("a"));
     for now in (0..1000).step_by(10) {
-        assert!(state.take(&rule, &who, 1, now).allowed, "at {now}");
-        assert_eq!(state.take(&rule, &who, 1, now + 3), denied(0, 7));
+        assert!(state.take_at(&rule, &who, 1, now).allowed, "at {now}");
+        assert_eq!(state.take_at(&rule, &who, 1, now + 3), denied(0, 7));
     }
 }
 
 #[test]
 fn the_wait_of_a_bucket_is_exact() {
     let mut random = Random(7);
-    for (burst, rate) in [(5, 3.0), (100, 0.7), (3, 1000.0 / 7.0), (1_000_000, 12_345.6)] {
+    for (burst, rate) in [
+        (5, 3.0),
+        (100, 0.7),
+        (3, 1000.0 / 7.0),
+        (1_000_000, 12_345.6),
+    ] {
         let state = PolicyState::default();
         let (rule, who) = (tokens(burst, rate), user("a"));
         let mut now = 0;
         for _ in 0..2000 {
             let cost = 1 + random.below(u64::from(burst)) as u32;
-            let decision = state.take(&rule, &who, cost, now);
+            let decision = state.take_at(&rule, &who, cost, now);
             if !decision.allowed {
-                let then = now + Millis::from(decision.retry_after_ms);
-                assert!(!state.take(&rule, &who, cost, then - 1).allowed);
-                assert!(state.take(&rule, &who, cost, then).allowed);
+                let then = now + u64::from(decision.retry_after_ms);
+                assert!(!state.take_at(&rule, &who, cost, then - 1).allowed);
+                assert!(state.take_at(&rule, &who, cost, then).allowed);
                 now = then;
             }
             now += random.below(50);
@@ -127,7 +141,7 @@ fn never_more_than_the_burst_in_any_window() {
     for burst in [1, 3, 100] {
         let state = PolicyState::default();
         let (rule, who) = (window(burst, 1000), user("a"));
-        let mut taken: Vec<(Millis, u32)> = Vec::new();
+        let mut taken: Vec<(u64, u32)> = Vec::new();
         let mut now = 5;
         for _ in 0..5000 {
             let cost = 1 + random.below(u64::from(burst.min(3))) as u32;
@@ -136,15 +150,15 @@ fn never_more_than_the_burst_in_any_window() {
                 .filter(|(at, _)| at + 1000 > now)
                 .map(|(_, cost)| cost)
                 .sum();
-            let decision = state.take(&rule, &who, cost, now);
+            let decision = state.take_at(&rule, &who, cost, now);
             assert_eq!(decision.allowed, in_window + cost <= burst, "at {now}");
             if decision.allowed {
                 assert_eq!(decision.remaining, burst - in_window - cost);
                 taken.push((now, cost));
             } else {
-                let then = now + Millis::from(decision.retry_after_ms);
+                let then = now + u64::from(decision.retry_after_ms);
                 if random.below(2) == 0 {
-                    assert!(!state.take(&rule, &who, cost, then - 1).allowed);
+                    assert!(!state.take_at(&rule, &who, cost, then - 1).allowed);
                     // Time never goes back, whatever a thread that was late says.
                     now = then;
                     continue;
@@ -160,13 +174,13 @@ fn the_hundred_and_first_in_a_minute_waits_for_the_first_to_leave() {
     let state = PolicyState::default();
     let (rule, who) = (window(100, 60_000), user("a"));
     for i in 0..100 {
-        assert!(state.take(&rule, &who, 1, 1000 + i * 500).allowed);
+        assert!(state.take_at(&rule, &who, 1, 1000 + i * 500).allowed);
     }
-    assert_eq!(state.take(&rule, &who, 1, 51_000), denied(0, 10_000));
-    assert_eq!(state.take(&rule, &who, 1, 60_999), denied(0, 1));
-    assert_eq!(state.take(&rule, &who, 1, 61_000), allowed(0));
-    assert_eq!(state.take(&rule, &who, 1, 61_000), denied(0, 500));
-    assert_eq!(state.take(&rule, &user("b"), 1, 61_000), allowed(99));
+    assert_eq!(state.take_at(&rule, &who, 1, 51_000), denied(0, 10_000));
+    assert_eq!(state.take_at(&rule, &who, 1, 60_999), denied(0, 1));
+    assert_eq!(state.take_at(&rule, &who, 1, 61_000), allowed(0));
+    assert_eq!(state.take_at(&rule, &who, 1, 61_000), denied(0, 500));
+    assert_eq!(state.take_at(&rule, &user("b"), 1, 61_000), allowed(99));
 }
 
 #[test]
@@ -176,7 +190,7 @@ fn a_large_window_is_bounded_and_at_most_a_granule_early() {
     let rule = window(burst, length);
     let mut cell = bucket::Cell::new(&rule, 0);
     let mut random = Random(3);
-    let mut taken: Vec<Millis> = Vec::new();
+    let mut taken: Vec<u64> = Vec::new();
     let mut now = 0;
     for _ in 0..50_000 {
         let in_window = |margin: u64| {
@@ -222,15 +236,15 @@ fn a_window_gives_its_room_back() {
     let state = PolicyState::with_capacity(10);
     let rule = window(1000, 1000);
     for now in 0..1000 {
-        state.take(&rule, &user("a"), 1, now);
+        state.take_at(&rule, &user("a"), 1, now);
     }
     let stamps = |state: &PolicyState| -> usize {
         state.shards.iter().map(|shard| shard.lock().stamps()).sum()
     };
     assert_eq!(stamps(&state), 1000);
-    state.take(&rule, &user("a"), 1, 1500);
+    state.take_at(&rule, &user("a"), 1, 1500);
     assert_eq!(stamps(&state), 500);
-    state.take(&rule, &user("a"), 1, 3000);
+    state.take_at(&rule, &user("a"), 1, 3000);
     assert_eq!(stamps(&state), 1);
 }
 
@@ -243,10 +257,10 @@ fn a_clock_that_seems_to_go_back_gives_nothing() {
             name: format!("{}", rule.window_ms).into(),
             ..rule
         };
-        assert!(state.take(&rule, &who, 2, 5000).allowed);
-        assert!(!state.take(&rule, &who, 1, 5000).allowed);
-        assert_eq!(state.take(&rule, &who, 1, 4000).retry_after_ms, 1000);
-        assert!(state.take(&rule, &who, 1, 6000).allowed);
+        assert!(state.take_at(&rule, &who, 2, 5000).allowed);
+        assert!(!state.take_at(&rule, &who, 1, 5000).allowed);
+        assert_eq!(state.take_at(&rule, &who, 1, 4000).retry_after_ms, 1000);
+        assert!(state.take_at(&rule, &who, 1, 6000).allowed);
     }
 }
 
@@ -255,29 +269,29 @@ fn changed_numbers_keep_the_state() {
     let store = Store::new();
     let who = user("a");
     assert_eq!(
-        store.policy("p").take(&tokens(100, 1.0), &who, 10, 0),
+        store.policy("p").take_at(&tokens(100, 1.0), &who, 10, 0),
         allowed(90)
     );
     // The same state after a reload, cut to the new burst.
     assert_eq!(
-        store.policy("p").take(&tokens(20, 1.0), &who, 5, 0),
+        store.policy("p").take_at(&tokens(20, 1.0), &who, 5, 0),
         allowed(15)
     );
     assert_eq!(
-        store.policy("p").take(&tokens(1000, 1.0), &who, 0, 0),
+        store.policy("p").take_at(&tokens(1000, 1.0), &who, 0, 0),
         allowed(15)
     );
     assert_eq!(
-        store.policy("q").take(&tokens(20, 1.0), &who, 0, 0),
+        store.policy("q").take_at(&tokens(20, 1.0), &who, 0, 0),
         allowed(20)
     );
 
     let state = PolicyState::default();
-    assert!(state.take(&window(10, 1000), &who, 8, 0).allowed);
-    assert_eq!(state.take(&window(5, 1000), &who, 1, 10), denied(0, 990));
-    assert_eq!(state.take(&window(9, 1000), &who, 1, 10), allowed(0));
+    assert!(state.take_at(&window(10, 1000), &who, 8, 0).allowed);
+    assert_eq!(state.take_at(&window(5, 1000), &who, 1, 10), denied(0, 990));
+    assert_eq!(state.take_at(&window(9, 1000), &who, 1, 10), allowed(0));
     // A bucket that becomes a window starts afresh.
-    assert_eq!(state.take(&tokens(3, 0.0), &who, 1, 10), allowed(2));
+    assert_eq!(state.take_at(&tokens(3, 0.0), &who, 1, 10), allowed(2));
 }
 
 #[test]
@@ -298,13 +312,13 @@ fn subjects_and_buckets_are_apart() {
             ..tokens(1, 0.0)
         };
         for subject in &subjects {
-            assert!(state.take(&rule, subject, 1, 0).allowed, "{subject:?}");
+            assert!(state.take_at(&rule, subject, 1, 0).allowed, "{subject:?}");
             // The same by another handle on an equal name.
             let again = BucketRule {
                 name: name.into(),
                 ..rule.clone()
             };
-            assert!(!state.take(&again, subject, 1, 0).allowed, "{subject:?}");
+            assert!(!state.take_at(&again, subject, 1, 0).allowed, "{subject:?}");
         }
     }
     assert_eq!(state.keys(), 12);
@@ -320,9 +334,9 @@ fn a_socket_that_is_gone_takes_its_keys_along() {
                 ..tokens(1, 0.0)
             };
             let state = store.policy(policy);
-            state.take(&rule, &SubjectKey::Socket(1), 1, 0);
-            state.take(&rule, &SubjectKey::Socket(2), 1, 0);
-            state.take(&rule, &user("1"), 1, 0);
+            state.take_at(&rule, &SubjectKey::Socket(1), 1, 0);
+            state.take_at(&rule, &SubjectKey::Socket(2), 1, 0);
+            state.take_at(&rule, &user("1"), 1, 0);
         }
     }
     store.forget_socket(1);
@@ -336,8 +350,8 @@ fn a_socket_that_is_gone_takes_its_keys_along() {
 #[test]
 fn nothing_taken_is_nothing_kept() {
     let state = PolicyState::default();
-    state.take(&tokens(1, 1.0), &user("a"), 0, 0);
-    state.take(&tokens(1, 1.0), &user("a"), 2, 0);
+    state.take_at(&tokens(1, 1.0), &user("a"), 0, 0);
+    state.take_at(&tokens(1, 1.0), &user("a"), 2, 0);
     assert_eq!(state.keys(), 0);
 }
 
@@ -346,7 +360,7 @@ fn recovered_keys_go_as_new_ones_come() {
     let state = PolicyState::default();
     let rule = tokens(10, 10.0);
     for i in 0..50_000u64 {
-        state.take(&rule, &SubjectKey::Socket(i), 1, i);
+        state.take_at(&rule, &SubjectKey::Socket(i), 1, i);
     }
     // A key recovers in 100 ms, so about a hundred are alive at any time.
     assert!(state.keys() < 1000, "{}", state.keys());
@@ -358,16 +372,20 @@ fn a_full_state_evicts_what_is_nearest_to_recovery_and_counts_it() {
     let state = PolicyState::with_capacity(1024);
     let (rule, never) = (tokens(10, 1.0), tokens(1, 0.0));
     for i in 0..100 {
-        state.take(&never, &user(&format!("spent {i}")), 1, 0);
+        state.take_at(&never, &user(&format!("spent {i}")), 1, 0);
     }
     for i in 0..100_000u64 {
-        state.take(&rule, &SubjectKey::Socket(i), 1, 0);
+        state.take_at(&rule, &SubjectKey::Socket(i), 1, 0);
     }
     assert!(state.keys() <= 1024);
     assert_eq!(state.evicted(), 100_100 - state.keys() as u64);
     // Whoever is far from recovery keeps the limit, however many others come.
     let kept = (0..100)
-        .filter(|i| !state.take(&never, &user(&format!("spent {i}")), 1, 0).allowed)
+        .filter(|i| {
+            !state
+                .take_at(&never, &user(&format!("spent {i}")), 1, 0)
+                .allowed
+        })
         .count();
     assert_eq!(kept, 100);
 }
@@ -375,7 +393,6 @@ fn a_full_state_evicts_what_is_nearest_to_recovery_and_counts_it() {
 #[test]
 fn threads_together_never_take_more() {
     let state = Arc::new(PolicyState::default());
-    let clock = Clock::new();
     for rule in [tokens(1000, 0.0), window(1000, 3_600_000)] {
         let rule = BucketRule {
             name: format!("{}", rule.window_ms).into(),
@@ -387,7 +404,7 @@ fn threads_together_never_take_more() {
                 scope.spawn(|| {
                     for i in 0..2000 {
                         let cost = 1 + i % 3;
-                        if state.take(&rule, &user("a"), cost, clock.now()).allowed {
+                        if state.take(&rule, &user("a"), cost, Millis::now()).allowed {
                             taken.fetch_add(cost, Ordering::Relaxed);
                         }
                     }
@@ -406,8 +423,8 @@ fn rules_that_make_no_bucket_are_refused() {
         assert_eq!(tokens(1, rate).check(), Err(RuleError::Rate));
         // And if one is used all the same, it refills nothing.
         let state = PolicyState::default();
-        assert!(state.take(&tokens(1, rate), &user("a"), 1, 0).allowed);
-        assert!(!state.take(&tokens(1, rate), &user("a"), 1, 1000).allowed);
+        assert!(state.take_at(&tokens(1, rate), &user("a"), 1, 0).allowed);
+        assert!(!state.take_at(&tokens(1, rate), &user("a"), 1, 1000).allowed);
     }
     let nameless = BucketRule {
         name: "".into(),

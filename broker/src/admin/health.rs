@@ -1,0 +1,61 @@
+//! The probes: whether the process serves at all, and whether it should get new clients.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::node::{Node, Reason};
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<Reason>,
+}
+
+/// The status, content type and body of a probe, for the public listener; `None` for any other path. What a reason
+/// says beyond its code is left out: it names files of this machine, and here anyone may ask.
+pub(crate) fn probe(path: &str, node: &dyn Node) -> Option<(u16, &'static str, String)> {
+    match path {
+        "/healthz" => Some((200, TEXT, "ok".to_owned())),
+        "/readyz" => {
+            let mut reasons = node.not_ready();
+            for reason in &mut reasons {
+                reason.message.clear();
+            }
+            let (status, body) = readiness(reasons);
+            Some((status.as_u16(), JSON, body))
+        }
+        _ => None,
+    }
+}
+
+pub(super) async fn healthz() -> &'static str {
+    "ok"
+}
+
+pub(super) async fn readyz(State(node): State<Arc<dyn Node>>) -> Response {
+    let (status, body) = readiness(node.not_ready());
+    (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
+}
+
+fn readiness(reasons: Vec<Reason>) -> (StatusCode, String) {
+    let status = if reasons.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let readiness = Readiness {
+        ready: reasons.is_empty(),
+        reasons,
+    };
+    // Plain data always serializes.
+    let body = serde_json::to_string(&readiness).unwrap_or_default();
+    (status, body)
+}

@@ -1,0 +1,21 @@
+//! The operator's HTTP: probes, metrics and the API, on a listener of its own.
+//!
+//! Knows the node only as the trait [`Node`] and shows it as plain data. Nothing here is on an event's path.
+
+mod api;
+mod auth;
+mod health;
+mod metrics;
+mod node;
+mod problem;
+mod router;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use health::probe;
+pub(crate) use node::{
+    Emit, EmitError, Listen, LoadedPolicy, NamespaceInfo, Node, NodeInfo, PolicyFailure,
+    PolicyInfo, Reason, Source,
+};
+pub(crate) use server::serve;

@@ -1,0 +1,511 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower::ServiceExt;
+
+use super::auth::Auth;
+use super::router::{MAX_BODY, router};
+use super::*;
+use crate::config::Secret;
+
+#[derive(Default)]
+struct Fake {
+    reasons: Mutex<Vec<Reason>>,
+    emitted: Mutex<Vec<Emit>>,
+}
+
+impl Node for Fake {
+    fn info(&self) -> NodeInfo {
+        NodeInfo {
+            node: "n1".to_owned(),
+            version: "0.0.0",
+            started: SystemTime::UNIX_EPOCH,
+            uptime_seconds: 5,
+            reactors: 2,
+            connections: 3,
+            rooms: 1,
+            namespaces: vec![NamespaceInfo {
+                path: "/".to_owned(),
+                connections: 3,
+                rooms: 1,
+            }],
+            listen: Listen {
+                server: SocketAddr::from(([127, 0, 0, 1], 3000)),
+                admin: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            },
+        }
+    }
+
+    fn policies(&self) -> Vec<PolicyInfo> {
+        let failed = PolicyFailure {
+            reason: "not a component".to_owned(),
+            since: SystemTime::UNIX_EPOCH,
+        };
+        vec![
+            PolicyInfo {
+                name: "limits".to_owned(),
+                source: Source::Configured,
+                mode: "enforce",
+                namespaces: vec!["/".to_owned()],
+                loaded: Some(LoadedPolicy {
+                    version: "1.2.3".to_owned(),
+                    digest: "sha256:00".to_owned(),
+                    generation: 4,
+                    hooks: vec!["event"],
+                    since: SystemTime::UNIX_EPOCH,
+                }),
+                failed: None,
+            },
+            PolicyInfo {
+                name: "dropped".to_owned(),
+                source: Source::DroppedIn,
+                mode: "enforce",
+                namespaces: vec![],
+                loaded: None,
+                failed: Some(failed),
+            },
+        ]
+    }
+
+    fn not_ready(&self) -> Vec<Reason> {
+        self.reasons.lock().clone()
+    }
+
+    fn emit(&self, emit: Emit) -> Result<u64, EmitError> {
+        match &*emit.namespace {
+            "/nowhere" => Err(EmitError::UnknownNamespace),
+            "/late" => Err(EmitError::Draining),
+            _ => {
+                self.emitted.lock().push(emit);
+                Ok(2)
+            }
+        }
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: axum::http::HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("JSON")
+    }
+
+    /// The members of a problem that are for programs.
+    fn problem(&self) -> (u16, String, Option<String>) {
+        assert_eq!(
+            self.headers[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
+        let problem = self.json();
+        assert_eq!(problem["type"], "about:blank");
+        assert_eq!(problem["status"], self.status.as_u16());
+        assert!(problem["title"].is_string());
+        assert!(problem["detail"].is_string());
+        let text = |name: &str| problem[name].as_str().map(str::to_owned);
+        (
+            self.status.as_u16(),
+            text("code").expect("a code"),
+            text("field"),
+        )
+    }
+}
+
+async fn ask(node: &Arc<Fake>, token: Option<&str>, request: Request<Body>) -> Answer {
+    let token = token.map(|token| Secret::new(token.to_owned()));
+    let response = router(node.clone(), Auth::new(token.as_ref()))
+        .oneshot(request)
+        .await
+        .expect("infallible");
+    let (head, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .expect("a body");
+    assert_eq!(head.headers[header::CACHE_CONTROL], "no-store");
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        body: String::from_utf8(body.to_vec()).expect("text"),
+    }
+}
+
+fn get(path: &str) -> Request<Body> {
+    Request::get(path)
+        .header(header::HOST, "127.0.0.1:9090")
+        .body(Body::empty())
+        .expect("a request")
+}
+
+fn post(body: impl Into<Body>) -> Request<Body> {
+    Request::post("/api/v1/emit")
+        .header(header::HOST, "127.0.0.1:9090")
+        .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
+        .body(body.into())
+        .expect("a request")
+}
+
+async fn emit(body: Value) -> Answer {
+    ask(&Arc::default(), None, post(body.to_string())).await
+}
+
+fn problem(status: u16, code: &str, field: Option<&str>) -> (u16, String, Option<String>) {
+    (status, code.to_owned(), field.map(str::to_owned))
+}
+
+#[tokio::test]
+async fn probes_answer_without_a_token() {
+    let node = Arc::<Fake>::default();
+    let answer = ask(&node, Some("t"), get("/healthz")).await;
+    assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "ok"));
+    let answer = ask(&node, Some("t"), get("/readyz")).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.json(), json!({"ready": true}));
+
+    *node.reasons.lock() = vec![
+        Reason {
+            code: "policy_failed",
+            policy: Some("x".to_owned()),
+            message: "x.wasm: not a component".to_owned(),
+        },
+        Reason {
+            code: "draining",
+            policy: None,
+            message: "shutting down".to_owned(),
+        },
+    ];
+    let answer = ask(&node, Some("t"), get("/readyz")).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers[header::CONTENT_TYPE], "application/json");
+    assert_eq!(
+        answer.json(),
+        json!({"ready": false, "reasons": [
+            {"code": "policy_failed", "policy": "x", "message": "x.wasm: not a component"},
+            {"code": "draining", "message": "shutting down"},
+        ]})
+    );
+    // On the public listener, without what is nobody's business.
+    let (status, kind, body) = probe("/readyz", &*node).expect("a probe");
+    assert_eq!((status, kind), (503, "application/json"));
+    assert_eq!(
+        serde_json::from_str::<Value>(&body).expect("JSON"),
+        json!({"ready": false, "reasons": [
+            {"code": "policy_failed", "policy": "x"},
+            {"code": "draining"},
+        ]})
+    );
+    assert_eq!(
+        probe("/healthz", &*node).map(|(status, ..)| status),
+        Some(200)
+    );
+    assert_eq!(probe("/metrics", &*node), None);
+}
+
+#[tokio::test]
+async fn everything_else_asks_for_the_token() {
+    let node = Arc::<Fake>::default();
+    for path in [
+        "/metrics",
+        "/api/v1/node",
+        "/api/v1/policies",
+        "/api/v1/emit",
+        "/",
+        "/x",
+    ] {
+        let answer = ask(&node, Some("t0ken"), get(path)).await;
+        assert_eq!(answer.problem(), problem(401, "no_token", None), "{path}");
+        assert_eq!(
+            answer.headers[header::WWW_AUTHENTICATE],
+            "Bearer realm=\"sluice\""
+        );
+    }
+    let with = |token: &str| {
+        let mut request = get("/api/v1/node");
+        let value = format!("Bearer {token}").parse().expect("a header");
+        request.headers_mut().insert(header::AUTHORIZATION, value);
+        request
+    };
+    let answer = ask(&node, Some("t0ken"), with("t0kem")).await;
+    assert_eq!(answer.problem(), problem(401, "wrong_token", None));
+    assert!(!answer.body.contains("t0ke"));
+    let answer = ask(&node, Some("t0ken"), with("t0ken")).await;
+    assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn without_a_token_pages_of_other_sites_are_refused() {
+    let node = Arc::<Fake>::default();
+    let mut request = post(r#"{"event":"x"}"#);
+    let origin = "http://evil.example".parse().expect("a header");
+    request.headers_mut().insert(header::ORIGIN, origin);
+    let answer = ask(&node, None, request).await;
+    assert_eq!(answer.problem(), problem(403, "foreign_origin", None));
+
+    let mut request = get("/api/v1/node");
+    let host = "evil.example:9090".parse().expect("a header");
+    request.headers_mut().insert(header::HOST, host);
+    let answer = ask(&node, None, request).await;
+    assert_eq!(answer.problem(), problem(403, "foreign_host", None));
+
+    let mut request = post(r#"{"event":"x"}"#);
+    let form = "text/plain".parse().expect("a header");
+    request.headers_mut().insert(header::CONTENT_TYPE, form);
+    let answer = ask(&node, None, request).await;
+    assert_eq!(answer.problem(), problem(415, "not_json", None));
+    assert!(node.emitted.lock().is_empty());
+}
+
+#[tokio::test]
+async fn the_node_and_its_policies_are_shown() {
+    let node = Arc::<Fake>::default();
+    let info = ask(&node, None, get("/api/v1/node")).await.json();
+    assert_eq!(info["node"], "n1");
+    assert_eq!(info["started"], "1970-01-01T00:00:00.000Z");
+    assert_eq!(
+        info["namespaces"],
+        json!([{"path": "/", "connections": 3, "rooms": 1}])
+    );
+    assert_eq!(info["listen"]["server"], "127.0.0.1:3000");
+    let policies = ask(&node, None, get("/api/v1/policies")).await.json();
+    assert_eq!(
+        policies,
+        json!([
+            {
+                "name": "limits", "source": "configured", "mode": "enforce", "namespaces": ["/"],
+                "version": "1.2.3", "digest": "sha256:00", "generation": 4, "hooks": ["event"],
+                "since": "1970-01-01T00:00:00.000Z",
+            },
+            {
+                "name": "dropped", "source": "dropped-in", "mode": "enforce", "namespaces": [],
+                "failed": {"reason": "not a component", "since": "1970-01-01T00:00:00.000Z"},
+            },
+        ])
+    );
+}
+
+#[tokio::test]
+async fn metrics_come_in_three_forms() {
+    let node = Arc::<Fake>::default();
+    let accept = |accept: &'static str| {
+        let mut request = get("/metrics");
+        let value = accept.parse().expect("a header");
+        request.headers_mut().insert(header::ACCEPT, value);
+        request
+    };
+    let answer = ask(&node, None, get("/metrics")).await;
+    assert_eq!(
+        answer.headers[header::CONTENT_TYPE],
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+    assert!(
+        answer
+            .body
+            .contains("# TYPE sluice_events_received_total counter\n")
+    );
+    let answer = ask(&node, None, accept("application/openmetrics-text")).await;
+    assert!(answer.body.ends_with("# EOF\n"));
+    assert!(
+        answer
+            .body
+            .contains("sluice_policy_generation{policy=\"limits\"} 4\n")
+    );
+    assert!(
+        answer
+            .body
+            .contains("sluice_policy_failed{policy=\"limits\"} 0\n")
+    );
+    assert!(
+        answer
+            .body
+            .contains("sluice_policy_failed{policy=\"dropped\"} 1\n")
+    );
+    let numbers = ask(&node, None, accept("application/json")).await.json();
+    assert_eq!(numbers["connections"], 3);
+    assert_eq!(numbers["rooms"], 1);
+    let time = numbers["timestamp"].as_str().expect("a time");
+    assert!(humantime::parse_rfc3339(time).is_ok());
+    assert!(numbers["events_received"].is_u64());
+}
+
+#[tokio::test]
+async fn an_event_is_handed_on_as_it_came() {
+    let node = Arc::<Fake>::default();
+    let body = r#"{"namespace":"/chat","rooms":["a","b"],"except":["c"],"event":"caf\u00e9","args":[1e400,"\ud800", {}]}"#;
+    let answer = ask(&node, None, post(body)).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.json(), json!({"deliveries": 2}));
+    let answer = ask(&node, None, post(r#" {"event":""} "#)).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(
+        *node.emitted.lock(),
+        [
+            Emit {
+                namespace: "/chat".to_owned(),
+                rooms: vec!["a".to_owned(), "b".to_owned()],
+                except: vec!["c".to_owned()],
+                event: "café".into(),
+                args: r#"[1e400,"\ud800", {}]"#.into(),
+            },
+            Emit {
+                namespace: "/".to_owned(),
+                rooms: vec![],
+                except: vec![],
+                event: "".into(),
+                args: "[]".into(),
+            },
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_event_is_named() {
+    for (body, code, field) in [
+        (json!({}), "bad_field", Some("event")),
+        (
+            json!({"event": "x", "room": "a"}),
+            "bad_field",
+            Some("room"),
+        ),
+        (json!({"event": 5}), "bad_field", Some("event")),
+        (
+            json!({"event": "x", "rooms": "a"}),
+            "bad_field",
+            Some("rooms"),
+        ),
+        (
+            json!({"event": "x", "rooms": ["a", 5]}),
+            "bad_field",
+            Some("rooms[1]"),
+        ),
+        (
+            json!({"event": "x", "rooms": []}),
+            "no_rooms",
+            Some("rooms"),
+        ),
+        (
+            json!({"event": "x", "except": {}}),
+            "bad_field",
+            Some("except"),
+        ),
+        (
+            json!({"event": "x", "namespace": 1}),
+            "bad_field",
+            Some("namespace"),
+        ),
+        (json!({"event": "x", "args": {}}), "bad_args", Some("args")),
+        (
+            json!({"event": "x", "args": "[]"}),
+            "bad_args",
+            Some("args"),
+        ),
+        (
+            json!({"event": "disconnect"}),
+            "reserved_event",
+            Some("event"),
+        ),
+        (json!([]), "bad_field", None),
+        (json!("x"), "bad_field", None),
+    ] {
+        let answer = emit(body.clone()).await;
+        let (status, got, at) = answer.problem();
+        assert_eq!(
+            (status, &*got, at.as_deref()),
+            (422, code, field),
+            "{body}: {}",
+            answer.body
+        );
+    }
+    for ack in [json!(null), json!(false), json!({"timeout": 5})] {
+        let answer = emit(json!({"event": "x", "ack": ack})).await;
+        assert_eq!(
+            answer.problem(),
+            problem(400, "not_implemented", Some("ack"))
+        );
+    }
+    let answer = emit(json!({"event": "x", "namespace": "/nowhere"})).await;
+    assert_eq!(
+        answer.problem(),
+        problem(404, "unknown_namespace", Some("namespace"))
+    );
+    let answer = emit(json!({"event": "x", "namespace": "/late"})).await;
+    assert_eq!(answer.problem(), problem(503, "draining", None));
+    let deep = format!(
+        "{{\"event\":\"x\",\"args\":{}{}}}",
+        "[".repeat(200),
+        "]".repeat(200)
+    );
+    let answer = ask(&Arc::default(), None, post(deep)).await;
+    assert_eq!(answer.problem(), problem(422, "bad_args", Some("args")));
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_a_problem_too() {
+    let node = Arc::<Fake>::default();
+    for body in [
+        "",
+        "{",
+        "{\"event\":\"x\"} 1",
+        "{\"event\":\"\u{1}\"}",
+        "{\"event\":\"x\",}",
+    ] {
+        let answer = ask(&node, None, post(body)).await;
+        assert_eq!(
+            answer.problem(),
+            problem(400, "malformed_json", None),
+            "{body}"
+        );
+    }
+    let answer = ask(&node, None, post(b"{\"event\":\"\xff\"}".to_vec())).await;
+    assert_eq!(answer.problem(), problem(400, "malformed_json", None));
+    let answer = ask(&node, None, post(" ".repeat(MAX_BODY + 1))).await;
+    assert_eq!(answer.problem(), problem(413, "too_large", None));
+    let answer = ask(&node, None, get("/api/v2/node")).await;
+    assert_eq!(answer.problem(), problem(404, "unknown_path", None));
+    let answer = ask(&node, None, get("/api/v1/emit")).await;
+    assert_eq!(answer.problem(), problem(405, "wrong_method", None));
+    assert_eq!(answer.headers[header::ALLOW], "POST");
+    let mut request = get("/healthz");
+    *request.method_mut() = axum::http::Method::DELETE;
+    let answer = ask(&node, None, request).await;
+    assert_eq!(answer.problem(), problem(405, "wrong_method", None));
+    assert!(node.emitted.lock().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_comes_is_not_waited_for() {
+    let body = futures_util::stream::pending::<Result<bytes::Bytes, std::convert::Infallible>>();
+    let answer = ask(&Arc::default(), None, post(Body::from_stream(body))).await;
+    assert_eq!(answer.problem(), problem(408, "timeout", None));
+}
+
+#[tokio::test]
+async fn it_serves_and_stops() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(serve(listener, Arc::<Fake>::default(), None, async {
+        let _ = stopped.await;
+    }));
+    let mut client = tokio::net::TcpStream::connect(address)
+        .await
+        .expect("a connection");
+    let request = format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    client.write_all(request.as_bytes()).await.expect("written");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.expect("read");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
+    stop.send(()).expect("still serving");
+    server.await.expect("it ends");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}

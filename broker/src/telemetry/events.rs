@@ -1,0 +1,273 @@
+//! What happens to the node and its policies, one type an event: `emit` writes the record and counts, nothing else
+//! does. Those of clients are in [`clients`](self::clients).
+//!
+//! Texts of records are short and constant, everything that varies is in a field. No field holds what a client
+//! authenticated with or the arguments of an event.
+
+mod clients;
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+pub(crate) use clients::{
+    Connected, ConnectionDenied, ConnectionRefused, Disconnected, EventDenied, HandshakeFailed,
+    OriginRefused, SlowClient, SocketFailed,
+};
+use tracing::{debug, error, info, warn};
+
+use super::labels::ReloadResult;
+use super::metrics::{Hook, TrapKind, metrics};
+use super::throttle::Throttle;
+
+const NODE: &str = "sluice::node";
+const POLICY: &str = "sluice::policy";
+const SECURITY: &str = "sluice::security";
+
+/// Bytes of a text that is not the broker's own: a log must not grow with what a client or a policy says.
+const MAX_TEXT: usize = 256;
+
+/// Reasons and details are longer: they have to tell an author what is wrong with a module.
+const MAX_DETAIL: usize = 2048;
+
+fn clip(text: &str) -> Cow<'_, str> {
+    cut(text, MAX_TEXT)
+}
+
+fn cut(text: &str, max: usize) -> Cow<'_, str> {
+    if text.len() <= max {
+        return Cow::Borrowed(text);
+    }
+    let end = text.floor_char_boundary(max);
+    Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default()))
+}
+
+/// A call of a policy failed. Counted by the handle that the policy keeps for its hook.
+pub(crate) struct PolicyTrapped<'a> {
+    pub policy: &'a str,
+    pub hook: Hook,
+    pub kind: TrapKind,
+    pub detail: &'a str,
+    /// The socket that was served.
+    pub socket: &'a str,
+}
+
+impl PolicyTrapped<'_> {
+    pub(crate) fn emit(self) {
+        static THROTTLE: Throttle = Throttle::new();
+        let Some(suppressed) = THROTTLE.admit() else {
+            return;
+        };
+        warn!(
+            target: POLICY,
+            policy = self.policy,
+            hook = self.hook.as_str(),
+            kind = self.kind.as_str(),
+            reason = &*cut(self.detail, MAX_DETAIL),
+            socket = self.socket,
+            suppressed,
+            "policy call failed"
+        );
+    }
+}
+
+/// The level of a policy's own record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// A policy says something.
+pub(crate) struct PolicyLog<'a> {
+    pub policy: &'a str,
+    pub level: Level,
+    pub message: &'a str,
+}
+
+impl PolicyLog<'_> {
+    pub(crate) fn emit(self) {
+        let (policy, text) = (self.policy, cut(self.message, MAX_DETAIL));
+        let text = &*text;
+        match self.level {
+            Level::Debug => debug!(target: POLICY, policy, text, "policy says"),
+            Level::Info => info!(target: POLICY, policy, text, "policy says"),
+            Level::Warn => warn!(target: POLICY, policy, text, "policy says"),
+            Level::Error => error!(target: POLICY, policy, text, "policy says"),
+        }
+    }
+}
+
+/// A policy serves, newly or in a new generation.
+pub(crate) struct PolicyLoaded<'a> {
+    pub policy: &'a str,
+    pub version: &'a str,
+    pub digest: &'a str,
+    pub generation: u64,
+}
+
+impl PolicyLoaded<'_> {
+    pub(crate) fn emit(self) {
+        info!(
+            target: POLICY,
+            policy = self.policy,
+            version = &*clip(self.version),
+            digest = self.digest,
+            generation = self.generation,
+            "policy loaded"
+        );
+    }
+}
+
+/// A policy serves no more.
+pub(crate) struct PolicyUnloaded<'a> {
+    pub policy: &'a str,
+}
+
+impl PolicyUnloaded<'_> {
+    pub(crate) fn emit(self) {
+        info!(target: POLICY, policy = self.policy, "policy unloaded");
+    }
+}
+
+/// A change of configuration or modules serves.
+pub(crate) struct ReloadApplied {
+    pub generation: u64,
+}
+
+impl ReloadApplied {
+    pub(crate) fn emit(self) {
+        metrics().reload(ReloadResult::Applied);
+        info!(target: NODE, generation = self.generation, "reload applied");
+    }
+}
+
+/// A change of a module or of the configuration was refused; what served before goes on serving.
+pub(crate) struct ReloadFailed<'a> {
+    /// `None`: the failure is the configuration's.
+    pub policy: Option<&'a str>,
+    pub file: &'a Path,
+    pub reason: &'a str,
+}
+
+impl ReloadFailed<'_> {
+    pub(crate) fn emit(self) {
+        metrics().reload(ReloadResult::Failed);
+        error!(
+            target: NODE,
+            policy = self.policy,
+            file = %self.file.display(),
+            reason = &*cut(self.reason, MAX_DETAIL),
+            "reload failed"
+        );
+    }
+}
+
+/// Parts of the configuration have changed that are only read at the start.
+pub(crate) struct ConfigurationWaits<'a> {
+    pub sections: &'a [&'static str],
+}
+
+impl ConfigurationWaits<'_> {
+    pub(crate) fn emit(self) {
+        warn!(
+            target: NODE,
+            sections = self.sections.join(", "),
+            "configuration takes effect at the next start"
+        );
+    }
+}
+
+/// No new connection is accepted, for want of descriptors or the like.
+pub(crate) struct AcceptFailed<'a> {
+    pub error: &'a std::io::Error,
+}
+
+impl AcceptFailed<'_> {
+    pub(crate) fn emit(self) {
+        static THROTTLE: Throttle = Throttle::new();
+        let Some(suppressed) = THROTTLE.admit() else {
+            return;
+        };
+        error!(
+            target: NODE,
+            code = self.error.raw_os_error(),
+            reason = %self.error,
+            total_connections = metrics().connections.get(),
+            suppressed,
+            "accepting a connection failed"
+        );
+    }
+}
+
+/// A request to the admin listener came without the right to ask.
+pub(crate) struct AdminRefused<'a> {
+    /// `None`: it did not come over a connection.
+    pub address: Option<IpAddr>,
+    pub code: &'static str,
+    pub path: &'a str,
+}
+
+impl AdminRefused<'_> {
+    pub(crate) fn emit(self) {
+        metrics().admin_refused();
+        static THROTTLE: Throttle = Throttle::new();
+        let Some(suppressed) = THROTTLE.admit() else {
+            return;
+        };
+        warn!(
+            target: SECURITY,
+            address = self.address.map(tracing::field::display),
+            code = self.code,
+            path = &*clip(self.path),
+            suppressed,
+            "admin request refused"
+        );
+    }
+}
+
+/// The node has begun to shut down.
+pub(crate) struct Draining {
+    /// Those that are to be closed.
+    pub connections: usize,
+    pub period: Duration,
+}
+
+impl Draining {
+    pub(crate) fn emit(self) {
+        info!(
+            target: NODE,
+            connections = self.connections,
+            period_ms = millis(self.period),
+            "draining"
+        );
+    }
+}
+
+/// A reactor panicked, which ends the process.
+pub(crate) struct ReactorPanicked<'a> {
+    pub reactor: &'a str,
+    pub message: &'a str,
+}
+
+impl ReactorPanicked<'_> {
+    pub(crate) fn emit(self) {
+        error!(
+            target: NODE,
+            reactor = self.reactor,
+            reason = &*cut(self.message, MAX_DETAIL),
+            total_connections = metrics().connections.get(),
+            "reactor panicked"
+        );
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! Labels of the metrics: what they can be, and the sets of them.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+
+use crate::event::Denial;
+
+/// A few words that a label can be, each the index of its counter.
+pub(super) trait Label: Copy + 'static {
+    const ALL: &'static [Self];
+
+    fn index(self) -> usize;
+}
+
+macro_rules! label {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub(crate) enum $name { $($(#[$variant_meta])* $variant),* }
+
+        impl $name {
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+        }
+
+        impl Label for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+
+        impl EncodeLabelValue for $name {
+            fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+                EncodeLabelValue::encode(&self.as_str(), encoder)
+            }
+        }
+    };
+}
+
+label! {
+    Hook { Connect = "connect", Event = "event", Disconnect = "disconnect" }
+}
+
+label! {
+    VerdictKind { Pass = "pass", Accept = "accept", Replace = "replace", Deny = "deny", Drop = "drop" }
+}
+
+label! {
+    /// How a call of a policy failed.
+    TrapKind {
+        Trap = "trap",
+        Deadline = "deadline",
+        Memory = "memory",
+        Instantiate = "instantiate",
+        /// It answered with what cannot be delivered.
+        Verdict = "verdict",
+    }
+}
+
+label! {
+    /// Why an event, or one delivery of it, reached nobody.
+    DropReason {
+        /// A policy's verdict.
+        Policy = "policy",
+        /// The recipient does not read, and is being disconnected.
+        SlowClient = "slow_client",
+        /// The recipient is gone.
+        Closed = "closed",
+    }
+}
+
+label! {
+    ReloadResult { Applied = "applied", Failed = "failed" }
+}
+
+impl VerdictKind {
+    /// What a hook can answer.
+    pub(super) fn of(self, hook: Hook) -> bool {
+        match hook {
+            Hook::Connect => matches!(self, Self::Pass | Self::Accept | Self::Deny),
+            Hook::Event => self != Self::Accept,
+            Hook::Disconnect => false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct PolicyLabel {
+    pub policy: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct HookLabels {
+    pub policy: Arc<str>,
+    pub hook: Hook,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct VerdictLabels {
+    pub policy: Arc<str>,
+    pub hook: Hook,
+    pub verdict: VerdictKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct TrapLabels {
+    pub policy: Arc<str>,
+    pub hook: Hook,
+    pub kind: TrapKind,
+}
+
+/// One of the two is empty: codes of policies are their own and without bound.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct DenialLabels {
+    pub policy: Option<Arc<str>>,
+    pub code: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct DropLabel {
+    pub reason: DropReason,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct DisconnectLabel {
+    pub reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CodeLabel {
+    pub code: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ResultLabel {
+    pub result: ReloadResult,
+}
+
+/// A counter for each word of a label, resolved once.
+#[derive(Debug, Clone)]
+pub(super) struct Counters<L>(Arc<[Counter]>, PhantomData<L>);
+
+impl<L: Label> Counters<L> {
+    pub(super) fn new(counter: impl Fn(L) -> Counter) -> Self {
+        Self(
+            L::ALL.iter().map(|word| counter(*word)).collect(),
+            PhantomData,
+        )
+    }
+
+    pub(super) fn inc(&self, word: L) {
+        if let Some(counter) = self.0.get(word.index()) {
+            counter.inc();
+        }
+    }
+}
+
+// === impl PolicyLabel ===
+
+impl PolicyLabel {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            policy: name.into(),
+        }
+    }
+}
+
+// === impl DenialLabels ===
+
+impl DenialLabels {
+    pub(super) fn new(denial: &Denial) -> Self {
+        Self {
+            policy: denial.policy.clone(),
+            code: match denial.policy {
+                Some(_) => String::new(),
+                None => denial.code.clone(),
+            },
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The metrics of the process: names, labels and the handles to write them.
+//!
+//! No label takes what a client says: policies are the operator's, everything else is one of a few words.
+
+use std::sync::{Arc, LazyLock, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Metric, Registry, Unit};
+
+use super::exposition;
+use super::labels::{
+    CodeLabel, Counters, DenialLabels, DisconnectLabel, DropLabel, HookLabels, PolicyLabel,
+    ReloadResult, ResultLabel, TrapLabels, VerdictLabels,
+};
+pub(crate) use super::labels::{DropReason, Hook, TrapKind, VerdictKind};
+use super::latency::Latency;
+use super::process::Process;
+use crate::event::Denial;
+use crate::state::Store;
+
+/// The metrics of this process.
+pub(crate) fn metrics() -> &'static Metrics {
+    static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+    &METRICS
+}
+
+/// The metrics of one hook of one policy, for its calls to keep.
+#[derive(Debug, Clone)]
+pub(crate) struct PolicyMetrics {
+    verdicts: Counters<VerdictKind>,
+    traps: Counters<TrapKind>,
+    duration: Latency,
+}
+
+impl PolicyMetrics {
+    pub(crate) fn verdict(&self, kind: VerdictKind) {
+        self.verdicts.inc(kind);
+    }
+
+    pub(crate) fn trap(&self, kind: TrapKind) {
+        self.traps.inc(kind);
+    }
+
+    pub(crate) fn duration(&self, took: Duration) {
+        self.duration.observe(took);
+    }
+}
+
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// Sockets that are connected to a namespace.
+    pub connections: Gauge,
+    pub rooms: Gauge,
+    pub events_received: Counter,
+    pub deliveries: Counter,
+    slow_clients: Counter,
+    dropped: Counters<DropReason>,
+    reloads: Counters<ReloadResult>,
+    verdicts: Family<VerdictLabels, Counter>,
+    traps: Family<TrapLabels, Counter>,
+    durations: Family<HookLabels, Latency>,
+    connections_denied: Family<DenialLabels, Counter>,
+    events_denied: Family<DenialLabels, Counter>,
+    origins_refused: Counter,
+    connections_refused: Counter,
+    admin_refused: Counter,
+    handshake_errors: Family<CodeLabel, Counter>,
+    disconnects: Family<DisconnectLabel, Counter>,
+    state: Watched,
+    policies: Shown,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        let mut r = Registry::with_prefix("sluice");
+        r.register(
+            "build",
+            "The version that runs",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        let dropped = add::<Family<DropLabel, Counter>>(
+            &mut r,
+            "events_dropped",
+            "Events, or deliveries of them, that reached nobody",
+        );
+        let reloads = add::<Family<ResultLabel, Counter>>(
+            &mut r,
+            "reload",
+            "Changes of configuration or modules that were taken up or refused",
+        );
+        let durations = Family::default();
+        r.register_with_unit(
+            "policy_duration",
+            "Time a policy took for a call",
+            Unit::Seconds,
+            Family::clone(&durations),
+        );
+        let state = Watched::default();
+        r.register_collector(Box::new(state.clone()));
+        let policies = Shown::default();
+        r.register_collector(Box::new(policies.clone()));
+        r.register_collector(Box::new(Process));
+        Self {
+            connections: add(&mut r, "connections", "Sockets that are connected"),
+            rooms: add(&mut r, "rooms", "Rooms with a socket in them"),
+            events_received: add(&mut r, "events_received", "Events that clients sent"),
+            deliveries: add(&mut r, "deliveries", "Events handed to a recipient"),
+            slow_clients: add(
+                &mut r,
+                "slow_client_disconnects",
+                "Clients disconnected because they did not read what they were sent",
+            ),
+            dropped: Counters::new(|reason| dropped.get_or_create_owned(&DropLabel { reason })),
+            reloads: Counters::new(|result| reloads.get_or_create_owned(&ResultLabel { result })),
+            verdicts: add(&mut r, "policy_verdicts", "Verdicts of policies"),
+            traps: add(&mut r, "policy_traps", "Calls of policies that failed"),
+            durations,
+            connections_denied: add(
+                &mut r,
+                "connections_denied",
+                "Connections refused by a policy, or with a code by the broker",
+            ),
+            events_denied: add(
+                &mut r,
+                "events_denied",
+                "Events refused by a policy, or with a code by the broker",
+            ),
+            origins_refused: add(
+                &mut r,
+                "origins_refused",
+                "Requests of browsers from an origin that is not allowed",
+            ),
+            connections_refused: add(
+                &mut r,
+                "connections_refused",
+                "Connections beyond the limit of connections",
+            ),
+            admin_refused: add(
+                &mut r,
+                "admin_requests_refused",
+                "Requests to the admin listener without the right to ask",
+            ),
+            handshake_errors: add(
+                &mut r,
+                "handshake_errors",
+                "Requests that are no handshake, by the code that clients know",
+            ),
+            disconnects: add(&mut r, "disconnects", "Sockets that ended"),
+            state,
+            policies,
+            registry: r,
+        }
+    }
+
+    /// The handle for one hook of a policy; resolved once, not on each call.
+    pub(crate) fn policy(&self, name: &str, hook: Hook) -> PolicyMetrics {
+        let policy: Arc<str> = name.into();
+        PolicyMetrics {
+            verdicts: Counters::new(|verdict: VerdictKind| {
+                if !verdict.of(hook) {
+                    return Counter::default();
+                }
+                self.verdicts.get_or_create_owned(&VerdictLabels {
+                    policy: Arc::clone(&policy),
+                    hook,
+                    verdict,
+                })
+            }),
+            traps: Counters::new(|kind| {
+                self.traps.get_or_create_owned(&TrapLabels {
+                    policy: Arc::clone(&policy),
+                    hook,
+                    kind,
+                })
+            }),
+            duration: self.durations.get_or_create_owned(&HookLabels {
+                policy: Arc::clone(&policy),
+                hook,
+            }),
+        }
+    }
+
+    pub(crate) fn dropped(&self, reason: DropReason) {
+        self.dropped.inc(reason);
+    }
+
+    /// Shows what the state of policies takes up, as long as the store lives.
+    pub(crate) fn watch(&self, store: &Arc<Store>) {
+        *self.state.0.lock() = Arc::downgrade(store);
+    }
+
+    /// Shows these policies from now on, and no others.
+    pub(crate) fn show(&self, policies: Vec<ShownPolicy>) {
+        *self.policies.0.lock() = policies;
+    }
+
+    /// All metrics as OpenMetrics text, or in the older form of Prometheus.
+    pub(crate) fn render(&self, open_metrics: bool) -> String {
+        let mut rendered = String::new();
+        // Writing to a string does not fail.
+        let _ = text::encode(&mut rendered, &self.registry);
+        if open_metrics {
+            rendered
+        } else {
+            exposition::classic(&rendered)
+        }
+    }
+
+    pub(super) fn slow_client(&self) {
+        self.slow_clients.inc();
+    }
+
+    pub(super) fn reload(&self, result: ReloadResult) {
+        self.reloads.inc(result);
+    }
+
+    pub(super) fn connection_denied(&self, denial: &Denial) {
+        self.connections_denied
+            .get_or_create(&DenialLabels::new(denial))
+            .inc();
+    }
+
+    pub(super) fn event_denied(&self, denial: &Denial) {
+        self.events_denied
+            .get_or_create(&DenialLabels::new(denial))
+            .inc();
+    }
+
+    pub(super) fn origin_refused(&self) {
+        self.origins_refused.inc();
+    }
+
+    pub(super) fn connection_refused(&self) {
+        self.connections_refused.inc();
+    }
+
+    pub(super) fn admin_refused(&self) {
+        self.admin_refused.inc();
+    }
+
+    pub(super) fn handshake_error(&self, code: u8) {
+        self.handshake_errors
+            .get_or_create(&CodeLabel { code })
+            .inc();
+    }
+
+    pub(super) fn disconnected(&self, reason: &'static str) {
+        self.disconnects
+            .get_or_create(&DisconnectLabel { reason })
+            .inc();
+    }
+}
+
+fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// The store whose keys are counted when the metrics are read.
+#[derive(Debug, Clone, Default)]
+struct Watched(Arc<Mutex<Weak<Store>>>);
+
+impl Collector for Watched {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Some(store) = self.0.lock().upgrade() else {
+            return Ok(());
+        };
+        let mut usage = store.usage();
+        if usage.is_empty() {
+            return Ok(());
+        }
+        usage.sort_by(|a, b| a.policy.cmp(&b.policy));
+        let mut keys = encoder.encode_descriptor(
+            "state_keys",
+            "Keys in the state of a policy",
+            None,
+            MetricType::Gauge,
+        )?;
+        for of in &usage {
+            let count = ConstGauge::new(i64::try_from(of.keys).unwrap_or(i64::MAX));
+            count.encode(keys.encode_family(&PolicyLabel::new(&of.policy))?)?;
+        }
+        let mut evictions = encoder.encode_descriptor(
+            "state_evictions",
+            "Limits that started afresh because a policy had too many keys",
+            None,
+            MetricType::Counter,
+        )?;
+        for of in &usage {
+            let count = ConstCounter::new(of.evicted);
+            count.encode(evictions.encode_family(&PolicyLabel::new(&of.policy))?)?;
+        }
+        Ok(())
+    }
+}
+
+/// A policy as it stands when the metrics are read.
+#[derive(Debug, Clone)]
+pub(crate) struct ShownPolicy {
+    pub name: String,
+    /// `None`: it has never been loaded.
+    pub generation: Option<u64>,
+    /// What its file says now cannot be loaded.
+    pub failed: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Shown(Arc<Mutex<Vec<ShownPolicy>>>);
+
+impl Collector for Shown {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let policies = self.0.lock();
+        if policies.is_empty() {
+            return Ok(());
+        }
+        let mut generations = encoder.encode_descriptor(
+            "policy_generation",
+            "The generation of a policy that serves",
+            None,
+            MetricType::Gauge,
+        )?;
+        for policy in policies.iter() {
+            if let Some(generation) = policy.generation {
+                let value = ConstGauge::new(i64::try_from(generation).unwrap_or(i64::MAX));
+                value.encode(generations.encode_family(&PolicyLabel::new(&policy.name))?)?;
+            }
+        }
+        let mut failed = encoder.encode_descriptor(
+            "policy_failed",
+            "1 while the newest module or settings of a policy do not load",
+            None,
+            MetricType::Gauge,
+        )?;
+        for policy in policies.iter() {
+            let value = ConstGauge::new(i64::from(policy.failed));
+            value.encode(failed.encode_family(&PolicyLabel::new(&policy.name))?)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! What the broker says about itself: records to stderr, and metrics.
+//!
+//! Every room reports through the typed [`events`], which log and count in one place, or through the counters of
+//! [`metrics`] where an event is too frequent for a record. Imports the plain data of `event`, and of `config` and
+//! `state` what it shows.
+
+pub(crate) mod events;
+mod exposition;
+mod labels;
+mod latency;
+pub(crate) mod metrics;
+mod process;
+mod throttle;
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::{Format, Telemetry};
+
+/// Sends records to stderr from now on. Does nothing when a subscriber is installed already, as in tests.
+pub(crate) fn init(telemetry: &Telemetry) {
+    let builder = tracing_subscriber::fmt()
+        // Checked with the configuration, so nothing is left out here.
+        .with_env_filter(EnvFilter::builder().parse_lossy(&telemetry.log))
+        .with_writer(std::io::stderr);
+    let _ = match telemetry.format {
+        Format::Readable => builder
+            .with_ansi(std::io::stderr().is_terminal())
+            .finish()
+            .try_init(),
+        // One object a line, with the fields beside level and message.
+        Format::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .finish()
+            .try_init(),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_time_does_no_harm() {
+        for format in [Format::Json, Format::Readable] {
+            init(&Telemetry {
+                log: "off".to_owned(),
+                format,
+            });
+        }
+    }
+}
