@@ -96,15 +96,18 @@ async function emitAck(socket, event, args, timeout) {
 }
 
 /**
- * Sends `count` events at `rate` a second and answers when all of them are answered: the first argument is the
- * sequence number (or `{...template, seq}` with a template), and each entry is `[seq, ack]`.
+ * Sends `count` events at `rate` a second, or until `calm` is said, and answers when all of them are answered: the
+ * first argument is the sequence number (or `{...template, seq}` with a template), and each entry is
+ * `[seq, ack, milliseconds since the start]`.
  */
-async function flood({ client: name, event, count, rate, ack = true, template, timeout = 10000, first = 0 }) {
-  const { socket } = find(name);
+async function flood({ client: name, event, count, rate, ack = true, template, timeout = 30000, first = 0 }) {
+  const client = find(name);
+  const { socket } = client;
   const start = performance.now();
   const answers = [];
   const pending = [];
-  for (let sent = 0; sent < count; sent++) {
+  client.calm = false;
+  for (let sent = 0; sent < count && !client.calm; sent++) {
     const due = start + (sent * 1000) / rate;
     const wait = due - performance.now();
     if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
@@ -151,6 +154,11 @@ const commands = {
   connect,
   reference,
   flood,
+  /** Ends a flood after the event that is being sent. */
+  calm({ client }) {
+    find(client).calm = true;
+    return {};
+  },
   emit({ client, event, args }) {
     find(client).socket.emit(event, ...decode(args));
     return {};

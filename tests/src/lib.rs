@@ -15,6 +15,7 @@
 )]
 
 mod broker;
+mod client;
 mod driver;
 pub mod http;
 pub mod jwt;
@@ -23,13 +24,16 @@ mod metrics;
 mod nats;
 mod process;
 pub mod raw;
+mod setup;
 mod wait;
 
-pub use broker::{Broker, Exited, Setup};
-pub use driver::{Client, Driver, Flood, Notice, Pending, Refusal};
+pub use broker::Broker;
+pub use client::{Client, Flood};
+pub use driver::{Driver, Notice, Pending, Refusal};
 pub use logs::{Logs, Record};
 pub use metrics::Metrics;
 pub use nats::Nats;
+pub use setup::{Exited, Setup};
 pub use wait::{PATIENCE, eventually};
 
 use std::path::PathBuf;

@@ -61,7 +61,6 @@ impl Socket {
     /// # Panics
     ///
     /// When it is not let in.
-    #[must_use]
     pub fn connected(mut self) -> Self {
         self.send("40");
         let answer = self.packet();

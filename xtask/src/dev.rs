@@ -1,6 +1,5 @@
 //! `cargo xtask dev`: the chat example, from nothing to two links that one can open.
 
-use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt as _;
@@ -243,6 +242,6 @@ fn token(binary: &Path, secret: &str, user: &str) -> Result<String> {
         "--expires",
         "24h",
     ]);
-    command.env(OsString::from("JWT_SECRET"), secret);
+    command.env("JWT_SECRET", secret);
     Ok(output(&mut command)?.trim().to_owned())
 }

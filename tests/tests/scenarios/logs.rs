@@ -1,0 +1,148 @@
+//! Who came, who went and what was refused is told in structured records.
+
+use serde_json::json;
+use sluice_tests::{Broker, Driver, Record, Setup};
+
+use crate::shared::{RELAY, clients, signed_in, websocket};
+
+fn is_address(record: &Record) -> bool {
+    record
+        .field("address")
+        .as_str()
+        .is_some_and(|address| address.starts_with("127.0.0.1"))
+}
+
+#[test]
+fn connections_and_disconnections_are_records() {
+    let node = Driver::node();
+    let broker = Broker::start(RELAY, &[]);
+    let [a, b] = clients(&node, &broker, ["a", "b"]);
+    for (client, total) in [(&a, "1"), (&b, "2")] {
+        let record = broker.logs.wait("a connection", |record| {
+            record.message() == "connected" && record.has("socket", &client.sid)
+        });
+        assert_eq!(record.level(), "INFO", "{}", record.line);
+        assert!(record.has("namespace", "/"), "{}", record.line);
+        assert!(record.has("total_connections", total), "{}", record.line);
+        assert!(is_address(&record), "{}", record.line);
+    }
+    a.disconnect();
+    let record = broker.logs.wait("a disconnection", |record| {
+        record.message() == "disconnected" && record.has("socket", &a.sid)
+    });
+    assert!(record.field("reason").is_string(), "{}", record.line);
+    assert!(record.has("total_connections", "1"), "{}", record.line);
+    assert!(
+        record.has("namespace", "/") && is_address(&record),
+        "{}",
+        record.line
+    );
+    assert!(
+        broker
+            .logs
+            .find(|record| !record.is_structured())
+            .is_empty(),
+        "every line is a record"
+    );
+}
+
+#[test]
+fn denials_are_records_with_user_policy_and_code() {
+    let node = Driver::node();
+    let config = format!("{}{RELAY}", crate::connect::JWT);
+    let broker = Setup::new(&config)
+        .modules(&["jwt-auth"])
+        .env("JWT_SECRET", crate::shared::SECRET)
+        .start();
+    let refused = node
+        .try_connect("nobody", &broker.url("/"), &websocket())
+        .map(|_| ())
+        .unwrap_err();
+    let record = broker.logs.wait("a denied connection", |record| {
+        record.message() == "connection denied" && record.has("code", &refused.message)
+    });
+    assert!(
+        record.has("policy", "jwt-auth") && record.has("namespace", "/"),
+        "{}",
+        record.line
+    );
+    assert!(is_address(&record), "{}", record.line);
+
+    let alice = node.connect("alice", &broker.url("/"), &signed_in("alice"));
+    let record = broker
+        .logs
+        .wait("a connection", |record| record.has("socket", &alice.sid));
+    assert!(record.has("user", "alice"), "{}", record.line);
+    alice.denied("join", json!([7]));
+    let record = broker.logs.wait("a denied event", |record| {
+        record.message() == "event denied" && record.has("code", "invalid_packet")
+    });
+    assert!(
+        record.has("socket", &alice.sid) && record.has("user", "alice"),
+        "{}",
+        record.line
+    );
+    assert!(
+        record.has("event", "join") && record.has("namespace", "/"),
+        "{}",
+        record.line
+    );
+}
+
+/// The handshake that fails is told with code, message and context, as `connection_error` is in Node's server.
+#[test]
+fn handshake_errors_are_records() {
+    let broker = Broker::start("", &[]);
+    let path = "/socket.io/?EIO=4&transport=carrier-pigeon";
+    assert_eq!(
+        sluice_tests::http::request(broker.listen, "GET", path, &[], &[])
+            .unwrap()
+            .status,
+        400
+    );
+    let record = broker.logs.wait("a handshake error", |record| {
+        record.message() == "handshake failed" && !record.field("code").is_null()
+    });
+    assert!(is_address(&record), "{}", record.line);
+}
+
+#[test]
+fn the_readable_format_is_for_people() {
+    let node = Driver::node();
+    let broker = Setup::new("")
+        .env("SLUICE_TELEMETRY__FORMAT", "readable")
+        .start();
+    let [a] = clients(&node, &broker, ["a"]);
+    let record = broker
+        .logs
+        .wait("a connection", |record| record.line.contains(&a.sid));
+    assert!(!record.is_structured(), "{}", record.line);
+    assert!(record.line.contains("INFO"), "{}", record.line);
+}
+
+/// Text of clients cannot forge a record.
+#[test]
+fn a_client_s_text_stays_inside_its_record() {
+    let node = Driver::node();
+    let broker = Setup::new("[[namespace]]\npath = \"/\"\n")
+        .env("SLUICE_TELEMETRY__FORMAT", "readable")
+        .start();
+    let [a] = clients(&node, &broker, ["a"]);
+    a.denied("evil\nINFO sluice: forged=\u{1b}[31mred", json!([]));
+    broker
+        .logs
+        .wait("the denial", |record| record.line.contains("evil"));
+    assert!(
+        broker
+            .logs
+            .find(|record| record.line.starts_with("INFO sluice: forged"))
+            .is_empty()
+    );
+    assert!(
+        broker
+            .logs
+            .find(|record| record.line.contains("\u{1b}[31mred"))
+            .is_empty(),
+        "no colours of a client's"
+    );
+}

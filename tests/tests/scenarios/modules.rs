@@ -1,0 +1,262 @@
+//! A module that is none, or none of ours, or refuses its configuration: named at the start with the reason; and
+//! while the broker runs, the old generation stays.
+
+use serde_json::{Value, json};
+use sluice_tests::{Broker, Client, Driver, Setup, eventually, policy};
+
+use crate::shared::clients;
+
+/// A policy whose every event is stamped, so that one sees which generation served it.
+const STAMPED: &str = r#"
+    [[policy]]
+    name = "gate"
+    [[namespace]]
+    path = "/"
+    [[namespace.route]]
+    event = "*"
+    action = "emit"
+    to = "all"
+"#;
+
+/// What is wrong, the bytes, and words of the reason.
+fn bad_modules() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
+    let good = policy("fixture-stamp");
+    vec![
+        (
+            "truncated",
+            good[..good.len() / 2].to_vec(),
+            &["unexpected end", "truncated"],
+        ),
+        (
+            "empty",
+            Vec::new(),
+            &["empty", "unexpected end", "not a WebAssembly", "component"],
+        ),
+        (
+            "text",
+            b"this is no module".to_vec(),
+            &["WebAssembly", "component", "magic"],
+        ),
+        // The empty core module, and the empty component.
+        (
+            "core module",
+            b"\0asm\x01\0\0\0".to_vec(),
+            &["core module", "not a component"],
+        ),
+        (
+            "another world",
+            b"\0asm\x0d\0\x01\0".to_vec(),
+            &["describe", "world"],
+        ),
+        ("refusing", policy("fixture-refuse"), &["refuse"]),
+    ]
+}
+
+fn names_reason(text: &str, reasons: &[&str]) -> bool {
+    let text = text.to_lowercase();
+    reasons
+        .iter()
+        .any(|reason| text.contains(&reason.to_lowercase()))
+}
+
+#[test]
+fn at_start_it_is_an_error_that_names_file_and_reason() {
+    for (name, bytes, reasons) in bad_modules() {
+        let setup = Setup::new(STAMPED).file("policies/gate.wasm", bytes);
+        for command in ["run", "check"] {
+            let exited = setup.run(&[command, "--config", "sluice.toml"]);
+            assert_eq!(exited.code, Some(78), "{name}, {command}: {exited:?}");
+            assert!(
+                exited.stderr.contains("gate.wasm"),
+                "{name}, {command}: {}",
+                exited.stderr
+            );
+            assert!(
+                names_reason(&exited.stderr, reasons),
+                "{name}, {command}: {}",
+                exited.stderr
+            );
+            assert!(
+                !exited.stdout.contains("ready"),
+                "{name}: {}",
+                exited.stdout
+            );
+        }
+    }
+}
+
+/// Two broken policies are two errors in one run.
+#[test]
+fn all_of_them_are_reported() {
+    let setup = Setup::new("[[policy]]\nname = \"one\"\n[[policy]]\nname = \"two\"\n")
+        .file("policies/one.wasm", "no module")
+        .file("policies/two.wasm", "none either");
+    let exited = setup.run(&["check", "--config", "sluice.toml"]);
+    assert_eq!(exited.code, Some(78), "{exited:?}");
+    assert!(
+        exited.stderr.contains("one.wasm") && exited.stderr.contains("two.wasm"),
+        "{}",
+        exited.stderr
+    );
+}
+
+fn stamp(client: &Client) -> Value {
+    client.ok("x", json!(["text"]));
+    let args = client.expect("x");
+    args.last().cloned().unwrap_or_default()
+}
+
+#[test]
+fn while_running_the_old_generation_stays() {
+    let node = Driver::node();
+    let broker = Setup::new(STAMPED)
+        .file("policies/gate.wasm", policy("fixture-stamp"))
+        .start();
+    let [a] = clients(&node, &broker, ["a"]);
+    let first = stamp(&a);
+    let generation = |broker: &Broker| broker.policy("gate")["generation"].clone();
+    assert_eq!(generation(&broker), 1);
+    for (name, bytes, reasons) in bad_modules() {
+        broker.replace_module("gate", &bytes);
+        let not_ready = eventually(&format!("{name}: readiness to tell of the failure"), || {
+            let response = broker.get("/readyz");
+            (response.status == 503 && names_reason(&response.text(), reasons))
+                .then(|| response.text())
+        });
+        assert!(not_ready.contains("gate"), "{name}: {not_ready}");
+        assert_eq!(stamp(&a), first, "{name}: the old generation serves");
+        assert_eq!(generation(&broker), 1, "{name}");
+        assert_eq!(
+            broker
+                .metrics()
+                .sum("sluice_policy_generation", &[("policy", "gate")]),
+            1.0,
+            "{name}"
+        );
+        broker
+            .logs
+            .wait(&format!("{name}: a record of the failure"), |record| {
+                record.has("policy", "gate")
+                    && ["WARN", "ERROR"].contains(&record.level())
+                    && names_reason(&record.line, reasons)
+            });
+        let answer = broker.policy("gate").to_string();
+        assert!(
+            names_reason(&answer, reasons),
+            "{name}: the reason in the API: {answer}"
+        );
+    }
+    let metrics = broker.metrics();
+    assert_eq!(
+        metrics.sum("sluice_policy_failed", &[("policy", "gate")]),
+        1.0,
+        "{}",
+        metrics.text()
+    );
+    assert!(
+        metrics.sum("sluice_reload_total", &[("result", "failed")]) >= 6.0,
+        "{}",
+        metrics.text()
+    );
+
+    broker.replace_module("gate", &policy("fixture-stamp-b"));
+    eventually("readiness to come back", || {
+        (broker.get("/readyz").status == 200).then_some(())
+    });
+    assert_ne!(stamp(&a), first, "the new generation serves");
+    assert!(generation(&broker).as_u64() > Some(1));
+    assert_eq!(
+        broker
+            .metrics()
+            .sum("sluice_policy_failed", &[("policy", "gate")]),
+        0.0
+    );
+    assert_eq!(broker.stop(), 0);
+}
+
+/// A module that vanishes is a module that fails: what was loaded stays.
+#[test]
+fn a_configured_module_that_is_deleted_stays_loaded() {
+    let node = Driver::node();
+    let broker = Setup::new(STAMPED)
+        .file("policies/gate.wasm", policy("fixture-stamp"))
+        .start();
+    let [a] = clients(&node, &broker, ["a"]);
+    let first = stamp(&a);
+    broker.remove_module("gate");
+    eventually("readiness to tell", || {
+        (broker.get("/readyz").status == 503).then_some(())
+    });
+    assert_eq!(stamp(&a), first);
+    broker.replace_module("gate", &policy("fixture-stamp"));
+    eventually("readiness to come back", || {
+        (broker.get("/readyz").status == 200).then_some(())
+    });
+    assert_eq!(stamp(&a), first);
+}
+
+/// The configuration file is watched like the modules: a good one is taken over, a bad one changes nothing.
+#[test]
+fn a_changed_configuration_is_loaded() {
+    let node = Driver::node();
+    let broker = Setup::new(STAMPED)
+        .file("policies/gate.wasm", policy("fixture-stamp"))
+        .start();
+    let [a] = clients(&node, &broker, ["a"]);
+    let stamped = a.clone();
+    let first = stamp(&stamped);
+    assert_ne!(first, json!("text"));
+
+    broker.reconfigure(&STAMPED.replace("event = \"*\"", "event = 5"));
+    broker
+        .logs
+        .wait("a record of the bad configuration", |record| {
+            ["WARN", "ERROR"].contains(&record.level())
+                && record.line.contains("namespace[0].route[0].event")
+        });
+    assert_eq!(stamp(&a), first, "nothing has changed");
+
+    // Without the policy and with another route: for clients that are connected too.
+    broker.reconfigure(
+        "[[namespace]]\npath = \"/\"\n[[namespace.route]]\nevent = \"y\"\nto = \"sender\"\n",
+    );
+    eventually("the new routes", || {
+        let ack = a.ask("y", json!(["plain"]));
+        (ack == [json!({"ok": true})]).then_some(())
+    });
+    loop {
+        // Before the change, `y` was stamped and went to all.
+        if a.expect("y") == [json!("plain")] {
+            break;
+        }
+    }
+    assert_eq!(a.denied("x", json!([]))["code"], "no_route");
+}
+
+/// What a policy asks for beside its verdicts has to be granted; what is granted and not asked for does no harm.
+#[test]
+fn a_capability_has_to_be_granted() {
+    let policy = "[[policy]]\nname = \"fixture-greedy\"\n";
+    let refused =
+        Setup::new(policy)
+            .modules(&["fixture-greedy"])
+            .run(&["check", "--config", "sluice.toml"]);
+    assert_eq!(refused.code, Some(78), "{refused:?}");
+    assert!(
+        names_reason(&refused.stderr, &["emit"]),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("fixture-greedy"),
+        "{}",
+        refused.stderr
+    );
+    let granted = format!("{policy}grant = [\"emit\"]\n");
+    let passed = Setup::new(&granted).modules(&["fixture-greedy"]).run(&[
+        "check",
+        "--config",
+        "sluice.toml",
+    ]);
+    assert_eq!(passed.code, Some(0), "{passed:?}");
+}

@@ -1,0 +1,79 @@
+//! What several scenarios say in the same words.
+
+use serde_json::{Value, json};
+use sluice_tests::{Broker, Client, Driver, jwt};
+
+/// The key that the scenarios sign with.
+pub(crate) const SECRET: &str = "a-secret-of-32-bytes-for-hmac-256";
+
+/// The routes of Node's reference server in `driver.mjs`.
+pub(crate) const RELAY: &str = r#"
+    [[namespace]]
+    path = "/"
+    [[namespace.route]]
+    event = "join"
+    action = "join"
+    room = "/0"
+    [[namespace.route]]
+    event = "leave"
+    action = "leave"
+    room = "/0"
+    [[namespace.route]]
+    event = "all:*"
+    action = "emit"
+    to = "all"
+    [[namespace.route]]
+    event = "room:*"
+    action = "emit"
+    to = "room"
+    room = "/0"
+    [[namespace.route]]
+    event = "*"
+    action = "emit"
+    to = "others"
+"#;
+
+/// The options of a client that uses WebSocket from the start.
+pub(crate) fn websocket() -> Value {
+    json!({"transports": ["websocket"]})
+}
+
+/// The options of a client that signs in as a user.
+pub(crate) fn signed_in(user: &str) -> Value {
+    json!({"transports": ["websocket"], "auth": {"token": jwt::user(user, SECRET)}})
+}
+
+/// Connects clients over WebSocket to the namespace `/`.
+pub(crate) fn clients<const N: usize>(
+    node: &Driver,
+    broker: &Broker,
+    names: [&str; N],
+) -> [Client; N] {
+    names.map(|name| node.connect(name, &broker.url("/"), &websocket()))
+}
+
+/// Shows that nothing else is under way to `receivers`: each gets the mark next. `all:*` events go to everyone,
+/// and what was sent before arrives before.
+pub(crate) fn mark(sender: &Client, receivers: &[&Client]) {
+    sender.emit("all:mark", json!([sender.name]));
+    for receiver in receivers {
+        assert_eq!(
+            receiver.expect("all:mark"),
+            [json!(sender.name)],
+            "{}",
+            receiver.name
+        );
+    }
+}
+
+/// The code of a denial that the broker itself made.
+pub(crate) fn own_code(denial: &Value) -> &str {
+    assert!(denial["policy"].is_null(), "a policy made {denial}");
+    assert!(
+        denial["message"]
+            .as_str()
+            .is_some_and(|message| !message.is_empty()),
+        "{denial}"
+    );
+    denial["code"].as_str().unwrap_or_default()
+}
