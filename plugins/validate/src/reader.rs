@@ -1,0 +1,374 @@
+//! A strict reader of JSON text (RFC 8259) that makes nothing of what it reads: it tells where things are.
+//!
+//! Texts are read a character at a time, so that a caller can count and replace as it goes. A surrogate without its
+//! other half, which JavaScript allows in its strings, counts as one character.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// The text is not JSON.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Malformed;
+
+/// What a value is, by its first character.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    String,
+    Number,
+    Boolean,
+    Null,
+    Object,
+    Array,
+}
+
+/// A position in a text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The kind of the value that comes next; only its first character has been looked at.
+    pub(crate) fn kind(&mut self) -> Result<Kind, Malformed> {
+        self.skip_space();
+        match self.byte().ok_or(Malformed)? {
+            b'"' => Ok(Kind::String),
+            b'-' | b'0'..=b'9' => Ok(Kind::Number),
+            b't' | b'f' => Ok(Kind::Boolean),
+            b'n' => Ok(Kind::Null),
+            b'{' => Ok(Kind::Object),
+            b'[' => Ok(Kind::Array),
+            _ => Err(Malformed),
+        }
+    }
+
+    /// This character, after any space.
+    pub(crate) fn expect(&mut self, wanted: u8) -> Result<(), Malformed> {
+        if self.accept(wanted) {
+            Ok(())
+        } else {
+            Err(Malformed)
+        }
+    }
+
+    /// This character, after any space, if it is there.
+    pub(crate) fn accept(&mut self, wanted: u8) -> bool {
+        self.skip_space();
+        let found = self.byte() == Some(wanted);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Whether another item follows in an array or object, whose first has been read unless `first`.
+    pub(crate) fn next_item(&mut self, first: bool, end: u8) -> Result<bool, Malformed> {
+        if self.accept(end) {
+            return Ok(false);
+        }
+        if !first {
+            self.expect(b',')?;
+        }
+        Ok(true)
+    }
+
+    /// Nothing but space is left.
+    pub(crate) fn end(&mut self) -> Result<(), Malformed> {
+        self.skip_space();
+        if self.at == self.text.len() {
+            Ok(())
+        } else {
+            Err(Malformed)
+        }
+    }
+
+    /// The next character of a text whose opening quote has been read, and where it stands; none at its end.
+    pub(crate) fn next_char(&mut self) -> Result<Option<(Range<usize>, char)>, Malformed> {
+        let start = self.at;
+        let char = match self.byte().ok_or(Malformed)? {
+            b'"' => {
+                self.at += 1;
+                return Ok(None);
+            }
+            b'\\' => {
+                self.at += 1;
+                self.escape()?
+            }
+            ..0x20 => return Err(Malformed),
+            ascii @ 0x20..0x80 => {
+                self.at += 1;
+                char::from(ascii)
+            }
+            _ => {
+                let rest = self.text.get(self.at..).ok_or(Malformed)?;
+                let char = rest.chars().next().ok_or(Malformed)?;
+                self.at += char.len_utf8();
+                char
+            }
+        };
+        Ok(Some((start..self.at, char)))
+    }
+
+    /// A text as it is meant, borrowed where nothing in it is escaped.
+    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, Malformed> {
+        self.expect(b'"')?;
+        let start = self.at;
+        let mut copy: Option<String> = None;
+        while let Some((at, char)) = self.next_char()? {
+            if copy.is_none() && self.text.as_bytes().get(at.start) == Some(&b'\\') {
+                copy = self.text.get(start..at.start).map(str::to_owned);
+            }
+            if let Some(copy) = &mut copy {
+                copy.push(char);
+            }
+        }
+        let raw = self.text.get(start..self.at - 1).ok_or(Malformed)?;
+        Ok(copy.map_or(Cow::Borrowed(raw), Cow::Owned))
+    }
+
+    /// A number as it is written.
+    pub(crate) fn number(&mut self) -> Result<&'a str, Malformed> {
+        let start = self.at;
+        self.at += usize::from(self.byte() == Some(b'-'));
+        match self.byte() {
+            Some(b'0') => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.byte() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.byte() {
+            self.at += 1;
+            self.at += usize::from(matches!(self.byte(), Some(b'+' | b'-')));
+            self.digits()?;
+        }
+        self.text.get(start..self.at).ok_or(Malformed)
+    }
+
+    /// `true`, `false` or `null`.
+    pub(crate) fn literal(&mut self) -> Result<(), Malformed> {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let literals: [&[u8]; 3] = [b"true", b"false", b"null"];
+        let found = literals
+            .into_iter()
+            .find(|literal| rest.starts_with(literal));
+        self.at += found.ok_or(Malformed)?.len();
+        Ok(())
+    }
+
+    /// Where the value that comes next ends, if it is what stands for a binary attachment:
+    /// `{"_placeholder":true,"num":0}`, in either order.
+    pub(crate) fn placeholder(mut self) -> Option<Self> {
+        self.expect(b'{').ok()?;
+        let (mut marked, mut numbered) = (false, false);
+        let mut first = true;
+        while self.next_item(first, b'}').ok()? {
+            first = false;
+            let key = self.string().ok()?;
+            self.expect(b':').ok()?;
+            let kind = self.kind().ok()?;
+            match (&*key, kind) {
+                ("_placeholder", Kind::Boolean) if self.byte() == Some(b't') => {
+                    self.literal().ok()?;
+                    marked = true;
+                }
+                ("num", Kind::Number) => {
+                    let number = self.number().ok()?;
+                    numbered = number.bytes().all(|byte| byte.is_ascii_digit());
+                }
+                _ => return None,
+            }
+        }
+        (marked && numbered).then_some(self)
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.byte() {
+            self.at += 1;
+        }
+    }
+
+    /// One or more.
+    fn digits(&mut self) -> Result<(), Malformed> {
+        let start = self.at;
+        while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at > start {
+            Ok(())
+        } else {
+            Err(Malformed)
+        }
+    }
+
+    /// What an escape stands for; its backslash has been read.
+    fn escape(&mut self) -> Result<char, Malformed> {
+        let byte = self.byte().ok_or(Malformed)?;
+        self.at += 1;
+        Ok(match byte {
+            b'"' | b'\\' | b'/' => char::from(byte),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => self.unicode_escape()?,
+            _ => return Err(Malformed),
+        })
+    }
+
+    fn unicode_escape(&mut self) -> Result<char, Malformed> {
+        let high = self.hex()?;
+        if (0xD800..0xDC00).contains(&high) && self.rest().starts_with(b"\\u") {
+            let mut ahead = *self;
+            ahead.at += 2;
+            let low = ahead.hex()?;
+            if (0xDC00..0xE000).contains(&low) {
+                self.at = ahead.at;
+                let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+                return char::from_u32(code).ok_or(Malformed);
+            }
+        }
+        Ok(char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER))
+    }
+
+    fn hex(&mut self) -> Result<u32, Malformed> {
+        let mut code = 0;
+        for _ in 0..4 {
+            let digit = self.byte().and_then(|byte| char::from(byte).to_digit(16));
+            code = code * 16 + digit.ok_or(Malformed)?;
+            self.at += 1;
+        }
+        Ok(code)
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chars(text: &str) -> Result<Vec<(usize, char)>, Malformed> {
+        let mut reader = Reader::new(text);
+        reader.expect(b'"')?;
+        let mut chars = Vec::new();
+        while let Some((at, char)) = reader.next_char()? {
+            chars.push((at.len(), char));
+        }
+        reader.end()?;
+        Ok(chars)
+    }
+
+    #[test]
+    fn a_text_is_read_by_character() {
+        assert_eq!(chars(r#""aé😀""#), Ok(vec![(1, 'a'), (2, 'é'), (4, '😀')]));
+        assert_eq!(
+            chars(r#""\"\\\/\b\f\n\r\t\u0041\u00e9""#)
+                .map(|chars| chars.into_iter().map(|(_, char)| char).collect()),
+            Ok("\"\\/\u{8}\u{c}\n\r\tAé".to_owned())
+        );
+        assert_eq!(chars(r#""\ud83d\ude00""#), Ok(vec![(12, '😀')]));
+        assert_eq!(chars(r#""\ud83d""#), Ok(vec![(6, '\u{fffd}')]));
+        assert_eq!(
+            chars(r#""\ude00\ud83d\u0041""#),
+            Ok(vec![(6, '\u{fffd}'), (6, '\u{fffd}'), (6, 'A')])
+        );
+    }
+
+    #[test]
+    fn what_is_no_text_is_malformed() {
+        for text in [
+            "\"",
+            "\"\\\"",
+            "\"a\nb\"",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\u12g4\"",
+            "\"\\ud83d\\u1\"",
+            "\"a\"b",
+            "'a'",
+            "",
+        ] {
+            assert_eq!(chars(text), Err(Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_borrowed_unless_it_is_escaped() {
+        let string = |text| Reader::new(text).string();
+        assert!(matches!(string("\"key\""), Ok(Cow::Borrowed("key"))));
+        assert!(matches!(string("\"\""), Ok(Cow::Borrowed(""))));
+        assert_eq!(string(r#""aé\u0062\n""#).as_deref(), Ok("aéb\n"));
+        assert_eq!(string("\"key"), Err(Malformed));
+    }
+
+    #[test]
+    fn numbers_are_those_of_json() {
+        let number = |text| {
+            let mut reader = Reader::new(text);
+            let number = reader.number()?;
+            reader.end().map(|()| number)
+        };
+        for text in [
+            "0",
+            "-0",
+            "12345678901234567890",
+            "1.0",
+            "1e400",
+            "-1.5E-7",
+            "0.10",
+            "2e+3",
+        ] {
+            assert_eq!(number(text), Ok(text));
+        }
+        for text in [
+            "", "-", "01", "1.", ".5", "1e", "1e+", "+1", "0x1", "1_0", "Infinity", "NaN", "--1",
+        ] {
+            assert_eq!(number(text), Err(Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_is_exactly_that() {
+        let is = |text| {
+            Reader::new(text)
+                .placeholder()
+                .is_some_and(|mut after| after.end().is_ok())
+        };
+        for text in [
+            r#"{"_placeholder":true,"num":0}"#,
+            r#" { "num" : 12 , "_placeholder" : true } "#,
+        ] {
+            assert!(is(text), "{text}");
+        }
+        for text in [
+            "{}",
+            "[]",
+            r#"{"_placeholder":true}"#,
+            r#"{"num":0}"#,
+            r#"{"_placeholder":false,"num":0}"#,
+            r#"{"_placeholder":true,"num":-1}"#,
+            r#"{"_placeholder":true,"num":1.5}"#,
+            r#"{"_placeholder":true,"num":"0"}"#,
+            r#"{"_placeholder":true,"num":0,"more":1}"#,
+            r#"{"_placeholder":true,"num":0"#,
+        ] {
+            assert!(!is(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Text with some parts replaced, copied only when the first part is.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// What stands for a character in HTML: exactly the set of validator.js' `escape`. All of it is plain in JSON too.
+pub(crate) fn html(char: char) -> Option<&'static str> {
+    Some(match char {
+        '&' => "&amp;",
+        '<' => "&lt;",
+        '>' => "&gt;",
+        '"' => "&quot;",
+        '\'' => "&#x27;",
+        '/' => "&#x2F;",
+        '\\' => "&#x5C;",
+        '`' => "&#96;",
+        _ => return None,
+    })
+}
+
+/// A text that is read from front to back, with what becomes of it.
+#[derive(Debug)]
+pub(crate) struct Rewrite<'a> {
+    text: &'a str,
+    /// Where what has been dealt with begins and ends.
+    start: usize,
+    done: usize,
+    copy: Option<String>,
+}
+
+impl<'a> Rewrite<'a> {
+    /// Of the text from here on.
+    pub(crate) fn new(text: &'a str, start: usize) -> Self {
+        Self {
+            text,
+            start,
+            done: start,
+            copy: None,
+        }
+    }
+
+    /// Puts something in place of a part that comes after all that has been replaced.
+    pub(crate) fn replace(&mut self, part: Range<usize>, with: &str) {
+        let between = self.text.get(self.done..part.start).unwrap_or_default();
+        let copy = self
+            .copy
+            .get_or_insert_with(|| String::with_capacity(self.text.len() + 64));
+        copy.push_str(between);
+        copy.push_str(with);
+        self.done = part.end;
+    }
+
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.copy.is_none()
+    }
+
+    /// The text up to here.
+    pub(crate) fn finish(self, end: usize) -> Cow<'a, str> {
+        match self.copy {
+            None => Cow::Borrowed(self.text.get(self.start..end).unwrap_or_default()),
+            Some(mut copy) => {
+                copy.push_str(self.text.get(self.done..end).unwrap_or_default());
+                Cow::Owned(copy)
+            }
+        }
+    }
+}
