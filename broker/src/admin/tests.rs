@@ -1,3 +1,5 @@
+mod emit;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 
 use super::auth::Auth;
-use super::router::{MAX_BODY, router};
+use super::router::router;
 use super::*;
 use crate::config::Secret;
 
@@ -151,10 +153,6 @@ fn post(body: impl Into<Body>) -> Request<Body> {
         .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
         .body(body.into())
         .expect("a request")
-}
-
-async fn emit(body: Value) -> Answer {
-    ask(&Arc::default(), None, post(body.to_string())).await
 }
 
 fn problem(status: u16, code: &str, field: Option<&str>) -> (u16, String, Option<String>) {
@@ -333,150 +331,6 @@ async fn metrics_come_in_three_forms() {
     let time = numbers["timestamp"].as_str().expect("a time");
     assert!(humantime::parse_rfc3339(time).is_ok());
     assert!(numbers["events_received"].is_u64());
-}
-
-#[tokio::test]
-async fn an_event_is_handed_on_as_it_came() {
-    let node = Arc::<Fake>::default();
-    let body = r#"{"namespace":"/chat","rooms":["a","b"],"except":["c"],"event":"caf\u00e9","args":[1e400,"\ud800", {}]}"#;
-    let answer = ask(&node, None, post(body)).await;
-    assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(answer.json(), json!({"deliveries": 2}));
-    let answer = ask(&node, None, post(r#" {"event":""} "#)).await;
-    assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(
-        *node.emitted.lock(),
-        [
-            Emit {
-                namespace: "/chat".to_owned(),
-                rooms: vec!["a".to_owned(), "b".to_owned()],
-                except: vec!["c".to_owned()],
-                event: "café".into(),
-                args: r#"[1e400,"\ud800", {}]"#.into(),
-            },
-            Emit {
-                namespace: "/".to_owned(),
-                rooms: vec![],
-                except: vec![],
-                event: "".into(),
-                args: "[]".into(),
-            },
-        ]
-    );
-}
-
-#[tokio::test]
-async fn what_is_wrong_with_an_event_is_named() {
-    for (body, code, field) in [
-        (json!({}), "bad_field", Some("event")),
-        (
-            json!({"event": "x", "room": "a"}),
-            "bad_field",
-            Some("room"),
-        ),
-        (json!({"event": 5}), "bad_field", Some("event")),
-        (
-            json!({"event": "x", "rooms": "a"}),
-            "bad_field",
-            Some("rooms"),
-        ),
-        (
-            json!({"event": "x", "rooms": ["a", 5]}),
-            "bad_field",
-            Some("rooms[1]"),
-        ),
-        (
-            json!({"event": "x", "rooms": []}),
-            "no_rooms",
-            Some("rooms"),
-        ),
-        (
-            json!({"event": "x", "except": {}}),
-            "bad_field",
-            Some("except"),
-        ),
-        (
-            json!({"event": "x", "namespace": 1}),
-            "bad_field",
-            Some("namespace"),
-        ),
-        (json!({"event": "x", "args": {}}), "bad_args", Some("args")),
-        (
-            json!({"event": "x", "args": "[]"}),
-            "bad_args",
-            Some("args"),
-        ),
-        (
-            json!({"event": "disconnect"}),
-            "reserved_event",
-            Some("event"),
-        ),
-        (json!([]), "bad_field", None),
-        (json!("x"), "bad_field", None),
-    ] {
-        let answer = emit(body.clone()).await;
-        let (status, got, at) = answer.problem();
-        assert_eq!(
-            (status, &*got, at.as_deref()),
-            (422, code, field),
-            "{body}: {}",
-            answer.body
-        );
-    }
-    for ack in [json!(null), json!(false), json!({"timeout": 5})] {
-        let answer = emit(json!({"event": "x", "ack": ack})).await;
-        assert_eq!(
-            answer.problem(),
-            problem(400, "not_implemented", Some("ack"))
-        );
-    }
-    let answer = emit(json!({"event": "x", "namespace": "/nowhere"})).await;
-    assert_eq!(
-        answer.problem(),
-        problem(404, "unknown_namespace", Some("namespace"))
-    );
-    let answer = emit(json!({"event": "x", "namespace": "/late"})).await;
-    assert_eq!(answer.problem(), problem(503, "draining", None));
-    let deep = format!(
-        "{{\"event\":\"x\",\"args\":{}{}}}",
-        "[".repeat(200),
-        "]".repeat(200)
-    );
-    let answer = ask(&Arc::default(), None, post(deep)).await;
-    assert_eq!(answer.problem(), problem(422, "bad_args", Some("args")));
-}
-
-#[tokio::test]
-async fn what_is_no_request_is_a_problem_too() {
-    let node = Arc::<Fake>::default();
-    for body in [
-        "",
-        "{",
-        "{\"event\":\"x\"} 1",
-        "{\"event\":\"\u{1}\"}",
-        "{\"event\":\"x\",}",
-    ] {
-        let answer = ask(&node, None, post(body)).await;
-        assert_eq!(
-            answer.problem(),
-            problem(400, "malformed_json", None),
-            "{body}"
-        );
-    }
-    let answer = ask(&node, None, post(b"{\"event\":\"\xff\"}".to_vec())).await;
-    assert_eq!(answer.problem(), problem(400, "malformed_json", None));
-    let answer = ask(&node, None, post(" ".repeat(MAX_BODY + 1))).await;
-    assert_eq!(answer.problem(), problem(413, "too_large", None));
-    let answer = ask(&node, None, get("/api/v2/node")).await;
-    assert_eq!(answer.problem(), problem(404, "unknown_path", None));
-    let answer = ask(&node, None, get("/api/v1/emit")).await;
-    assert_eq!(answer.problem(), problem(405, "wrong_method", None));
-    assert_eq!(answer.headers[header::ALLOW], "POST");
-    let mut request = get("/healthz");
-    *request.method_mut() = axum::http::Method::DELETE;
-    let answer = ask(&node, None, request).await;
-    assert_eq!(answer.problem(), problem(405, "wrong_method", None));
-    assert!(node.emitted.lock().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,13 +85,6 @@ impl Store {
         Arc::clone(self.policies.write().entry(name.into()).or_default())
     }
 
-    /// Drops what was counted for a socket that is gone.
-    pub(crate) fn forget_socket(&self, token: u64) {
-        for state in self.policies.read().values() {
-            state.forget_socket(token);
-        }
-    }
-
     pub(crate) fn usage(&self) -> Vec<Usage> {
         self.policies
             .read()
@@ -160,6 +153,7 @@ impl PolicyState {
         decision
     }
 
+    /// Drops what was counted for a socket that is gone.
     pub(crate) fn forget_socket(&self, token: u64) {
         let subject = SubjectKey::Socket(token);
         for bucket in self.socket_buckets.read().iter() {
@@ -172,11 +166,11 @@ impl PolicyState {
         }
     }
 
-    pub(crate) fn keys(&self) -> usize {
+    fn keys(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
-    pub(crate) fn evicted(&self) -> u64 {
+    fn evicted(&self) -> u64 {
         self.shards.iter().map(|shard| shard.lock().evicted()).sum()
     }
 

@@ -18,7 +18,7 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use super::exposition;
 use super::labels::{
     CodeLabel, Counters, DenialLabels, DisconnectLabel, DropLabel, HookLabels, PolicyLabel,
-    ReloadResult, ResultLabel, TrapLabels, VerdictLabels,
+    ReloadResult, ResultLabel, SocketErrorLabel, TrapLabels, VerdictLabels,
 };
 pub(crate) use super::labels::{DropReason, Hook, TrapKind, VerdictKind};
 use super::latency::Latency;
@@ -73,6 +73,7 @@ pub(crate) struct Metrics {
     connections_refused: Counter,
     admin_refused: Counter,
     handshake_errors: Family<CodeLabel, Counter>,
+    socket_errors: Family<SocketErrorLabel, Counter>,
     disconnects: Family<DisconnectLabel, Counter>,
     state: Watched,
     policies: Shown,
@@ -155,6 +156,7 @@ impl Metrics {
                 "handshake_errors",
                 "Requests that are no handshake, by the code that clients know",
             ),
+            socket_errors: add(&mut r, "socket_errors", "Sockets that ended with an error"),
             disconnects: add(&mut r, "disconnects", "Sockets that ended"),
             state,
             policies,
@@ -251,6 +253,12 @@ impl Metrics {
     pub(super) fn handshake_error(&self, code: u8) {
         self.handshake_errors
             .get_or_create(&CodeLabel { code })
+            .inc();
+    }
+
+    pub(super) fn socket_error(&self, code: &'static str) {
+        self.socket_errors
+            .get_or_create(&SocketErrorLabel { code })
             .inc();
     }
 

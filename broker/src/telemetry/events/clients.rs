@@ -157,6 +157,7 @@ pub(crate) struct SocketFailed<'a> {
 
 impl SocketFailed<'_> {
     pub(crate) fn emit(self) {
+        metrics().socket_error(self.code);
         static THROTTLE: Throttle = Throttle::new();
         let Some(suppressed) = THROTTLE.admit() else {
             return;
