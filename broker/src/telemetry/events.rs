@@ -1,5 +1,5 @@
 //! What happens to the node and its policies, one type an event: `emit` writes the record and counts, nothing else
-//! does. Those of clients are in [`clients`](self::clients).
+//! does. Those of clients are in [`clients`].
 //!
 //! Texts of records are short and constant, everything that varies is in a field. No field holds what a client
 //! authenticated with or the arguments of an event.
