@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
-pub(crate) use bucket::{BucketRule, Decision, RuleError};
+pub(crate) use bucket::{BucketRule, Decision};
 use shard::{Key, KeyRef, Shard};
 
 /// A moment, in milliseconds of one monotonic clock: setting the machine's time moves no limit.
