@@ -1,10 +1,11 @@
 //! The words every room shares: plain data that imports nothing of the broker.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
 use serde_json::value::RawValue;
 
 /// Names that the Socket.IO protocol keeps for itself. Relayed to a client, an event of such a name makes its
@@ -148,21 +149,42 @@ pub(crate) enum Recipients {
     Others,
     Sender,
     /// Every room of the sender.
-    SenderRooms { include_sender: bool },
-    Room { name: String, include_sender: bool },
+    SenderRooms {
+        include_sender: bool,
+    },
+    Room {
+        name: String,
+        include_sender: bool,
+    },
 }
 
-/// What is known of a client from its handshake on; fixed for the life of its connection.
+/// What came with the first request of a connection; all its namespaces share it.
+#[derive(Debug)]
+pub(crate) struct Handshake {
+    pub headers: http::HeaderMap,
+    /// The query, as it came.
+    pub query: String,
+}
+
+/// Who is at the other end; fixed for the life of its socket.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    /// A number of the broker's own: policies and logs tell sockets apart by it.
+    /// A number of the broker's own: policies and rooms tell sockets apart by it.
     pub token: u64,
     /// The start of the transport's session id: enough to find a client in its own log, too little to post in its
     /// name (whoever knows the whole id of a polling session can).
     pub id: String,
     pub address: IpAddr,
-    pub headers: http::HeaderMap,
-    /// The query of the handshake request, as it came.
-    pub query: String,
-    pub since: Instant,
+    pub handshake: Arc<Handshake>,
+}
+
+/// One socket of one namespace: what every room may know of it.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub peer: Peer,
+    pub namespace: Arc<str>,
+    /// Written while policies admit the client, read afterwards.
+    pub identity: RwLock<Identity>,
+    /// The rooms it is in: policies ask, and `rooms` routes fan out to them.
+    pub rooms: Mutex<BTreeSet<Arc<str>>>,
 }

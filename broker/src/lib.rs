@@ -1,5 +1,23 @@
 //! Sluice, a standalone Socket.IO event broker.
+//!
+//! An event's way is `edge` → `session` → `pipeline` → `router` → `fanout`; ARCHITECTURE.md draws it. The crate is the
+//! binary's: what it makes public is for `main.rs` and the benchmarks only.
 
+mod admin;
+mod app;
+#[doc(hidden)]
+pub mod bench;
+pub mod cli;
+mod config;
+mod edge;
 mod event;
+mod fanout;
+mod glob;
+mod node;
 mod packet;
+mod pipeline;
+mod plugin;
+mod router;
+mod session;
 mod state;
+mod telemetry;

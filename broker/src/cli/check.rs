@@ -7,7 +7,7 @@ use crate::config::{Action, Loaded, Namespace, RoomSource, Route, To};
 
 /// What a valid configuration would run.
 pub(super) fn check(loaded: &Loaded) -> Result<String, Exit> {
-    policies(loaded)?;
+    let failed = crate::app::check(loaded.clone())?;
     let config = &loaded.config;
     let mut out = format!(
         "listen {}{} admin {}\n",
@@ -16,12 +16,10 @@ pub(super) fn check(loaded: &Loaded) -> Result<String, Exit> {
     for namespace in &config.namespaces {
         describe(namespace, &mut out);
     }
+    for failure in failed {
+        _ = writeln!(out, "not loaded: {failure}");
+    }
     Ok(out)
-}
-
-/// Loads every policy as `run` does, and forgets them again.
-fn policies(_loaded: &Loaded) -> Result<(), Exit> {
-    Ok(())
 }
 
 fn describe(namespace: &Namespace, out: &mut String) {

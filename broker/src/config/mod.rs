@@ -38,11 +38,11 @@ pub(crate) use drop_in::{DropIn, drop_in};
 pub(crate) use env::{Env, FILE_VARIABLE};
 pub(crate) use namespace::Namespace;
 pub(crate) use plugins::Plugins;
-pub(crate) use policy::{Capability, Failure, Mode, OnError, Policy};
+pub(crate) use policy::{Capability, Failure, Mode, Policy};
 pub(crate) use problem::{Problem, Problems};
 pub(crate) use route::{Action, RoomSource, Route, To};
 pub(crate) use secret::Secret;
-pub(crate) use server::{Server, SlowClient, Transports};
+pub(crate) use server::Server;
 pub(crate) use telemetry::{Format, Telemetry};
 
 use file::{File, Layer};

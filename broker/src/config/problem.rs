@@ -56,10 +56,6 @@ impl fmt::Display for Problem {
 pub(crate) struct Problems(pub(super) Vec<Problem>);
 
 impl Problems {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Problem> {
-        self.0.iter()
-    }
-
     /// `Ok` when there is none.
     pub(super) fn into_result(self) -> Result<(), Self> {
         if self.0.is_empty() { Ok(()) } else { Err(self) }

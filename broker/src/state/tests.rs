@@ -3,7 +3,6 @@ mod window;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::bucket::RuleError;
-use super::bucket::RuleError;
 use super::*;
 
 fn tokens(burst: u32, per_second: f64) -> BucketRule {

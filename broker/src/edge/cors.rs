@@ -1,0 +1,224 @@
+//! Which browser pages may talk to the broker, and the headers that tell them so (Fetch Standard, "CORS protocol").
+//!
+//! Browsers do not apply CORS to WebSockets, so the origin is checked here, for upgrades too: that is what keeps a
+//! foreign page from using a visitor's cookies.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+
+use crate::config;
+
+/// What a request may do.
+pub(super) enum Decision {
+    /// Served, with these headers on the answer.
+    Serve(HeaderMap),
+    /// A preflight request, answered by these headers alone.
+    Preflight(HeaderMap),
+    /// From a page that is not allowed.
+    Refuse,
+}
+
+pub(super) struct Cors {
+    config: config::Cors,
+}
+
+impl Cors {
+    pub(super) fn new(config: config::Cors) -> Self {
+        Self { config }
+    }
+
+    pub(super) fn decide<B>(&self, request: &Request<B>) -> Decision {
+        let headers = request.headers();
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            // Not a browser, or a browser's same-origin GET.
+            return Decision::Serve(HeaderMap::new());
+        };
+        let mut answer = HeaderMap::new();
+        if self.allows(origin) {
+            self.grant(origin, &mut answer);
+        } else if !is_same_origin(origin, headers.get(header::HOST)) {
+            return Decision::Refuse;
+        }
+        let preflight = request.method() == Method::OPTIONS
+            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        if preflight {
+            self.describe(headers, &mut answer);
+            Decision::Preflight(answer)
+        } else {
+            Decision::Serve(answer)
+        }
+    }
+
+    fn allows(&self, origin: &HeaderValue) -> bool {
+        match &self.config.origins {
+            config::Origins::SameOrigin => false,
+            config::Origins::Any => true,
+            config::Origins::List(list) => list
+                .iter()
+                .any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes())),
+        }
+    }
+
+    fn grant(&self, origin: &HeaderValue, answer: &mut HeaderMap) {
+        let any = matches!(self.config.origins, config::Origins::Any);
+        // With credentials the star is not allowed: the origin is named instead.
+        let named = !any || self.config.credentials;
+        let value = if named {
+            answer.insert(header::VARY, HeaderValue::from_static("Origin"));
+            origin.clone()
+        } else {
+            HeaderValue::from_static("*")
+        };
+        answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, value);
+        if self.config.credentials {
+            let yes = HeaderValue::from_static("true");
+            answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+        }
+    }
+
+    fn describe(&self, request: &HeaderMap, answer: &mut HeaderMap) {
+        put_list(
+            answer,
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            &self.config.methods,
+        );
+        if self.config.headers.is_empty() {
+            // As Node's: what the page asks for, unless the configuration says which.
+            if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+                answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+            }
+        } else {
+            put_list(
+                answer,
+                header::ACCESS_CONTROL_ALLOW_HEADERS,
+                &self.config.headers,
+            );
+        }
+    }
+}
+
+fn put_list(answer: &mut HeaderMap, name: HeaderName, list: &[String]) {
+    if let Ok(value) = HeaderValue::from_str(&list.join(",")) {
+        answer.insert(name, value);
+    }
+}
+
+/// Compares without the scheme: behind a proxy that ends TLS the broker does not know it.
+fn is_same_origin(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    let (Ok(origin), Some(Ok(host))) = (origin.to_str(), host.map(HeaderValue::to_str)) else {
+        return false;
+    };
+    origin
+        .split_once("://")
+        .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+}
+
+/// Adds the headers of a decision to an answer.
+pub(super) fn apply<B>(response: &mut Response<B>, headers: HeaderMap) {
+    for (name, value) in &headers {
+        response.headers_mut().append(name, value.clone());
+    }
+}
+
+/// The status of an answered preflight.
+pub(super) const PREFLIGHT: StatusCode = StatusCode::NO_CONTENT;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cors(origins: config::Origins, credentials: bool) -> Cors {
+        Cors::new(config::Cors {
+            origins,
+            methods: vec!["GET".into(), "POST".into()],
+            headers: Vec::new(),
+            credentials,
+        })
+    }
+
+    fn request(method: Method, headers: &[(&str, &str)]) -> Request<()> {
+        let mut request = Request::builder().method(method).uri("/socket.io/");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap()
+    }
+
+    fn served(decision: Decision) -> Option<HeaderMap> {
+        match decision {
+            Decision::Serve(headers) => Some(headers),
+            Decision::Preflight(_) | Decision::Refuse => None,
+        }
+    }
+
+    #[test]
+    fn without_configuration_only_the_same_origin_is_served() {
+        let cors = cors(config::Origins::SameOrigin, false);
+        let own = [
+            ("host", "a.example:3000"),
+            ("origin", "http://a.example:3000"),
+        ];
+        assert!(served(cors.decide(&request(Method::GET, &own))).is_some());
+        let foreign = [("host", "a.example"), ("origin", "http://b.example")];
+        assert!(matches!(
+            cors.decide(&request(Method::GET, &foreign)),
+            Decision::Refuse
+        ));
+        let opaque = [("host", "a.example"), ("origin", "null")];
+        assert!(matches!(
+            cors.decide(&request(Method::GET, &opaque)),
+            Decision::Refuse
+        ));
+        assert!(served(cors.decide(&request(Method::GET, &[]))).is_some());
+    }
+
+    #[test]
+    fn a_listed_origin_is_named_in_the_answer() {
+        let cors = cors(
+            config::Origins::List(vec!["https://app.example".into()]),
+            true,
+        );
+        let listed = [("host", "a.example"), ("origin", "https://app.example")];
+        let headers = served(cors.decide(&request(Method::GET, &listed))).unwrap();
+        assert_eq!(
+            headers["access-control-allow-origin"],
+            "https://app.example"
+        );
+        assert_eq!(headers["access-control-allow-credentials"], "true");
+        assert_eq!(headers["vary"], "Origin");
+        let other = [
+            ("host", "a.example"),
+            ("origin", "https://app.example.evil"),
+        ];
+        assert!(matches!(
+            cors.decide(&request(Method::GET, &other)),
+            Decision::Refuse
+        ));
+    }
+
+    #[test]
+    fn a_star_names_the_origin_only_where_credentials_need_it() {
+        let any = [("host", "a.example"), ("origin", "https://x.example")];
+        let star = cors(config::Origins::Any, false);
+        let headers = served(star.decide(&request(Method::GET, &any))).unwrap();
+        assert_eq!(headers["access-control-allow-origin"], "*");
+        let named = cors(config::Origins::Any, true);
+        let headers = served(named.decide(&request(Method::GET, &any))).unwrap();
+        assert_eq!(headers["access-control-allow-origin"], "https://x.example");
+    }
+
+    #[test]
+    fn a_preflight_is_answered_with_methods_and_the_headers_it_asks_for() {
+        let cors = cors(config::Origins::Any, false);
+        let asked = [
+            ("origin", "https://x.example"),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "x-custom"),
+        ];
+        let Decision::Preflight(headers) = cors.decide(&request(Method::OPTIONS, &asked)) else {
+            panic!("not a preflight");
+        };
+        assert_eq!(headers["access-control-allow-methods"], "GET,POST");
+        assert_eq!(headers["access-control-allow-headers"], "x-custom");
+    }
+}

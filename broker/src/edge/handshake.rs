@@ -1,0 +1,141 @@
+//! What is checked of a request before the protocol library sees it, with the errors of Node's Engine.IO server.
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use tungstenite::handshake::derive_accept_key;
+
+use crate::config;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    Polling,
+    WebSocket,
+}
+
+/// The parameters of an Engine.IO request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Query {
+    pub transport: Transport,
+    pub sid: Option<String>,
+}
+
+/// Why a request is refused. Codes and messages are those that clients of Node's server know
+/// (engine.io, `Server.errors`).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    UnknownTransport,
+    UnknownSession,
+    BadMethod,
+    BadRequest(&'static str),
+    UnsupportedVersion,
+    Draining,
+    /// An answer of the protocol library.
+    ByLibrary(StatusCode, Bytes),
+}
+
+impl Query {
+    pub(super) fn parse(query: &str, config: &config::Server) -> Result<Self, Refused> {
+        let value = |name: &str| {
+            query
+                .split('&')
+                .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+        };
+        let transport = match value("transport") {
+            Some("polling") if config.transports.polling => Transport::Polling,
+            Some("websocket") if config.transports.websocket => Transport::WebSocket,
+            _ => return Err(Refused::UnknownTransport),
+        };
+        if value("EIO") != Some("4") {
+            return Err(Refused::UnsupportedVersion);
+        }
+        let sid = value("sid").map(str::to_owned);
+        if transport == Transport::WebSocket && sid.is_some() && !config.allow_upgrades {
+            return Err(Refused::BadRequest("upgrades are not allowed"));
+        }
+        Ok(Self { transport, sid })
+    }
+}
+
+/// The answer to a WebSocket's key (RFC 6455, section 4.2), if the request is a proper upgrade.
+pub(super) fn accept_key(method: &Method, headers: &HeaderMap) -> Result<HeaderValue, Refused> {
+    let has_token = |name, token: &str| {
+        headers.get_all(name).iter().any(|value: &HeaderValue| {
+            value.to_str().is_ok_and(|text| {
+                text.split(',')
+                    .any(|t| t.trim().eq_ignore_ascii_case(token))
+            })
+        })
+    };
+    if method != Method::GET
+        || !has_token(header::CONNECTION, "upgrade")
+        || !has_token(header::UPGRADE, "websocket")
+    {
+        return Err(Refused::BadRequest("not a WebSocket upgrade"));
+    }
+    if !has_token(header::SEC_WEBSOCKET_VERSION, "13") {
+        return Err(Refused::BadRequest(
+            "only version 13 of WebSocket is spoken",
+        ));
+    }
+    // 16 bytes in base64.
+    let key = headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .filter(|key| key.len() == 24)
+        .ok_or(Refused::BadRequest("no usable Sec-WebSocket-Key"))?;
+    HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
+        .map_err(|_| Refused::BadRequest("no usable Sec-WebSocket-Key"))
+}
+
+/// The session id in the body of a polling handshake's answer: `0{"sid":"…",…}`.
+pub(super) fn session_id(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Open {
+        sid: String,
+    }
+    let open: Open = serde_json::from_slice(body.strip_prefix(b"0")?).ok()?;
+    Some(open.sid)
+}
+
+// === impl Refused ===
+
+impl Refused {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Refused::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::ByLibrary(status, _) => *status,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Refused::UnknownTransport => 0,
+            Refused::UnknownSession => 1,
+            Refused::BadMethod => 2,
+            Refused::UnsupportedVersion => 5,
+            Refused::BadRequest(_) | Refused::Draining | Refused::ByLibrary(..) => 3,
+        }
+    }
+
+    pub(super) fn message(&self) -> &'static str {
+        match self {
+            Refused::UnknownTransport => "Transport unknown",
+            Refused::UnknownSession => "Session ID unknown",
+            Refused::BadMethod => "Bad handshake method",
+            Refused::UnsupportedVersion => "Unsupported protocol version",
+            Refused::Draining => "Server is shutting down",
+            Refused::ByLibrary(StatusCode::PAYLOAD_TOO_LARGE, _) => "Payload too large",
+            Refused::BadRequest(_) | Refused::ByLibrary(..) => "Bad request",
+        }
+    }
+
+    /// What the log says beside code and message.
+    pub(super) fn context(&self) -> &str {
+        match self {
+            Refused::BadRequest(why) => why,
+            Refused::ByLibrary(_, body) => std::str::from_utf8(body).unwrap_or(""),
+            _ => "",
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! One client connection: HTTP requests, and the upgrade to a WebSocket.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+
+use super::Shared;
+use super::cors::{self, Decision};
+use super::handshake::{self, Query, Refused, Transport};
+use super::reactor::Place;
+use super::stream::{Carrier, Link};
+use crate::event::Handshake;
+use crate::telemetry::events::{HandshakeFailed, OriginRefused};
+
+type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The head of a request must fit in this; tokens in headers and queries are the longest of what is in it.
+const HEAD_BUFFER: usize = 32 << 10;
+
+/// The upgrade follows the answer at once; a connection that dies in between must not leave a task behind.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves a connection until it ends. Runs on the reactor that the connection belongs to.
+pub(super) async fn serve(
+    stream: TcpStream,
+    address: SocketAddr,
+    place: Arc<Place>,
+    shared: Arc<Shared>,
+) {
+    let from = Arc::new(From { address, place });
+    let service = service_fn(move |request| {
+        let (from, shared) = (from.clone(), shared.clone());
+        async move { Ok::<_, Infallible>(answer(request, from, shared).await) }
+    });
+    // Its errors are the client's: it went away, or it does not speak HTTP. hyper has answered what can be answered.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BUFFER)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
+}
+
+/// Where requests come from.
+struct From {
+    address: SocketAddr,
+    /// The connection's place among all; it passes on to a WebSocket.
+    place: Arc<Place>,
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    from: Arc<From>,
+    shared: Arc<Shared>,
+) -> Response<Body> {
+    let address = from.address.ip();
+    let path = request.uri().path();
+    if !is_under(path, &shared.config.path) {
+        return match shared.probe(path) {
+            Some(response) => response.map(full),
+            None => text(StatusCode::NOT_FOUND, "not found"),
+        };
+    }
+    let headers = match shared.cors.decide(&request) {
+        Decision::Serve(headers) => headers,
+        Decision::Preflight(headers) => {
+            let mut response = text(cors::PREFLIGHT, "");
+            cors::apply(&mut response, headers);
+            return response;
+        }
+        Decision::Refuse => return refuse_origin(&request, address),
+    };
+    let mut response = match engine(request, &from, &shared).await {
+        Ok(response) => response,
+        Err(refused) => {
+            HandshakeFailed {
+                code: refused.code(),
+                message: refused.message(),
+                address,
+                context: refused.context(),
+            }
+            .emit();
+            refusal(&refused)
+        }
+    };
+    cors::apply(&mut response, headers);
+    response
+}
+
+/// A request to the engine, of whichever transport.
+async fn engine(
+    request: Request<Incoming>,
+    from: &From,
+    shared: &Arc<Shared>,
+) -> Result<Response<Body>, Refused> {
+    let query = Query::parse(request.uri().query().unwrap_or(""), &shared.config)?;
+    let link = match &query.sid {
+        // Known since its handshake; a WebSocket's own session is not, and needs no further request.
+        Some(sid) => shared.links.polling(sid).ok_or(Refused::UnknownSession)?,
+        None if shared.broker.draining.load(Ordering::Relaxed) => return Err(Refused::Draining),
+        None if request.method() != Method::GET => return Err(Refused::BadMethod),
+        None => shared.links.open(from.address.ip(), handshake_of(&request)),
+    };
+    match query.transport {
+        Transport::WebSocket => upgrade(request, link, from.place.clone(), shared),
+        Transport::Polling => poll(request, link, query.sid.is_none(), shared).await,
+    }
+}
+
+/// Headers and query are copied: shared ones would keep the connection's whole read buffer alive.
+fn handshake_of(request: &Request<Incoming>) -> Handshake {
+    let mut headers = HeaderMap::with_capacity(request.headers().len());
+    for (name, value) in request.headers() {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+            headers.append(name.clone(), value);
+        }
+    }
+    Handshake {
+        headers,
+        query: request.uri().query().unwrap_or("").to_owned(),
+    }
+}
+
+async fn poll(
+    mut request: Request<Incoming>,
+    link: Arc<Link>,
+    is_handshake: bool,
+    shared: &Shared,
+) -> Result<Response<Body>, Refused> {
+    request.extensions_mut().insert(link.clone());
+    let Ok(response) = shared.protocol.service.call(request).await;
+    let (mut parts, body) = response.into_parts();
+    if !is_handshake && parts.status.is_success() {
+        return Ok(Response::from_parts(
+            parts,
+            body.map_err(Into::into).boxed_unsync(),
+        ));
+    }
+    let body = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
+    if !parts.status.is_success() {
+        return Err(Refused::ByLibrary(parts.status, body));
+    }
+    if let Some(sid) = handshake::session_id(&body) {
+        shared.links.name(&link, &sid);
+    }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Ok(Response::from_parts(parts, full(body)))
+}
+
+fn upgrade(
+    mut request: Request<Incoming>,
+    link: Arc<Link>,
+    place: Arc<Place>,
+    shared: &Arc<Shared>,
+) -> Result<Response<Body>, Refused> {
+    let accept = handshake::accept_key(request.method(), request.headers())?;
+    // A copy, for the same reason as in `handshake_of`.
+    let uri: http::Uri = request
+        .uri()
+        .to_string()
+        .parse()
+        .map_err(|_| Refused::BadRequest("the address cannot be read"))?;
+    let upgrade = hyper::upgrade::on(&mut request);
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_TIMEOUT, upgrade).await else {
+            return;
+        };
+        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+            // `serve` makes no other stream.
+            return;
+        };
+        let carrier = Carrier::new(parts.io.into_inner(), parts.read_buf, link.clone(), place);
+        let mut request = Request::new(());
+        *request.uri_mut() = uri;
+        request.extensions_mut().insert(link);
+        // The query was checked before the answer; the library finds nothing else to refuse in it.
+        let _ = shared.protocol.service.call((carrier, request)).await;
+    });
+    let mut response = text(StatusCode::SWITCHING_PROTOCOLS, "");
+    let headers = response.headers_mut();
+    headers.clear();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    Ok(response)
+}
+
+fn refuse_origin<B>(request: &Request<B>, address: IpAddr) -> Response<Body> {
+    let origin = request
+        .headers()
+        .get(header::ORIGIN)
+        .map(|origin| String::from_utf8_lossy(origin.as_bytes()))
+        .unwrap_or_default();
+    OriginRefused {
+        origin: &origin,
+        address,
+    }
+    .emit();
+    text(
+        StatusCode::FORBIDDEN,
+        "this origin is not allowed: see server.cors.origins",
+    )
+}
+
+/// The refusal in the form of Node's server: `{"code":1,"message":"Session ID unknown"}`.
+fn refusal(refused: &Refused) -> Response<Body> {
+    let body = serde_json::json!({ "code": refused.code(), "message": refused.message() });
+    let mut response = text(refused.status(), &body.to_string());
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    if refused.status() == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// As the library: the configured path itself, or anything below it.
+fn is_under(path: &str, configured: &str) -> bool {
+    let configured = configured.trim_end_matches('/');
+    path.strip_prefix(configured)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn text(status: StatusCode, words: &str) -> Response<Body> {
+    let mut response = Response::new(full(Bytes::copy_from_slice(words.as_bytes())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
+
+fn full(bytes: Bytes) -> Body {
+    Full::new(bytes)
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}

@@ -1,0 +1,143 @@
+//! The edge: from the listening socket to bytes of one event, and back. The only code that knows socketioxide.
+//!
+//! `accept` hands connections to `reactor`s; `http` serves one, with `cors` and `handshake` checking its requests;
+//! `stream` is the byte stream of a WebSocket, `socketio` makes sessions of sockets, `outlet` is the way back.
+
+mod accept;
+mod cors;
+mod handshake;
+mod http;
+mod namespaces;
+mod outlet;
+pub(crate) mod reactor;
+mod socketio;
+mod stream;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::admin;
+use crate::config;
+use crate::pipeline::Pipelines;
+use crate::session::Broker;
+use cors::Cors;
+use reactor::{Job, Reactor};
+use socketio::Protocol;
+use stream::Links;
+
+/// What every connection shares.
+struct Shared {
+    config: config::Server,
+    cors: Cors,
+    broker: Arc<Broker>,
+    protocol: Protocol,
+    links: Arc<Links>,
+    /// Answers the probes on the public listener, where they are wanted.
+    node: Arc<dyn admin::Node>,
+}
+
+impl Shared {
+    fn probe(&self, path: &str) -> Option<::http::Response<bytes::Bytes>> {
+        if !self.config.probes {
+            return None;
+        }
+        let (status, content_type, body) = admin::probe(path, &*self.node)?;
+        ::http::Response::builder()
+            .status(status)
+            .header(::http::header::CONTENT_TYPE, content_type)
+            .body(body.into())
+            .ok()
+    }
+}
+
+/// The running edge.
+pub(crate) struct Edge {
+    shared: Arc<Shared>,
+    reactors: Vec<Reactor>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+}
+
+/// What a client has to close its WebSocket in good order once it has been told.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+impl Edge {
+    /// Binds the public listener, starts the reactors and accepts. Must be called inside the control runtime.
+    pub(crate) async fn start(
+        config: config::Server,
+        broker: Arc<Broker>,
+        node: Arc<dyn admin::Node>,
+    ) -> io::Result<Self> {
+        let listener = tokio::net::TcpListener::bind(config.listen).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            cors: Cors::new(config.cors.clone()),
+            protocol: Protocol::new(&config, broker.clone()),
+            links: Arc::new(Links::default()),
+            broker,
+            config,
+            node,
+        });
+        shared.protocol.serve(&shared.broker.pipelines.load());
+        let reactors = (0..shared.config.reactors)
+            .map(|number| reactor::start(number, shared.clone()))
+            .collect::<io::Result<Vec<_>>>()?;
+        let (stop, stopped) = watch::channel(false);
+        let max = shared.config.max_connections;
+        tokio::spawn(accept::run(listener, reactors.clone(), max, stopped));
+        Ok(Self {
+            shared,
+            reactors,
+            address,
+            stop,
+        })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Connections of all reactors, of whichever transport.
+    pub(crate) fn connections(&self) -> usize {
+        self.reactors
+            .iter()
+            .map(|reactor| reactor.connections.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    /// The pipelines have been replaced.
+    pub(crate) async fn replaced(&self, pipelines: &Arc<Pipelines>) {
+        self.shared.protocol.serve(pipelines);
+        for reactor in &self.reactors {
+            // A reactor that is gone has ended the process; there is nothing to free.
+            let _ = reactor.jobs.send(Job::Prune(pipelines.clone())).await;
+        }
+    }
+
+    /// Stops accepting, then closes every connection, spread over the period, so that not all clients reconnect at
+    /// once. Returns early when the last one is gone.
+    pub(crate) async fn drain(&self, period: Duration) {
+        let _ = self.stop.send(true);
+        let links = self.shared.links.snapshot();
+        let spread = period.saturating_sub(GOODBYE.min(period / 4));
+        let pause = spread.checked_div(links.len() as u32).unwrap_or_default();
+        let begin = tokio::time::Instant::now();
+        for (nth, link) in (1_u32..).zip(links) {
+            link.close();
+            tokio::time::sleep_until(begin + pause * nth).await;
+        }
+        let rest = period.saturating_sub(begin.elapsed());
+        let _ = tokio::time::timeout(rest, async {
+            self.shared.protocol.close().await;
+            while self.connections() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+}

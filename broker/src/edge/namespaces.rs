@@ -1,0 +1,118 @@
+//! The namespaces that the library has at this moment.
+//!
+//! Clients name namespaces (a pattern serves many), so one is made when its first socket comes and taken away with
+//! its last. Two first sockets on two reactors can each make one; the later replaces the earlier, whose sockets the
+//! library then no longer finds: they are ended here and come back.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use socketioxide::SocketIo;
+use socketioxide::extract::SocketRef;
+use socketioxide_core::adapter::{BroadcastFlags, BroadcastOptions};
+
+use super::outlet::SocketOutlet;
+use super::socketio::{Adapter, Local};
+use super::stream::Link;
+
+#[derive(Default)]
+pub(super) struct Namespaces {
+    // Also held while the library registers a namespace, so that both tables always say the same.
+    inner: Mutex<Inner>,
+    /// Set as soon as the library is built; it is built around this.
+    io: OnceLock<SocketIo<Adapter>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    locals: HashMap<String, Local>,
+    /// Those with a fixed name in the configuration, which stay when they are empty.
+    kept: HashSet<String>,
+}
+
+impl Namespaces {
+    pub(super) fn local(&self, path: &str) -> Option<Local> {
+        self.inner.lock().locals.get(path).cloned()
+    }
+
+    pub(super) fn paths(&self) -> Vec<String> {
+        self.inner.lock().locals.keys().cloned().collect()
+    }
+
+    /// Makes the library known, once.
+    pub(super) fn belong_to(&self, io: SocketIo<Adapter>) {
+        // Only ever called once, by the one who builds both.
+        let _ = self.io.set(io);
+    }
+
+    /// The sockets that the library finds in a namespace.
+    fn sockets(&self, path: &str) -> Vec<SocketRef<Adapter>> {
+        let namespace = self.io.get().and_then(|io| io.of(path));
+        namespace.map_or_else(Vec::new, |namespace| namespace.sockets())
+    }
+
+    /// True: the namespace was not kept before, and has to be made.
+    pub(super) fn keep(&self, path: &str) -> bool {
+        self.inner.lock().kept.insert(path.to_owned())
+    }
+
+    /// Called by the library for each namespace that it makes; `register` puts it into the library's own table.
+    pub(super) fn insert(&self, local: Local, register: impl FnOnce()) {
+        let mut inner = self.inner.lock();
+        let path = local.path().to_string();
+        let lost = if inner.locals.contains_key(&path) {
+            self.sockets(&path)
+        } else {
+            Vec::new()
+        };
+        register();
+        inner.locals.insert(path, local);
+        drop(inner);
+        for socket in lost {
+            if let Some(link) = socket.req_parts().extensions.get::<Arc<Link>>() {
+                link.kill();
+            }
+        }
+    }
+
+    /// Whether the socket came in by the namespace that is registered now.
+    pub(super) fn holds(&self, outlet: &SocketOutlet) -> bool {
+        let registered = self.local(outlet.local.path());
+        registered.is_some_and(|local| Arc::ptr_eq(&local, &outlet.local)) && outlet.is_known()
+    }
+
+    /// Takes a namespace away if nobody is in it.
+    pub(super) fn forget(&self, path: &str) {
+        let mut inner = self.inner.lock();
+        if inner.kept.contains(path) {
+            return;
+        }
+        if inner.locals.get(path).is_some_and(is_empty) {
+            inner.locals.remove(path);
+            if let Some(io) = self.io.get() {
+                io.delete_ns(path);
+            }
+        }
+    }
+
+    /// Ends every socket of a namespace that is no longer served, and takes it away.
+    pub(super) fn close(&self, path: &str) {
+        self.inner.lock().kept.remove(path);
+        if let Some(local) = self.local(path) {
+            // One that cannot be told because its queue is full ends as a slow client at its next event.
+            let _ = local.disconnect_socket(everyone());
+        }
+        self.forget(path);
+    }
+}
+
+fn everyone() -> BroadcastOptions {
+    let mut options = BroadcastOptions::default();
+    options.add_flag(BroadcastFlags::Broadcast);
+    options
+}
+
+fn is_empty(local: &Local) -> bool {
+    local.sockets(everyone()).is_empty()
+}

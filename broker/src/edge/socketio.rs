@@ -1,0 +1,324 @@
+//! The only place that knows socketioxide: sessions are made here, and packets leave here.
+//!
+//! Handlers are implemented by hand and not as closures, because the library spawns a task for each call of an
+//! asynchronous closure, and events would overtake each other. A handler of our own runs inside the reader, in
+//! order, with the raw payload.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use engineioxide::service::NotFoundService;
+use socketioxide::adapter::Emitter;
+use socketioxide::handler::{ConnectHandler, DisconnectHandler, MessageHandler};
+use socketioxide::service::SocketIoService;
+use socketioxide::socket::{DisconnectReason as Reason, Socket};
+use socketioxide::{SocketIo, TransportType};
+use socketioxide_core::Value;
+use socketioxide_core::adapter::{
+    BroadcastOptions, CoreAdapter, CoreLocalAdapter, DefinedAdapter, SocketEmitter,
+};
+use socketioxide_core::packet::Packet;
+
+use super::namespaces::Namespaces;
+use super::outlet::SocketOutlet;
+use super::stream::Link;
+use crate::config;
+use crate::event::{Attachments, Client, Peer};
+use crate::pipeline::Pipelines;
+use crate::plugin::DisconnectReason;
+use crate::session::{Broker, Refusal, Session, admit};
+
+pub(super) type Local = Arc<CoreLocalAdapter<Emitter>>;
+pub(super) type Service = SocketIoService<NotFoundService, Adapter>;
+
+/// Attachments of one event; their total size is bounded by `max_payload`.
+const MAX_ATTACHMENTS: usize = 64;
+
+/// How long the attachments of an event may take to arrive.
+const ATTACHMENTS_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The library with its namespaces: one for the process, shared by the reactors.
+#[derive(Clone)]
+pub(super) struct Protocol {
+    pub service: Service,
+    io: SocketIo<Adapter>,
+    namespaces: Arc<Namespaces>,
+    door: Door,
+}
+
+impl Protocol {
+    pub(super) fn new(config: &config::Server, broker: Arc<Broker>) -> Self {
+        let namespaces = Arc::new(Namespaces::default());
+        let payload = usize::try_from(config.max_payload).unwrap_or(usize::MAX);
+        let parser = socketioxide::ParserConfig::common()
+            .max_incoming_binaries(MAX_ATTACHMENTS)
+            .max_incoming_binary_buf_size(payload)
+            .packet_completion_timeout(ATTACHMENTS_TIMEOUT);
+        let builder = SocketIo::builder()
+            .req_path(config.path.clone())
+            .ping_interval(config.ping_interval)
+            .ping_timeout(config.ping_timeout)
+            .upgrade_timeout(config.upgrade_timeout)
+            .connect_timeout(config.connect_timeout)
+            .max_buffer_size(config.slow_client.max_queued_messages)
+            // The library bounds the two transports apart.
+            .max_payload(config.max_payload)
+            .ws_max_message_size(payload)
+            .ws_max_frame_size(payload)
+            .with_parser(parser);
+        let builder = match (config.transports.polling, config.transports.websocket) {
+            (true, false) => builder.transports([TransportType::Polling]),
+            (false, true) => builder.transports([TransportType::Websocket]),
+            _ => builder.transports([TransportType::Polling, TransportType::Websocket]),
+        };
+        let (service, io) = builder
+            .with_adapter::<Adapter>(namespaces.clone())
+            .build_svc();
+        namespaces.belong_to(io.clone());
+        let door = Door(Arc::new(Entrance {
+            broker,
+            namespaces: namespaces.clone(),
+            next: AtomicU64::new(1),
+        }));
+        // Whether a namespace exists is decided by the pipelines of the moment, so that a reload can change it: the
+        // library is given a pattern for everything.
+        for pattern in ["/", "/{*rest}"] {
+            if let Err(error) = io.dyn_ns(pattern, door.clone()) {
+                // The two constants stand in no conflict; should a later version of the library think otherwise,
+                // clients are told that there is no such namespace.
+                tracing::error!(pattern, %error, "namespace pattern refused");
+            }
+        }
+        Self {
+            service,
+            io,
+            namespaces,
+            door,
+        }
+    }
+
+    /// Brings the library's namespaces in line with the pipelines. Those with a fixed name are made at once, so that
+    /// two first clients cannot race to make them; sockets of those that are gone are told so.
+    pub(super) fn serve(&self, pipelines: &Pipelines) {
+        for pipeline in pipelines.all() {
+            let path = &pipeline.namespace.path;
+            if !pipeline.namespace.is_pattern() && self.namespaces.keep(path) {
+                self.io.ns(path.clone(), self.door.clone());
+            }
+        }
+        for path in self.namespaces.paths() {
+            if pipelines.at(&path).is_none() {
+                self.namespaces.close(&path);
+            }
+        }
+    }
+
+    /// Closes every connection that is left, of whichever transport.
+    pub(super) async fn close(&self) {
+        self.io.close().await;
+    }
+}
+
+// === impl Adapter ===
+
+/// Lends the library's own adapter of each namespace to whoever sends raw packets.
+pub(super) struct Adapter {
+    local: Local,
+    namespaces: Arc<Namespaces>,
+}
+
+impl CoreAdapter<Emitter> for Adapter {
+    type Error = Infallible;
+    type State = Arc<Namespaces>;
+    type AckStream = <Emitter as SocketEmitter>::AckStream;
+    type InitRes = ();
+
+    fn new(namespaces: &Arc<Namespaces>, local: CoreLocalAdapter<Emitter>) -> Self {
+        Self {
+            local: Arc::new(local),
+            namespaces: namespaces.clone(),
+        }
+    }
+
+    fn init(self: Arc<Self>, on_success: impl FnOnce() + Send + 'static) {
+        self.namespaces.insert(self.local.clone(), on_success);
+    }
+
+    async fn broadcast_with_ack(
+        &self,
+        packet: Packet,
+        options: BroadcastOptions,
+        timeout: Option<Duration>,
+    ) -> Result<Self::AckStream, Infallible> {
+        Ok(self.local.broadcast_with_ack(packet, options, timeout).0)
+    }
+
+    fn get_local(&self) -> &CoreLocalAdapter<Emitter> {
+        &self.local
+    }
+}
+
+impl DefinedAdapter for Adapter {}
+
+// === impl Door ===
+
+/// Where sockets come in.
+#[derive(Clone)]
+pub(super) struct Door(Arc<Entrance>);
+
+struct Entrance {
+    broker: Arc<Broker>,
+    namespaces: Arc<Namespaces>,
+    next: AtomicU64,
+}
+
+/// The handler traits want a type that tells implementations apart; closures have theirs, these have this.
+struct ByHand;
+
+type Admission<'a> =
+    Pin<Box<dyn Future<Output = Result<(), Box<dyn std::fmt::Display + Send>>> + Send + 'a>>;
+
+impl ConnectHandler<Adapter, ByHand> for Door {
+    /// Runs before the client is told that it is connected, so its first event finds every handler in place.
+    fn call_middleware<'a>(
+        &'a self,
+        socket: Arc<Socket<Adapter>>,
+        auth: &'a Option<Value>,
+    ) -> Admission<'a> {
+        Box::pin(async move {
+            self.0.admit(&socket, auth.as_ref()).map_err(|words| {
+                // Names are the client's choice: one that is refused must leave nothing behind.
+                self.0.namespaces.forget(socket.ns());
+                Box::new(words) as Box<dyn std::fmt::Display + Send>
+            })
+        })
+    }
+
+    /// The client has been told.
+    fn call(&self, socket: Arc<Socket<Adapter>>, _: Option<Value>) {
+        let Some(place) = socket.extensions.get::<Place>() else {
+            return;
+        };
+        if self.0.namespaces.holds(&place.outlet) {
+            place.session.open();
+        } else {
+            // Its namespace was taken away between its CONNECT and now. It comes back and finds the new one.
+            place.outlet.kill();
+        }
+    }
+}
+
+/// What belongs to one socket; the library keeps it with the socket.
+#[derive(Clone)]
+struct Place {
+    session: Arc<Session>,
+    outlet: Arc<SocketOutlet>,
+}
+
+/// What the library is given to send as the message of a `connect_error`.
+type Words = String;
+
+impl Entrance {
+    fn admit(&self, socket: &Arc<Socket<Adapter>>, auth: Option<&Value>) -> Result<(), Words> {
+        let Some(link) = socket.req_parts().extensions.get::<Arc<Link>>().cloned() else {
+            // `http` gives every request one.
+            return Err("Invalid namespace".to_owned());
+        };
+        let Some(local) = self.namespaces.local(socket.ns()) else {
+            // Taken away, with its last socket, since this one asked for it. It comes back and finds a new one.
+            link.kill();
+            return Err("Invalid namespace".to_owned());
+        };
+        let client = Arc::new(Client {
+            peer: Peer {
+                token: self.next.fetch_add(1, Ordering::Relaxed),
+                id: socket.id.to_string().chars().take(8).collect(),
+                address: link.address,
+                handshake: link.handshake.clone(),
+            },
+            namespace: socket.ns().into(),
+            identity: Default::default(),
+            rooms: Default::default(),
+        });
+        let auth = auth.and_then(Value::as_str).map(|text| text.as_str());
+        admit(&self.broker, &client, auth).map_err(|refusal| match refusal {
+            Refusal::NoNamespace => "Invalid namespace".to_owned(),
+            Refusal::Denied(denial) => denial.code,
+        })?;
+        let outlet = Arc::new(SocketOutlet::new(socket, local, link, client.clone()));
+        let transport = match socket.transport_type() {
+            TransportType::Polling => "polling",
+            TransportType::Websocket => "websocket",
+        };
+        let session = Session::new(self.broker.clone(), client, outlet.clone(), transport);
+        let place = Place {
+            session: Arc::new(session),
+            outlet,
+        };
+        socket.on_fallback(Events(place.session.clone()));
+        socket.on_disconnect(Gone {
+            place: place.clone(),
+            namespaces: self.namespaces.clone(),
+        });
+        socket.extensions.insert(place);
+        Ok(())
+    }
+}
+
+// === impl Events ===
+
+struct Events(Arc<Session>);
+
+impl MessageHandler<Adapter, ByHand> for Events {
+    fn call(&self, _: Arc<Socket<Adapter>>, payload: Value, ack: Option<i64>) {
+        // Any other form belongs to a parser that is not in use.
+        if let Value::Str(text, attachments) = payload {
+            let attachments: Attachments = attachments.into_iter().flatten().collect();
+            self.0.handle(&text, attachments, ack);
+        }
+    }
+}
+
+// === impl Gone ===
+
+struct Gone {
+    place: Place,
+    namespaces: Arc<Namespaces>,
+}
+
+impl DisconnectHandler<Adapter, ByHand> for Gone {
+    fn call_with_defer(
+        &self,
+        socket: Arc<Socket<Adapter>>,
+        reason: Reason,
+        defer: fn(Arc<Socket<Adapter>>),
+    ) {
+        self.place.outlet.report(reason);
+        let (reason, words) = self.place.outlet.end(reason);
+        self.place.session.close(reason, words);
+        let path = socket.ns().to_owned();
+        defer(socket);
+        // Not at once: the library may be holding its list of namespaces while it calls this.
+        let namespaces = self.namespaces.clone();
+        tokio::spawn(async move { namespaces.forget(&path) });
+    }
+}
+
+/// The library's reason in the words of Node's server, and in those of the contract.
+pub(super) fn reason(reason: Reason) -> (DisconnectReason, &'static str) {
+    match reason {
+        Reason::TransportClose => (DisconnectReason::Transport, "transport close"),
+        Reason::TransportError | Reason::MultipleHttpPollingError => {
+            (DisconnectReason::Transport, "transport error")
+        }
+        Reason::PacketParsingError => (DisconnectReason::Transport, "parse error"),
+        Reason::HeartbeatTimeout => (DisconnectReason::Timeout, "ping timeout"),
+        Reason::ClientNSDisconnect => (DisconnectReason::Client, "client namespace disconnect"),
+        Reason::ServerNSDisconnect => (DisconnectReason::Server, "server namespace disconnect"),
+        Reason::ClosingServer => (DisconnectReason::Server, "server shutting down"),
+    }
+}

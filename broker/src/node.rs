@@ -1,0 +1,247 @@
+//! This node, as its operator sees it.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Instant, SystemTime};
+
+use parking_lot::Mutex;
+
+use crate::admin::{
+    self, Emit, EmitError, Listen, LoadedPolicy, NamespaceInfo, NodeInfo, PolicyFailure,
+    PolicyInfo, Reason,
+};
+use crate::config::{Config, Mode};
+use crate::event::Event;
+use crate::plugin::{Failed, Policy, Source};
+use crate::session::Broker;
+use crate::state::Store;
+use crate::telemetry::metrics::{Hook, metrics};
+
+pub(crate) struct Node {
+    name: String,
+    config: Config,
+    broker: Arc<Broker>,
+    /// Kept for the metrics, which look at it when they are read.
+    _store: Arc<Store>,
+    started: SystemTime,
+    since: Instant,
+    listen: OnceLock<Listen>,
+    failed: Mutex<Vec<Failed>>,
+    /// Changes of files are no longer noticed.
+    blind: AtomicBool,
+}
+
+impl Node {
+    pub(crate) fn new(config: Config, broker: Arc<Broker>, store: Arc<Store>) -> Self {
+        metrics().watch(&store);
+        Self {
+            name: format!("{:016x}", rand::random::<u64>()),
+            config,
+            broker,
+            _store: store,
+            started: SystemTime::now(),
+            since: Instant::now(),
+            listen: OnceLock::new(),
+            failed: Mutex::default(),
+            blind: AtomicBool::new(false),
+        }
+    }
+
+    /// Where it listens, known once both listeners are bound.
+    pub(crate) fn is_at(&self, server: SocketAddr, admin: SocketAddr) {
+        // Said once, at start.
+        let _ = self.listen.set(Listen { server, admin });
+    }
+
+    /// What stands behind `ready` on standard output.
+    pub(crate) fn ready_line(&self) -> String {
+        let listen = self.listen();
+        serde_json::json!({
+            "listen": listen.server,
+            "admin": listen.admin,
+            "node": self.name,
+        })
+        .to_string()
+    }
+
+    /// Replaces what could not be followed, and returns what was not known before.
+    pub(crate) fn set_failed(&self, failed: Vec<Failed>) -> Vec<Failed> {
+        let mut known = self.failed.lock();
+        let mut news = Vec::new();
+        let failed = failed
+            .into_iter()
+            .map(
+                |failure| match known.iter().find(|old| old.is_same(&failure)) {
+                    // It has been failing since then.
+                    Some(old) => old.clone(),
+                    None => {
+                        news.push(failure.clone());
+                        failure
+                    }
+                },
+            )
+            .collect();
+        *known = failed;
+        news
+    }
+
+    /// The process goes on with what it has, and a restart is needed to change anything.
+    pub(crate) fn stopped_following(&self) {
+        self.blind.store(true, Ordering::Relaxed);
+    }
+
+    fn listen(&self) -> Listen {
+        let configured = || Listen {
+            server: self.config.server.listen,
+            admin: self.config.admin.listen,
+        };
+        self.listen.get().cloned().unwrap_or_else(configured)
+    }
+
+    fn is_draining(&self) -> bool {
+        self.broker.draining.load(Ordering::Relaxed)
+    }
+
+    fn show(&self, policy: &Policy, failed: &[Failed]) -> PolicyInfo {
+        let failure = failed
+            .iter()
+            .find(|failure| failure.policy.as_deref() == Some(&policy.name));
+        let pipelines = self.broker.pipelines.load();
+        let namespaces = pipelines
+            .all()
+            .iter()
+            .filter(|pipeline| pipeline.policies.iter().any(|p| p.name == policy.name))
+            .map(|pipeline| pipeline.namespace.path.clone());
+        let hooks = [Hook::Connect, Hook::Event, Hook::Disconnect];
+        PolicyInfo {
+            name: policy.name.to_string(),
+            source: match policy.source {
+                Source::Configured => admin::Source::Configured,
+                Source::DroppedIn => admin::Source::DroppedIn,
+            },
+            mode: match policy.settings.mode {
+                Mode::Enforce => "enforce",
+                Mode::Shadow => "shadow",
+            },
+            namespaces: namespaces.collect(),
+            loaded: Some(LoadedPolicy {
+                version: policy.module.description.version.clone(),
+                digest: policy.module.digest.to_string(),
+                generation: policy.generation,
+                hooks: hooks
+                    .into_iter()
+                    .filter(|hook| policy.has(*hook))
+                    .map(Hook::as_str)
+                    .collect(),
+                since: policy.since,
+            }),
+            failed: failure.map(failure_of),
+        }
+    }
+}
+
+impl admin::Node for Node {
+    fn info(&self) -> NodeInfo {
+        let census = self.broker.fanout.census();
+        NodeInfo {
+            node: self.name.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            started: self.started,
+            uptime_seconds: self.since.elapsed().as_secs(),
+            reactors: self.config.server.reactors,
+            connections: census.iter().map(|c| c.sockets as u64).sum(),
+            rooms: census.iter().map(|c| c.rooms as u64).sum(),
+            namespaces: census
+                .into_iter()
+                .map(|c| NamespaceInfo {
+                    path: c.namespace.to_string(),
+                    connections: c.sockets as u64,
+                    rooms: c.rooms as u64,
+                })
+                .collect(),
+            listen: self.listen(),
+        }
+    }
+
+    fn policies(&self) -> Vec<PolicyInfo> {
+        let failed = self.failed.lock().clone();
+        let pipelines = self.broker.pipelines.load();
+        let serving = pipelines.policies();
+        let never_loaded = failed.iter().filter_map(|failure| {
+            let name = failure.policy.clone()?;
+            let is_serving = serving.iter().any(|policy| *policy.name == *name);
+            (!is_serving).then(|| PolicyInfo {
+                name,
+                // A configured policy that does not load ends the process at its start.
+                source: admin::Source::DroppedIn,
+                mode: "enforce",
+                namespaces: Vec::new(),
+                loaded: None,
+                failed: Some(failure_of(failure)),
+            })
+        });
+        serving
+            .iter()
+            .map(|policy| self.show(policy, &failed))
+            .chain(never_loaded)
+            .collect()
+    }
+
+    fn not_ready(&self) -> Vec<Reason> {
+        let failed = self.failed.lock();
+        let mut reasons: Vec<_> = failed
+            .iter()
+            .map(|failure| Reason {
+                code: match failure.policy {
+                    Some(_) => "policy_failed",
+                    None => "configuration_failed",
+                },
+                policy: failure.policy.clone(),
+                message: failure.to_string(),
+            })
+            .collect();
+        if self.blind.load(Ordering::Relaxed) {
+            reasons.push(reason(
+                "not_following",
+                "changes of files are no longer noticed",
+            ));
+        }
+        if self.is_draining() {
+            reasons.push(reason("draining", "the node is shutting down"));
+        }
+        reasons
+    }
+
+    fn emit(&self, emit: Emit) -> Result<u64, EmitError> {
+        if self.is_draining() {
+            return Err(EmitError::Draining);
+        }
+        if self.broker.pipelines.load().at(&emit.namespace).is_none() {
+            return Err(EmitError::UnknownNamespace);
+        }
+        let event = Event {
+            name: emit.event,
+            args: emit.args,
+            attachments: Arc::new([]),
+        };
+        let fanout = &self.broker.fanout;
+        let deliveries = fanout.publish(&emit.namespace, &emit.rooms, &emit.except, &event);
+        Ok(deliveries as u64)
+    }
+}
+
+fn reason(code: &'static str, message: &str) -> Reason {
+    Reason {
+        code,
+        policy: None,
+        message: message.to_owned(),
+    }
+}
+
+fn failure_of(failure: &Failed) -> PolicyFailure {
+    PolicyFailure {
+        reason: failure.reason.clone(),
+        since: failure.since,
+    }
+}

@@ -1,0 +1,8 @@
+//! The host's side of the contract, generated from the SDK's `policy.wit`: the one copy there is.
+
+wasmtime::component::bindgen!({
+    path: "../plugin-sdk/wit",
+    world: "policy",
+});
+
+pub(crate) use sluice::policy::types;

@@ -1,0 +1,135 @@
+//! A compiled component that was found to be a policy, with the description it gives of itself.
+
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use wasmtime::Store;
+use wasmtime::component::Component;
+
+use super::bindings::{PolicyPre, types::Description};
+use super::engine::Engine;
+use super::host::Host;
+
+/// What `describe` may take: it only hands out constants.
+const DESCRIBE: Duration = Duration::from_secs(1);
+
+/// Memory a module has while it is asked for its description, before it has settings of its own.
+const DESCRIBE_MEMORY: u64 = 64 << 20;
+
+/// Why a file is not a policy. Each says what the file is instead.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotAPolicy {
+    #[error("the file is empty")]
+    Empty,
+    #[error("not WebAssembly")]
+    NotWasm,
+    #[error(
+        "a core WebAssembly module, not a component: build it with `--target wasm32-wasip2`, \
+         which makes a component"
+    )]
+    CoreModule,
+    #[error("not a whole WebAssembly component, perhaps cut off: {0}")]
+    Invalid(String),
+    #[error("a component of another world than sluice:policy/policy@0.1.0: {0}")]
+    OtherWorld(String),
+    #[error("its description could not be read: {0}")]
+    Describe(String),
+}
+
+/// The sha256 of a module's bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Digest([u8; 32]);
+
+impl Digest {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("sha256:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+pub(crate) struct Module {
+    pub digest: Digest,
+    pub description: Description,
+    pub(super) pre: PolicyPre<Host>,
+}
+
+impl Module {
+    /// Compiles a component: tens of milliseconds of work, never to be done on a reactor.
+    pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Self, NotAPolicy> {
+        check_header(bytes)?;
+        let component = Component::new(&engine.wasm, bytes)
+            .map_err(|error| NotAPolicy::Invalid(one_line(&error)))?;
+        let pre = engine
+            .linker
+            .instantiate_pre(&component)
+            .and_then(PolicyPre::new)
+            .map_err(|error| NotAPolicy::OtherWorld(one_line(&error)))?;
+        let description = describe(engine, &pre)?;
+        Ok(Self {
+            digest: Digest::of(bytes),
+            description,
+            pre,
+        })
+    }
+}
+
+/// Eight bytes tell a component from a core module (component model, binary format).
+fn check_header(bytes: &[u8]) -> Result<(), NotAPolicy> {
+    match bytes {
+        [] => Err(NotAPolicy::Empty),
+        [0x00, b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00, ..] => Err(NotAPolicy::CoreModule),
+        [0x00, b'a', b's', b'm', ..] => Ok(()),
+        _ => Err(NotAPolicy::NotWasm),
+    }
+}
+
+fn describe(engine: &Engine, pre: &PolicyPre<Host>) -> Result<Description, NotAPolicy> {
+    let mut store = Store::new(&engine.wasm, Host::undescribed(DESCRIBE_MEMORY));
+    store.limiter(|host| &mut host.memory);
+    store.set_epoch_deadline(DESCRIBE.as_millis() as u64);
+    pre.instantiate(&mut store)
+        .and_then(|bindings| bindings.call_describe(&mut store))
+        .map_err(|error| NotAPolicy::Describe(one_line(&error)))
+}
+
+/// An error with its causes, without the line breaks and backtraces that engines put in.
+fn one_line(error: &wasmtime::Error) -> String {
+    let causes: Vec<String> = error
+        .chain()
+        .map(|cause| cause.to_string())
+        .filter(|cause| !cause.contains("wasm backtrace"))
+        .map(|cause| cause.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    causes.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compile(bytes: &[u8]) -> String {
+        let engine = Engine::new().unwrap();
+        match Module::compile(&engine, bytes) {
+            Ok(_) => panic!("not a policy"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_policy_is_told_what_it_is() {
+        assert!(compile(b"").contains("empty"));
+        assert!(compile(b"<html>").contains("not WebAssembly"));
+        let core = b"\0asm\x01\0\0\0";
+        assert!(compile(core).contains("wasm32-wasip2"));
+        let cut = b"\0asm\x0d\0\x01\0\x01\xff";
+        assert!(compile(cut).contains("cut off"));
+        let empty_component = b"\0asm\x0d\0\x01\0";
+        assert!(compile(empty_component).contains("another world"));
+    }
+}
