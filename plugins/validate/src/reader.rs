@@ -21,6 +21,31 @@ pub(crate) enum Kind {
     Array,
 }
 
+/// Which characters of a text are of interest.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum Interest {
+    /// Those that are not one byte that stands for itself.
+    Json = 1,
+    /// And those that HTML gives a meaning.
+    JsonAndHtml = 1 | 2,
+}
+
+/// What each byte of a text is: 1 is of interest to JSON, 2 to HTML.
+static CLASS: [u8; 256] = {
+    let mut class = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        class[byte] = match byte as u8 {
+            b'"' | b'\\' | ..0x20 | 0x80.. => 1,
+            b'&' | b'<' | b'>' | b'\'' | b'/' | b'`' => 2,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    class
+};
+
 /// A position in a text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader<'a> {
@@ -89,6 +114,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Skips characters of a text that are one byte each and of no interest. How many they were.
+    ///
+    /// Most of most texts is such characters, so that the rest can take its time.
+    pub(crate) fn skip_plain(&mut self, interest: Interest) -> usize {
+        let rest = self.rest().iter();
+        let count = rest
+            .take_while(|byte| CLASS[usize::from(**byte)] & interest as u8 == 0)
+            .count();
+        self.at += count;
+        count
+    }
+
     /// The next character of a text whose opening quote has been read, and where it stands; none at its end.
     pub(crate) fn next_char(&mut self) -> Result<Option<(Range<usize>, char)>, Malformed> {
         let start = self.at;
@@ -116,21 +153,21 @@ impl<'a> Reader<'a> {
         Ok(Some((start..self.at, char)))
     }
 
-    /// A text as it is meant, borrowed where nothing in it is escaped.
+    /// A text as it is meant, borrowed where it is all plain.
     pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, Malformed> {
         self.expect(b'"')?;
         let start = self.at;
-        let mut copy: Option<String> = None;
-        while let Some((at, char)) = self.next_char()? {
-            if copy.is_none() && self.text.as_bytes().get(at.start) == Some(&b'\\') {
-                copy = self.text.get(start..at.start).map(str::to_owned);
-            }
-            if let Some(copy) = &mut copy {
-                copy.push(char);
-            }
+        self.skip_plain(Interest::Json);
+        let plain = self.text.get(start..self.at).ok_or(Malformed)?;
+        if self.byte() == Some(b'"') {
+            self.at += 1;
+            return Ok(Cow::Borrowed(plain));
         }
-        let raw = self.text.get(start..self.at - 1).ok_or(Malformed)?;
-        Ok(copy.map_or(Cow::Borrowed(raw), Cow::Owned))
+        let mut copy = plain.to_owned();
+        while let Some((_, char)) = self.next_char()? {
+            copy.push(char);
+        }
+        Ok(Cow::Owned(copy))
     }
 
     /// A number as it is written.
@@ -309,12 +346,25 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_borrowed_unless_it_is_escaped() {
+    fn a_key_is_borrowed_where_it_is_plain() {
         let string = |text| Reader::new(text).string();
         assert!(matches!(string("\"key\""), Ok(Cow::Borrowed("key"))));
         assert!(matches!(string("\"\""), Ok(Cow::Borrowed(""))));
         assert_eq!(string(r#""aé\u0062\n""#).as_deref(), Ok("aéb\n"));
         assert_eq!(string("\"key"), Err(Malformed));
+    }
+
+    #[test]
+    fn what_html_gives_a_meaning_is_of_interest() {
+        for byte in 0..128u8 {
+            let is_html = crate::rewrite::html(char::from(byte)).is_some();
+            let of_interest = |interest| CLASS[usize::from(byte)] & interest as u8 != 0;
+            assert_eq!(
+                of_interest(Interest::JsonAndHtml),
+                is_html || of_interest(Interest::Json),
+                "{byte}"
+            );
+        }
     }
 
     #[test]

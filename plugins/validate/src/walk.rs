@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use sluice_plugin_sdk::EventCall;
 
 use crate::EventRule;
-use crate::reader::{Kind, Reader};
+use crate::reader::{Interest, Kind, Reader};
 use crate::rewrite::{Rewrite, html};
 use crate::schema::{EscapeOrder, Schema, Type};
 use crate::violation::{Violation, What};
@@ -115,17 +115,26 @@ impl<'a> Walk<'a> {
         self.reader.expect(b'"')?;
         let escaped_counts = schema.escape && self.rule.escape == EscapeOrder::Before;
         let max = schema.max_length.unwrap_or(usize::MAX);
+        let interest = if schema.escape {
+            Interest::JsonAndHtml
+        } else {
+            Interest::Json
+        };
         let mut length = 0;
-        while let Some((at, char)) = self.reader.next_char()? {
+        loop {
+            length += self.reader.skip_plain(interest);
+            // At once: what is too long is not copied first.
+            if length > max {
+                return Err(What::TooLong { max }.into());
+            }
+            let Some((at, char)) = self.reader.next_char()? else {
+                break;
+            };
             let replacement = if schema.escape { html(char) } else { None };
             length += match replacement {
                 Some(entity) if escaped_counts => entity.len(),
                 _ => 1,
             };
-            // At once: what is too long is not copied first.
-            if length > max {
-                return Err(What::TooLong { max }.into());
-            }
             if let Some(entity) = replacement {
                 self.rewrite.replace(at, entity);
             }
