@@ -61,11 +61,11 @@ fn load(loaded: Loaded) -> Result<(Reload, Pipelines, Arc<Store>, Vec<Failed>), 
     let engine = Arc::new(Engine::new().map_err(|error| Exit::Internal(error.to_string()))?);
     let store = Arc::new(Store::new());
     let registry = Registry::new(engine, store.clone());
-    let (reload, built) = Reload::start(registry, loaded).map_err(|failed| {
+    let (reload, pipelines, failed) = Reload::start(registry, loaded).map_err(|failed| {
         let lines: Vec<_> = failed.iter().map(ToString::to_string).collect();
         Exit::Configuration(lines.join("\n"))
     })?;
-    Ok((reload, built.pipelines, store, built.failed))
+    Ok((reload, pipelines, store, failed))
 }
 
 async fn serve(
@@ -151,26 +151,22 @@ async fn follow(mut reload: Reload, broker: Arc<Broker>, edge: Arc<Edge>, node: 
 }
 
 async fn apply(outcome: Outcome, broker: &Broker, edge: &Edge, node: &Node) {
-    match outcome {
-        Outcome::Unchanged { failed } | Outcome::Kept { failed } => report(node, failed),
-        Outcome::Replaced {
-            pipelines,
-            failed,
-            waiting,
-        } => {
-            // From here on every event that begins sees the new ones, as a whole.
-            broker.pipelines.store(pipelines.clone());
-            edge.replaced(&pipelines).await;
-            ReloadApplied {
-                generation: pipelines.generation,
-            }
-            .emit();
-            if !waiting.is_empty() {
-                ConfigurationWaits { sections: &waiting }.emit();
-            }
-            report(node, failed);
+    if let Some(pipelines) = outcome.pipelines {
+        // From here on every event that begins sees the new ones, as a whole.
+        broker.pipelines.store(pipelines.clone());
+        edge.replaced(&pipelines).await;
+        ReloadApplied {
+            generation: pipelines.generation,
         }
+        .emit();
     }
+    if !outcome.waiting.is_empty() {
+        ConfigurationWaits {
+            sections: &outcome.waiting,
+        }
+        .emit();
+    }
+    report(node, outcome.failed);
 }
 
 /// Tells what could not be followed: the log once, readiness and the API for as long as it lasts.

@@ -10,6 +10,7 @@ use crate::plugin::{Admission, DisconnectReason, Policy};
 use crate::telemetry::metrics::{Hook, VerdictKind};
 
 /// All namespaces with their policies and routes, as of one generation of the configuration.
+#[derive(Default)]
 pub(crate) struct Pipelines {
     pub generation: u64,
     /// Every active policy, whether or not a namespace has it, in their order.

@@ -18,7 +18,7 @@ use crate::glob::Glob;
 use crate::packet;
 use crate::state::{BucketRule, PolicyState, Store};
 use crate::telemetry::events::PolicyTrapped;
-use crate::telemetry::metrics::{self, Hook, PolicyMetrics, TrapKind, VerdictKind};
+use crate::telemetry::metrics::{Hook, PolicyMetrics, TrapKind, VerdictKind, metrics};
 
 /// What `configure` may take while a policy is loaded, off the event path. On the event path, where a new instance
 /// replaces one that failed, it has the policy's own deadline.
@@ -76,10 +76,11 @@ pub(crate) enum Source {
     DroppedIn,
 }
 
+/// `None` for hooks that the policy does not have: they would only fill the metrics with zeros.
 struct HookMetrics {
-    connect: PolicyMetrics,
-    event: PolicyMetrics,
-    disconnect: PolicyMetrics,
+    connect: Option<PolicyMetrics>,
+    event: Option<PolicyMetrics>,
+    disconnect: Option<PolicyMetrics>,
 }
 
 /// What a policy says to a connection.
@@ -107,6 +108,8 @@ impl Policy {
     ) -> Result<Self, Refused> {
         check_capabilities(&module.description.capabilities, &plan.settings)?;
         let name: Arc<str> = plan.settings.name.as_str().into();
+        let hooks = module.description.hooks;
+        let measured = |hook| implements(hooks, hook).then(|| metrics().policy(&name, hook));
         let mut policy = Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             config: plan.settings.config.to_string(),
@@ -115,9 +118,9 @@ impl Policy {
             state: store.policy(&name),
             engine: engine.clone(),
             metrics: HookMetrics {
-                connect: metrics::metrics().policy(&name, Hook::Connect),
-                event: metrics::metrics().policy(&name, Hook::Event),
-                disconnect: metrics::metrics().policy(&name, Hook::Disconnect),
+                connect: measured(Hook::Connect),
+                event: measured(Hook::Event),
+                disconnect: measured(Hook::Disconnect),
             },
             settings: plan.settings,
             source: plan.source,
@@ -169,12 +172,7 @@ impl Policy {
     }
 
     pub(crate) fn has(&self, hook: Hook) -> bool {
-        let hooks = self.module.description.hooks;
-        match hook {
-            Hook::Connect => hooks.contains(types::Hooks::CONNECT),
-            Hook::Event => hooks.contains(types::Hooks::EVENT),
-            Hook::Disconnect => hooks.contains(types::Hooks::DISCONNECT),
-        }
+        implements(self.module.description.hooks, hook)
     }
 
     /// The number of the first rule that matches an event, and whether it wants the arguments.
@@ -279,14 +277,16 @@ impl Policy {
     }
 
     pub(crate) fn count(&self, hook: Hook, verdict: VerdictKind) {
-        self.metrics(hook).verdict(verdict);
+        if let Some(metrics) = self.metrics(hook) {
+            metrics.verdict(verdict);
+        }
     }
 
-    fn metrics(&self, hook: Hook) -> &PolicyMetrics {
+    fn metrics(&self, hook: Hook) -> Option<&PolicyMetrics> {
         match hook {
-            Hook::Connect => &self.metrics.connect,
-            Hook::Event => &self.metrics.event,
-            Hook::Disconnect => &self.metrics.disconnect,
+            Hook::Connect => self.metrics.connect.as_ref(),
+            Hook::Event => self.metrics.event.as_ref(),
+            Hook::Disconnect => self.metrics.disconnect.as_ref(),
         }
     }
 
@@ -306,7 +306,9 @@ impl Policy {
             }
             result
         });
-        self.metrics(hook).duration(begin.elapsed());
+        if let Some(metrics) = self.metrics(hook) {
+            metrics.duration(begin.elapsed());
+        }
         if let Err(fault) = &result {
             self.report(hook, client, fault);
         }
@@ -314,7 +316,9 @@ impl Policy {
     }
 
     fn report(&self, hook: Hook, client: &Client, fault: &Fault) {
-        self.metrics(hook).trap(fault.kind);
+        if let Some(metrics) = self.metrics(hook) {
+            metrics.trap(fault.kind);
+        }
         PolicyTrapped {
             policy: &self.name,
             hook,
@@ -347,6 +351,14 @@ thread_local! {
 /// Frees this thread's instances of policies that are no longer active.
 pub(crate) fn prune(active: &[Arc<Policy>]) {
     INSTANCES.with_borrow_mut(|all| all.retain(|(id, _)| active.iter().any(|p| p.id == *id)));
+}
+
+fn implements(hooks: types::Hooks, hook: Hook) -> bool {
+    hooks.contains(match hook {
+        Hook::Connect => types::Hooks::CONNECT,
+        Hook::Event => types::Hooks::EVENT,
+        Hook::Disconnect => types::Hooks::DISCONNECT,
+    })
 }
 
 fn traits(flags: &[(types::EventTraits, bool)]) -> types::EventTraits {

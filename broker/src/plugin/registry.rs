@@ -54,6 +54,8 @@ pub(crate) struct Registry {
     /// Compiled modules that are still in use, by their bytes: one module under two names compiles once.
     modules: HashMap<Digest, Weak<Module>>,
     active: Vec<Arc<Policy>>,
+    /// The namespaces that the last pipelines were made for.
+    namespaces: Vec<config::Namespace>,
     /// How often each policy was made.
     generations: HashMap<String, u64>,
     generation: u64,
@@ -61,11 +63,10 @@ pub(crate) struct Registry {
 
 /// What a configuration came to.
 pub(crate) struct Built {
-    pub pipelines: Pipelines,
+    /// `None`: nothing is different from before.
+    pub pipelines: Option<Pipelines>,
     /// Policies whose files could not be followed; those that were active before still are.
     pub failed: Vec<Failed>,
-    /// Something is different from before.
-    pub changed: bool,
 }
 
 /// A policy that the configuration or the plugin folder asks for.
@@ -82,6 +83,7 @@ impl Registry {
             store,
             modules: HashMap::new(),
             active: Vec::new(),
+            namespaces: Vec::new(),
             generations: HashMap::new(),
             generation: 0,
         }
@@ -125,15 +127,26 @@ impl Registry {
         if !fatal.is_empty() {
             return Err(fatal);
         }
-        self.assemble(config, next, failed)
+        let is_first = self.generation == 0;
+        let same_policies = self.active.len() == next.len()
+            && self
+                .active
+                .iter()
+                .zip(&next)
+                .all(|(a, b)| Arc::ptr_eq(a, b));
+        let pipelines = if is_first || !same_policies || self.namespaces != config.namespaces {
+            Some(self.assemble(config, next)?)
+        } else {
+            None
+        };
+        Ok(Built { pipelines, failed })
     }
 
     fn assemble(
         &mut self,
         config: &config::Config,
         next: Vec<Arc<Policy>>,
-        failed: Vec<Failed>,
-    ) -> Result<Built, Vec<Failed>> {
+    ) -> Result<Pipelines, Vec<Failed>> {
         let pipelines = config
             .namespaces
             .iter()
@@ -152,12 +165,6 @@ impl Registry {
                 }]
             })?;
         self.generation += 1;
-        let changed = self.active.len() != next.len()
-            || !self
-                .active
-                .iter()
-                .zip(&next)
-                .all(|(a, b)| Arc::ptr_eq(a, b));
         for policy in next.iter().filter(|policy| !self.is_active(policy)) {
             PolicyLoaded {
                 policy: &policy.name,
@@ -173,12 +180,9 @@ impl Registry {
             }
         }
         self.active = next;
+        self.namespaces.clone_from(&config.namespaces);
         self.modules.retain(|_, module| module.strong_count() > 0);
-        Ok(Built {
-            pipelines,
-            failed,
-            changed,
-        })
+        Ok(pipelines)
     }
 
     fn is_active(&self, policy: &Arc<Policy>) -> bool {

@@ -4,23 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::registry::{Built, Failed, Registry};
+use super::registry::{Failed, Registry};
 use crate::config;
 use crate::pipeline::Pipelines;
 
 /// What a reload came to.
-pub(crate) enum Outcome {
-    /// Nothing is different, though something may still be failing.
-    Unchanged { failed: Vec<Failed> },
-    /// These pipelines are to be served from now on.
-    Replaced {
-        pipelines: Arc<Pipelines>,
-        failed: Vec<Failed>,
-        /// Sections that differ from what the process was started with, and wait for its next start.
-        waiting: Vec<&'static str>,
-    },
-    /// The configuration or a policy with new settings is wrong: everything stays as it was.
-    Kept { failed: Vec<Failed> },
+pub(crate) struct Outcome {
+    /// To be served from now on; `None`: everything stays as it is.
+    pub pipelines: Option<Arc<Pipelines>>,
+    /// What could not be followed. A configuration that is wrong, or a policy that refuses its new settings, leaves
+    /// all of the configuration unfollowed.
+    pub failed: Vec<Failed>,
+    /// Sections that differ from what the process was started with and wait for its next start, unless that has
+    /// been said before.
+    pub waiting: Vec<&'static str>,
 }
 
 /// The configuration that is being followed, and the policies made of it.
@@ -28,6 +25,7 @@ pub(crate) struct Reload {
     registry: Registry,
     started_with: config::Config,
     current: config::Loaded,
+    waiting: Vec<&'static str>,
 }
 
 impl Reload {
@@ -38,14 +36,17 @@ impl Reload {
     pub(crate) fn start(
         mut registry: Registry,
         loaded: config::Loaded,
-    ) -> Result<(Self, Built), Vec<Failed>> {
+    ) -> Result<(Self, Pipelines, Vec<Failed>), Vec<Failed>> {
         let built = registry.build(&loaded.config, &loaded.env)?;
+        // The first build always makes some.
+        let pipelines = built.pipelines.unwrap_or_default();
         let reload = Self {
             registry,
             started_with: loaded.config.clone(),
             current: loaded,
+            waiting: Vec::new(),
         };
-        Ok((reload, built))
+        Ok((reload, pipelines, built.failed))
     }
 
     /// Reads everything again. Compiles, so it must not run on a reactor.
@@ -60,21 +61,22 @@ impl Reload {
             Ok(built) => built,
             Err(fatal) => {
                 failed.extend(fatal);
-                return Outcome::Kept { failed };
+                return Outcome {
+                    pipelines: None,
+                    failed,
+                    waiting: Vec::new(),
+                };
             }
         };
         failed.extend(built.failed);
-        let changed = built.changed || loaded.config.namespaces != self.current.config.namespaces;
         let waiting = differing(&self.started_with, &loaded.config);
+        let is_news = waiting != self.waiting;
+        self.waiting.clone_from(&waiting);
         self.current = loaded;
-        if changed {
-            Outcome::Replaced {
-                pipelines: Arc::new(built.pipelines),
-                failed,
-                waiting,
-            }
-        } else {
-            Outcome::Unchanged { failed }
+        Outcome {
+            pipelines: built.pipelines.map(Arc::new),
+            failed,
+            waiting: if is_news { waiting } else { Vec::new() },
         }
     }
 
