@@ -236,3 +236,6 @@ fn end_with_reactors() {
 
 /// EX_SOFTWARE of sysexits.h, as `Exit::Internal`.
 const INTERNAL: i32 = 70;
+
+#[cfg(test)]
+mod tests;
