@@ -25,6 +25,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// What the broker's log calls the client's socket. The whole id of a session is a secret of its client: whoever
+    /// has it can post to a polling session.
+    pub fn logged_as(&self) -> &str {
+        self.sid.get(..8).expect("an id is longer")
+    }
+
     fn call(&self, command: &str, mut fields: Value) -> Value {
         fields["do"] = json!(command);
         fields["client"] = json!(self.name);
@@ -176,6 +182,15 @@ impl Client {
         }
     }
 
+    /// Passes over what happens until an event of this name comes.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come.
+    pub fn skip_to(&self, event: &str) {
+        while !matches!(self.next(), Notice::Event { name, .. } if name == event) {}
+    }
+
     /// Waits for the end of the connection: the client's reason.
     ///
     /// # Panics
@@ -188,6 +203,18 @@ impl Client {
             Notice::Disconnect { reason } => reason.as_str().unwrap_or_default().to_owned(),
             other => panic!("not a disconnection: {other:?}"),
         }
+    }
+
+    /// Waits for the end of the connection: when it came.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end.
+    pub fn disconnected_at(&self) -> Instant {
+        self.take_at("disconnect", |notice| {
+            matches!(notice, Notice::Disconnect { .. })
+        })
+        .0
     }
 
     /// Waits until the transport has been upgraded.
@@ -204,12 +231,17 @@ impl Client {
 
     /// Takes the first notice that `wanted` accepts out of the inbox, waiting for it if need be.
     pub(crate) fn take(&self, what: &str, wanted: impl Fn(&Notice) -> bool) -> Notice {
+        self.take_at(what, wanted).1
+    }
+
+    /// The same, with the time at which it came.
+    fn take_at(&self, what: &str, wanted: impl Fn(&Notice) -> bool) -> (Instant, Notice) {
         let shared = &self.driver.0.shared;
         let deadline = Instant::now() + PATIENCE;
-        let mut inboxes = shared.inboxes.lock().unwrap();
+        let mut inboxes = shared.inboxes.lock();
         loop {
             let inbox = inboxes.entry(self.name.clone()).or_default();
-            if let Some(found) = inbox.iter().position(&wanted) {
+            if let Some(found) = inbox.iter().position(|(_, notice)| wanted(notice)) {
                 return inbox.remove(found).expect("what was just found");
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -218,7 +250,7 @@ impl Client {
                 "{} waited in vain for {what}; it has {inbox:?}",
                 self.name
             );
-            inboxes = shared.arrived.wait_timeout(inboxes, left).unwrap().0;
+            shared.arrived.wait_for(&mut inboxes, left);
         }
     }
 }

@@ -4,8 +4,10 @@ use std::collections::{HashMap, VecDeque};
 use std::io::Write;
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
 
+use parking_lot::{Condvar, Mutex};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -36,7 +38,7 @@ pub struct Refusal {
 
 #[derive(Default)]
 pub(crate) struct Shared {
-    pub(crate) inboxes: Mutex<HashMap<String, VecDeque<Notice>>>,
+    pub(crate) inboxes: Mutex<HashMap<String, VecDeque<(Instant, Notice)>>>,
     pub(crate) arrived: Condvar,
     answers: Mutex<HashMap<u64, mpsc::Sender<Result<Value, String>>>>,
 }
@@ -87,15 +89,15 @@ impl Driver {
 
     pub(crate) fn send(&self, mut command: Value) -> Pending<Value> {
         let id = {
-            let mut next = self.0.next.lock().unwrap();
+            let mut next = self.0.next.lock();
             *next += 1;
             *next
         };
         let (sender, receiver) = mpsc::channel();
-        self.0.shared.answers.lock().unwrap().insert(id, sender);
+        self.0.shared.answers.lock().insert(id, sender);
         command["id"] = json!(id);
         let what = command.to_string();
-        let mut stdin = self.0.stdin.lock().unwrap();
+        let mut stdin = self.0.stdin.lock();
         writeln!(stdin, "{what}")
             .and_then(|()| stdin.flush())
             .expect("the client process listens");
@@ -175,7 +177,7 @@ impl Shared {
                 Some(error) => Err(error.to_owned()),
                 None => Ok(message["ok"].take()),
             };
-            if let Some(waiting) = self.answers.lock().unwrap().remove(&id) {
+            if let Some(waiting) = self.answers.lock().remove(&id) {
                 // Nobody may wait any more: a test that has failed is gone.
                 let _ = waiting.send(answer);
             }
@@ -189,10 +191,9 @@ impl Shared {
             serde_json::from_value(message).unwrap_or_else(|error| panic!("{error}: {line}"));
         self.inboxes
             .lock()
-            .unwrap()
             .entry(client)
             .or_default()
-            .push_back(notice);
+            .push_back((Instant::now(), notice));
         self.arrived.notify_all();
     }
 }

@@ -1,8 +1,9 @@
 //! The broker's log as records that a test can wait for.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::{Condvar, Mutex};
 use serde_json::Value;
 
 use crate::PATIENCE;
@@ -62,7 +63,7 @@ pub struct Logs(Arc<(Mutex<Vec<Record>>, Condvar)>);
 impl Logs {
     pub(crate) fn push(&self, line: String) {
         let (records, changed) = &*self.0;
-        records.lock().unwrap().push(Record::new(line));
+        records.lock().push(Record::new(line));
         changed.notify_all();
     }
 
@@ -74,7 +75,7 @@ impl Logs {
     pub fn wait(&self, what: &str, mut wanted: impl FnMut(&Record) -> bool) -> Record {
         let (records, changed) = &*self.0;
         let deadline = Instant::now() + PATIENCE;
-        let mut guard = records.lock().unwrap();
+        let mut guard = records.lock();
         let mut seen = 0;
         loop {
             if let Some(found) = guard.iter().skip(seen).find(|record| wanted(record)) {
@@ -86,25 +87,18 @@ impl Logs {
                 !left.is_zero(),
                 "waited {PATIENCE:?} in vain for a log record: {what}"
             );
-            guard = changed.wait_timeout(guard, left).unwrap().0;
+            changed.wait_for(&mut guard, left);
         }
     }
 
     /// The records so far that `wanted` accepts.
     pub fn find(&self, wanted: impl FnMut(&&Record) -> bool) -> Vec<Record> {
-        self.0
-            .0
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(wanted)
-            .cloned()
-            .collect()
+        self.0.0.lock().iter().filter(wanted).cloned().collect()
     }
 
     /// The whole log so far.
     pub fn text(&self) -> String {
-        let records = self.0.0.lock().unwrap();
+        let records = self.0.0.lock();
         records
             .iter()
             .map(|record| record.line.as_str())

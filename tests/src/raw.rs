@@ -153,6 +153,8 @@ impl Socket {
         loop {
             match self.packet() {
                 Packet::Closed(code) => return (before, code),
+                // Engine.IO's own goodbye.
+                Packet::Text(text) if text == "1" => {}
                 other => before.push(other),
             }
         }
@@ -170,6 +172,8 @@ pub fn upgrade(
     headers: &[(&str, &str)],
 ) -> Result<WebSocket<TcpStream>, Box<Error>> {
     let stream = TcpStream::connect(to).map_err(|error| Box::new(Error::Io(error)))?;
+    // A packet and its attachment are two small writes; the second would wait until the first is acknowledged.
+    stream.set_nodelay(true).expect("no delay");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
     let mut request = tungstenite::http::Request::builder()
@@ -230,6 +234,26 @@ impl Polling {
         Self {
             to,
             sid: json["sid"].as_str().expect("a session id").to_owned(),
+        }
+    }
+
+    /// Joins the namespace `/` and waits for the answer.
+    ///
+    /// # Panics
+    ///
+    /// When it is not let in.
+    pub fn connected(self) -> Self {
+        assert_eq!(self.post(b"40").expect("an answer").status, 200);
+        loop {
+            let packets = self.poll().expect("an answer").text();
+            if packets
+                .split('\u{1e}')
+                .any(|packet| packet.starts_with("40"))
+            {
+                return self;
+            }
+            assert_eq!(packets, "2", "instead of the answer to CONNECT");
+            self.post(b"3").expect("an answer");
         }
     }
 

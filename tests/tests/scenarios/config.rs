@@ -50,7 +50,8 @@ as = "disconnect"
 "#;
     let setup = Setup::new(config)
         .env("SLUICE_SERVER__PING_TIMEOUT", "soon")
-        .without_env("SLUICE_SERVER__LISTEN");
+        .without_env("SLUICE_SERVER__LISTEN")
+        .without_env("SLUICE_TELEMETRY__FORMAT");
     for command in ["check", "run"] {
         let exited = setup.run(&[command, "--config", "sluice.toml"]);
         assert_eq!(exited.code, CONFIGURATION_ERROR, "{command}: {exited:?}");
@@ -242,11 +243,10 @@ fn secrets_are_not_shown() {
         config = { secret = "${JWT_SECRET}" }
     "#;
     let with_secrets = |setup: Setup| setup.env("ADMIN_TOKEN", HIDDEN).env("JWT_SECRET", HIDDEN);
-    let setup = with_secrets(
-        Setup::new(config)
-            .modules(&["jwt-auth"])
-            .env("SLUICE_TELEMETRY__LOG", "trace"),
-    );
+    let setup = with_secrets(Setup::new(config).modules(&["jwt-auth"]).env(
+        "SLUICE_TELEMETRY__LOG",
+        "info,sluice=trace,socketioxide=trace,engineioxide=trace,hyper=trace",
+    ));
     for arguments in [
         &["check", "--config", "sluice.toml"][..],
         &["config", "default"],

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sluice_tests::{Broker, Driver, eventually, http};
+use sluice_tests::{Broker, Client, Driver, eventually, http};
 
 use crate::shared::{RELAY, websocket};
 
@@ -56,17 +56,15 @@ fn a_broker_that_is_told_to_stop_says_goodbye_and_goes() {
     // The period, and a little for a machine that does other things.
     assert!(took < period + Duration::from_secs(2), "{took:?}");
     for client in clients.iter().chain([&polling]) {
-        assert_eq!(
-            client.disconnected(),
-            "io server disconnect",
-            "{} is told",
-            client.name
-        );
+        // Clients connect again by themselves after this reason, and would not after "io server disconnect".
+        assert_eq!(client.disconnected(), "transport close", "{}", client.name);
     }
-    let told = broker
-        .logs
-        .find(|record| record.message() == "disconnected" && !record.field("socket").is_null());
-    assert!(told.len() >= 21, "every goodbye is logged: {}", told.len());
+    eventually("every goodbye in the log", || {
+        let told = broker
+            .logs
+            .find(|record| record.message() == "disconnected");
+        (told.len() == clients.len() + 1).then_some(())
+    });
     drop(floods);
 }
 
@@ -91,16 +89,10 @@ fn goodbyes_are_spread_over_the_period() {
         .map(|n| node.connect(&format!("c{n}"), &broker.url("/"), &websocket()))
         .collect();
     broker.signal_term();
-    let start = std::time::Instant::now();
-    let mut ends: Vec<_> = clients
-        .iter()
-        .map(|client| {
-            client.disconnected();
-            start.elapsed()
-        })
-        .collect();
+    let mut ends: Vec<_> = clients.iter().map(Client::disconnected_at).collect();
     ends.sort();
-    assert!(ends[29] - ends[0] > Duration::from_millis(500), "{ends:?}");
+    let spread = ends[29] - ends[0];
+    assert!(spread > Duration::from_millis(500), "{spread:?}");
     assert_eq!(broker.wait_exit().0, 0);
 }
 

@@ -156,7 +156,7 @@ fn a_broken_one_changes_nothing() {
 fn other_files_are_let_alone() {
     let broker = Setup::new(RELAY)
         .file("policies/README.md", "# What this is\n")
-        .file("policies/.hidden.wasm", "x")
+        .file("policies/stamp.wasm.part", "x")
         .start();
     assert!(names(&broker).is_empty());
     assert_eq!(broker.get("/readyz").status, 200);

@@ -14,7 +14,7 @@ const HEARTBEAT: &str = "[server]\nping_interval = \"300ms\"\nping_timeout = \"4
 fn a_client_that_does_not_answer_pings_is_let_go() {
     let broker = Broker::start(HEARTBEAT, &[]);
     let mut silent = broker.socket().connected();
-    let sid = silent.sid.clone();
+    let sid = silent.sid[..8].to_owned();
     let start = Instant::now();
     // Reads without ever answering; `packet` would answer.
     while !matches!(silent.read(), Packet::Closed(_)) {}
@@ -80,7 +80,7 @@ fn a_connection_that_enters_no_namespace_is_closed() {
         (start.elapsed() > Duration::from_millis(1200)).then_some(())
     });
     for socket in [&mut entered, &mut second_try] {
-        socket.send("421[\"x\"]");
+        socket.send("421[\"join\",\"r\"]");
         assert_eq!(socket.packet(), Packet::Text("431[{\"ok\":true}]".into()));
     }
 }
@@ -123,16 +123,16 @@ fn a_goodbye_is_logged_with_its_reason() {
     let [polite, rude] = clients(&node, &broker, ["polite", "rude"]);
     polite.disconnect();
     rude.cut();
-    // The words of Node's server.
-    for (client, reason) in [
-        (&polite, "client namespace disconnect"),
-        (&rude, "transport close"),
+    // The words of Node's server, which does not tell a broken line ("transport error") from a closed one as often.
+    for (client, reasons) in [
+        (&polite, &["client namespace disconnect"][..]),
+        (&rude, &["transport close", "transport error"]),
     ] {
         let record = broker.logs.wait("a disconnection", |record| {
-            record.message() == "disconnected" && record.has("socket", &client.sid)
+            record.message() == "disconnected" && record.has("socket", client.logged_as())
         });
         assert!(
-            record.has("reason", reason),
+            reasons.iter().any(|reason| record.has("reason", reason)),
             "{}: {}",
             client.name,
             record.line

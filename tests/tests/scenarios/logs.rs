@@ -19,7 +19,7 @@ fn connections_and_disconnections_are_records() {
     let [a, b] = clients(&node, &broker, ["a", "b"]);
     for (client, total) in [(&a, "1"), (&b, "2")] {
         let record = broker.logs.wait("a connection", |record| {
-            record.message() == "connected" && record.has("socket", &client.sid)
+            record.message() == "connected" && record.has("socket", client.logged_as())
         });
         assert_eq!(record.level(), "INFO", "{}", record.line);
         assert!(record.has("namespace", "/"), "{}", record.line);
@@ -28,7 +28,7 @@ fn connections_and_disconnections_are_records() {
     }
     a.disconnect();
     let record = broker.logs.wait("a disconnection", |record| {
-        record.message() == "disconnected" && record.has("socket", &a.sid)
+        record.message() == "disconnected" && record.has("socket", a.logged_as())
     });
     assert!(record.field("reason").is_string(), "{}", record.line);
     assert!(record.has("total_connections", "1"), "{}", record.line);
@@ -69,16 +69,16 @@ fn denials_are_records_with_user_policy_and_code() {
     assert!(is_address(&record), "{}", record.line);
 
     let alice = node.connect("alice", &broker.url("/"), &signed_in("alice"));
-    let record = broker
-        .logs
-        .wait("a connection", |record| record.has("socket", &alice.sid));
+    let record = broker.logs.wait("a connection", |record| {
+        record.has("socket", alice.logged_as())
+    });
     assert!(record.has("user", "alice"), "{}", record.line);
-    alice.denied("join", json!([7]));
+    alice.denied("join", json!([{}]));
     let record = broker.logs.wait("a denied event", |record| {
         record.message() == "event denied" && record.has("code", "invalid_packet")
     });
     assert!(
-        record.has("socket", &alice.sid) && record.has("user", "alice"),
+        record.has("socket", alice.logged_as()) && record.has("user", "alice"),
         "{}",
         record.line
     );
@@ -115,7 +115,7 @@ fn the_readable_format_is_for_people() {
     let [a] = clients(&node, &broker, ["a"]);
     let record = broker
         .logs
-        .wait("a connection", |record| record.line.contains(&a.sid));
+        .wait("a connection", |record| record.line.contains(a.logged_as()));
     assert!(!record.is_structured(), "{}", record.line);
     assert!(record.line.contains("INFO"), "{}", record.line);
 }
@@ -128,20 +128,20 @@ fn a_client_s_text_stays_inside_its_record() {
         .env("SLUICE_TELEMETRY__FORMAT", "readable")
         .start();
     let [a] = clients(&node, &broker, ["a"]);
-    a.denied("evil\nINFO sluice: forged=\u{1b}[31mred", json!([]));
+    a.denied("evil\u{85}INFO sluice: forged\u{9b}31mred", json!([]));
     broker
         .logs
         .wait("the denial", |record| record.line.contains("evil"));
     assert!(
         broker
             .logs
-            .find(|record| record.line.starts_with("INFO sluice: forged"))
+            .find(|record| record.line.trim_start().starts_with("INFO sluice: forged"))
             .is_empty()
     );
     assert!(
         broker
             .logs
-            .find(|record| record.line.contains("\u{1b}[31mred"))
+            .find(|record| record.line.contains(['\u{85}', '\u{9b}']))
             .is_empty(),
         "no colours of a client's"
     );

@@ -18,50 +18,35 @@ const STAMPED: &str = r#"
     to = "all"
 "#;
 
-/// What is wrong, the bytes, and words of the reason.
-fn bad_modules() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
+/// What is wrong, the bytes, and words of the reason that no other of them has.
+fn bad_modules() -> [(&'static str, Vec<u8>, &'static str); 6] {
     let good = policy("fixture-stamp");
-    vec![
-        (
-            "truncated",
-            good[..good.len() / 2].to_vec(),
-            &["unexpected end", "truncated"],
-        ),
-        (
-            "empty",
-            Vec::new(),
-            &["empty", "unexpected end", "not a WebAssembly", "component"],
-        ),
-        (
-            "text",
-            b"this is no module".to_vec(),
-            &["WebAssembly", "component", "magic"],
-        ),
+    [
+        ("truncated", good[..good.len() / 2].to_vec(), "cut off"),
+        ("empty", Vec::new(), "the file is empty"),
+        ("text", b"this is no module".to_vec(), "not WebAssembly"),
         // The empty core module, and the empty component.
         (
             "core module",
             b"\0asm\x01\0\0\0".to_vec(),
-            &["core module", "not a component"],
+            "a core WebAssembly module",
         ),
         (
             "another world",
             b"\0asm\x0d\0\x01\0".to_vec(),
-            &["describe", "world"],
+            "another world",
         ),
-        ("refusing", policy("fixture-refuse"), &["refuse"]),
+        (
+            "refusing",
+            policy("fixture-refuse"),
+            "refuses every configuration",
+        ),
     ]
-}
-
-fn names_reason(text: &str, reasons: &[&str]) -> bool {
-    let text = text.to_lowercase();
-    reasons
-        .iter()
-        .any(|reason| text.contains(&reason.to_lowercase()))
 }
 
 #[test]
 fn at_start_it_is_an_error_that_names_file_and_reason() {
-    for (name, bytes, reasons) in bad_modules() {
+    for (name, bytes, reason) in bad_modules() {
         let setup = Setup::new(STAMPED).file("policies/gate.wasm", bytes);
         for command in ["run", "check"] {
             let exited = setup.run(&[command, "--config", "sluice.toml"]);
@@ -72,7 +57,7 @@ fn at_start_it_is_an_error_that_names_file_and_reason() {
                 exited.stderr
             );
             assert!(
-                names_reason(&exited.stderr, reasons),
+                exited.stderr.contains(reason),
                 "{name}, {command}: {}",
                 exited.stderr
             );
@@ -116,12 +101,11 @@ fn while_running_the_old_generation_stays() {
     let first = stamp(&a);
     let generation = |broker: &Broker| broker.policy("gate")["generation"].clone();
     assert_eq!(generation(&broker), 1);
-    for (name, bytes, reasons) in bad_modules() {
+    for (name, bytes, reason) in bad_modules() {
         broker.replace_module("gate", &bytes);
         let not_ready = eventually(&format!("{name}: readiness to tell of the failure"), || {
             let response = broker.get("/readyz");
-            (response.status == 503 && names_reason(&response.text(), reasons))
-                .then(|| response.text())
+            (response.status == 503 && response.text().contains(reason)).then(|| response.text())
         });
         assert!(not_ready.contains("gate"), "{name}: {not_ready}");
         assert_eq!(stamp(&a), first, "{name}: the old generation serves");
@@ -138,11 +122,11 @@ fn while_running_the_old_generation_stays() {
             .wait(&format!("{name}: a record of the failure"), |record| {
                 record.has("policy", "gate")
                     && ["WARN", "ERROR"].contains(&record.level())
-                    && names_reason(&record.line, reasons)
+                    && record.line.contains(reason)
             });
         let answer = broker.policy("gate").to_string();
         assert!(
-            names_reason(&answer, reasons),
+            answer.contains(reason),
             "{name}: the reason in the API: {answer}"
         );
     }
@@ -221,42 +205,29 @@ fn a_changed_configuration_is_loaded() {
         "[[namespace]]\npath = \"/\"\n[[namespace.route]]\nevent = \"y\"\nto = \"sender\"\n",
     );
     eventually("the new routes", || {
-        let ack = a.ask("y", json!(["plain"]));
-        (ack == [json!({"ok": true})]).then_some(())
+        // Before the change, `y` is stamped.
+        a.ok("y", json!(["plain"]));
+        (a.expect("y") == [json!("plain")]).then_some(())
     });
-    loop {
-        // Before the change, `y` was stamped and went to all.
-        if a.expect("y") == [json!("plain")] {
-            break;
-        }
-    }
     assert_eq!(a.denied("x", json!([]))["code"], "no_route");
 }
 
-/// What a policy asks for beside its verdicts has to be granted; what is granted and not asked for does no harm.
+/// What a policy asks for beside its verdicts has to be granted, and this version has none of it to grant.
 #[test]
-fn a_capability_has_to_be_granted() {
-    let policy = "[[policy]]\nname = \"fixture-greedy\"\n";
-    let refused =
-        Setup::new(policy)
-            .modules(&["fixture-greedy"])
-            .run(&["check", "--config", "sluice.toml"]);
-    assert_eq!(refused.code, Some(78), "{refused:?}");
-    assert!(
-        names_reason(&refused.stderr, &["emit"]),
-        "{}",
-        refused.stderr
-    );
-    assert!(
-        refused.stderr.contains("fixture-greedy"),
-        "{}",
-        refused.stderr
-    );
-    let granted = format!("{policy}grant = [\"emit\"]\n");
-    let passed = Setup::new(&granted).modules(&["fixture-greedy"]).run(&[
-        "check",
-        "--config",
-        "sluice.toml",
-    ]);
-    assert_eq!(passed.code, Some(0), "{passed:?}");
+fn a_capability_is_not_had_for_the_asking() {
+    for grant in ["", "grant = [\"emit\"]\n"] {
+        let policy = format!("[[policy]]\nname = \"fixture-greedy\"\n{grant}");
+        let refused = Setup::new(&policy).modules(&["fixture-greedy"]).run(&[
+            "check",
+            "--config",
+            "sluice.toml",
+        ]);
+        assert_eq!(refused.code, Some(78), "{refused:?}");
+        assert!(&refused.stderr.contains("`emit`"), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("fixture-greedy"),
+            "{}",
+            refused.stderr
+        );
+    }
 }

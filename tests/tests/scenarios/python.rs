@@ -20,7 +20,7 @@ fn chat(transport: &str) {
         assert_eq!(Value::Array(receiver.expect("room:chat")), args);
     }
     // A denial is the same object, in the ack or as an event.
-    let denial = guido.denied("join", json!([42]));
+    let denial = guido.denied("join", json!([{}]));
     assert_eq!(own_code(&denial), "invalid_packet", "{denial}");
     guido.ok("leave", json!(["pub"]));
     js.ok("room:chat", json!(["pub", "gone"]));

@@ -162,11 +162,22 @@ fn an_event_without_a_route_is_denied_with_and_without_an_ack() {
     let told = a.expect("error");
     assert_eq!(told.len(), 1);
     assert_eq!(own_code(&told[0]), "no_route");
-    // A room that is named by something else than a text is the client's mistake, not the broker's.
-    for args in [json!([]), json!([7]), json!([{}]), json!([null])] {
+    // What names no room is the client's mistake.
+    for args in [
+        json!([]),
+        json!([""]),
+        json!([1.5]),
+        json!([{}]),
+        json!([null]),
+        json!([["r"]]),
+    ] {
         let denial = a.denied("join", args.clone());
         assert_eq!(own_code(&denial), "invalid_packet", "{args}: {denial}");
     }
+    // As in Node's server, a number will do: 7 and "7" are one room here.
+    a.ok("join", json!([7]));
+    b.ok("room", json!(["7"]));
+    assert_eq!(a.expect("room"), [json!("7")]);
     mark(&a, &[&a, &b]);
 }
 
@@ -252,9 +263,17 @@ fn reserved_names_and_false_placeholders_stop_at_the_broker() {
             "num {placeholder}"
         );
     }
-    // A placeholder without any attachment.
-    raw.send(r#"427["x",{"_placeholder":true,"num":0}]"#);
-    assert_eq!(own_code(&ack(&mut raw, 7)["error"]), "invalid_packet");
+    // Without attachments it is an object like any other, to every decoder.
+    raw.send(r#"427["all:plain",{"_placeholder":true,"num":0}]"#);
+    assert_eq!(
+        raw.packet(),
+        Packet::Text(r#"42["all:plain",{"_placeholder":true,"num":0}]"#.into())
+    );
+    assert_eq!(ack(&mut raw, 7), json!({"ok": true}));
+    assert_eq!(
+        witness.expect("all:plain"),
+        [json!({"_placeholder": true, "num": 0})]
+    );
 
     // Everyone is still there, and nothing of it has been delivered.
     raw.send(r#"428["fine","still here"]"#);

@@ -200,8 +200,7 @@ fn the_largest_message_is_the_configured_one() {
     assert_eq!(before, [], "nothing but the end");
     assert!(code.is_none_or(|code| code == 1009), "close code {code:?}");
 
-    let session = Polling::open(broker.listen);
-    assert_eq!(session.post(b"40").unwrap().status, 200);
+    let session = Polling::open(broker.listen).connected();
     assert_eq!(session.post(fits.as_bytes()).unwrap().status, 200);
     assert_eq!(session.post(exceeds.as_bytes()).unwrap().status, 413);
     broker.socket().connected();

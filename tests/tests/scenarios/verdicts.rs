@@ -29,7 +29,7 @@ fn a_policy_lets_in_keeps_out_and_names() {
     );
     let record = broker
         .logs
-        .wait("ann", |record| record.has("socket", &ann.sid));
+        .wait("ann", |record| record.has("socket", ann.logged_as()));
     assert!(record.has("user", "ann"), "{}", record.line);
     for room in ["one", "two"] {
         broker.emit("/", &[room], "hello", &json!([room]));
@@ -65,9 +65,9 @@ fn identities_merge_in_the_order_of_the_policies() {
         broker.emit("/", &[room], "hello", &json!([room]));
         assert_eq!(client.expect("hello"), [json!(room)]);
     }
-    let record = broker
-        .logs
-        .wait("the client", |record| record.has("socket", &client.sid));
+    let record = broker.logs.wait("the client", |record| {
+        record.has("socket", client.logged_as())
+    });
     assert!(record.has("user", "queen"), "{}", record.line);
 }
 
