@@ -8,7 +8,10 @@ const CHILD: &str = "SLUICE_TEST_PANIC_ON";
 /// Runs this very test again in a process of its own, in which a thread of that name has a task that panics.
 fn exit_code_of_a_panic_on(thread: &str) -> Option<i32> {
     let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "app::tests::a_panic_on_a_reactor_ends_the_process"])
+        .args([
+            "--exact",
+            "app::tests::a_panic_on_a_reactor_ends_the_process",
+        ])
         .env(CHILD, thread)
         .output()
         .unwrap()

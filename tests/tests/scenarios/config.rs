@@ -236,6 +236,8 @@ fn yaml_and_json_are_read_too() {
 fn secrets_are_not_shown() {
     const HIDDEN: &str = "hush-hush-hush-hush-hush-hush-hush";
     let config = r#"
+        [server]
+        drain_period = "200ms"
         [admin]
         token = "${ADMIN_TOKEN}"
         [[policy]]

@@ -17,7 +17,8 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let node = Driver::node();
-        let broker = Broker::start(RELAY, &[]);
+        let config = format!("[server]\ndrain_period = \"200ms\"\n{RELAY}");
+        let broker = Broker::start(&config, &[]);
         let [witness] = clients(&node, &broker, ["witness"]);
         // What the first connections cost is not what an attack costs.
         witness.ok("warm up", json!(["x".repeat(100_000)]));
@@ -144,6 +145,8 @@ fn packets_before_connect() {
     ] {
         let mut socket = scene.broker.socket();
         socket.send(packet);
+        // The one that announces an attachment is a packet only with it.
+        socket.send_binary(b"attachment");
         let (before, _) = socket.until_closed();
         assert_eq!(before, [], "{packet} is answered by the end alone");
     }
