@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -232,16 +232,9 @@ fn secret() -> Result<String> {
 
 /// A token of the example's policy, made by the broker's own command.
 fn token(binary: &Path, secret: &str, user: &str) -> Result<String> {
-    let mut command: Command = program(binary, "");
-    command.args([
-        "token",
-        "--secret-env",
-        "JWT_SECRET",
-        "--user",
-        user,
-        "--expires",
-        "24h",
-    ]);
-    command.env("JWT_SECRET", secret);
+    let mut command = program(binary, "");
+    command
+        .args(["token", "--user", user, "--expires", "24h"])
+        .env("JWT_SECRET", secret);
     Ok(output(&mut command)?.trim().to_owned())
 }
