@@ -118,7 +118,7 @@ function say(text) {
   socket.emit(...args, (answer) => answer?.error && deny(answer.error));
 }
 
-let lastTyping = 0;
+let lastTyping = -Infinity;
 $("text").addEventListener("input", () => {
   if (performance.now() - lastTyping < 1000) return;
   lastTyping = performance.now();
@@ -139,6 +139,8 @@ function deny({ code, message, policy, retry_after_ms: wait }) {
     $("denial").textContent = `Denied${by}: ${message} (${code}).${again}`;
   };
   tell();
+  // The line takes room from the messages.
+  $("messages").lastElementChild?.scrollIntoView({ block: "end" });
   denialTimer = setInterval(tell, 250);
 }
 
