@@ -27,7 +27,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let mut tests = cargo();
     tests
-        .args(["test", "--workspace", "--lib", "--bins", "--tests"])
+        .args([
+            "test",
+            "--workspace",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+            "--tests",
+        ])
         .args(&options.filter)
         .arg("--")
         .args(&options.runner)

@@ -317,3 +317,26 @@ fn each_namespace_asks_its_own_policies() {
         .unwrap_err();
     assert_eq!(refusal.message, "token_missing");
 }
+
+/// `sluice token` makes what `jwt-auth` lets in.
+#[test]
+fn a_token_of_the_broker_s_own_command_is_good() {
+    let node = Driver::node();
+    let setup = Setup::new("").env("JWT_SECRET", SECRET);
+    let made = setup.run(&[
+        "token",
+        "--user",
+        "alice",
+        "--claim",
+        "org=7",
+        "--expires",
+        "5m",
+    ]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let broker = start(JWT);
+    let alice = try_token(&node, &broker, "alice", made.stdout.trim()).unwrap();
+    for room in ["user:alice", "org-7"] {
+        broker.emit("/", &[room], "to room", &json!([room]));
+        assert_eq!(alice.expect("to room"), [json!(room)]);
+    }
+}

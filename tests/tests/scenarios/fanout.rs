@@ -149,16 +149,22 @@ fn attachments_cross_between_transports() {
 }
 
 /// A sender's events arrive in the order sent, however fast they come.
-#[test]
-fn order_is_kept() {
+fn keeps_order(transport: &str, count: u64) {
     let node = Driver::node();
     let broker = Broker::start(RELAY, &[]);
-    let [a, b] = ["a", "b"].map(|name| node.connect(name, &broker.url("/"), &websocket()));
-    let reader = node.connect_quiet("reader", &broker.url("/"), &websocket());
+    let opts = json!({"transports": [transport]});
+    let [a, b] = ["a", "b"].map(|name| node.connect(name, &broker.url("/"), &opts));
+    let readers = ["websocket", "polling"].map(|transport| {
+        node.connect_quiet(
+            transport,
+            &broker.url("/"),
+            &json!({"transports": [transport]}),
+        )
+    });
     let floods = [&a, &b].map(|client| {
         client.flood(
             "all:n",
-            2000,
+            count,
             100_000,
             &json!({"template": {"by": client.name}}),
         )
@@ -171,22 +177,33 @@ fn order_is_kept() {
                 .all(|(_, ack, _)| *ack == json!({"ok": true}))
         );
         assert!(
-            answers.iter().map(|(seq, ..)| *seq).eq(0..2000),
+            answers.iter().map(|(seq, ..)| *seq).eq(0..count),
             "acks in order"
         );
     }
-    reader.wait_received(4000);
-    let received = reader.collect();
-    for name in ["a", "b"] {
-        let by = received
-            .iter()
-            .filter(|event| event[1]["by"] == name)
-            .map(|event| event[1]["seq"].as_u64());
-        assert!(
-            by.eq((0..2000).map(Some)),
-            "events of {name} in order, none lost, none twice"
-        );
+    for reader in readers {
+        reader.wait_received(usize::try_from(count).unwrap() * 2);
+        let received = reader.collect();
+        for name in ["a", "b"] {
+            let by = received.iter().filter(|event| event[1]["by"] == name);
+            let sequence = by.map(|event| event[1]["seq"].as_u64());
+            assert!(
+                sequence.eq((0..count).map(Some)),
+                "{} sees {name} in order, none lost, none twice",
+                reader.name
+            );
+        }
     }
+}
+
+#[test]
+fn order_is_kept_over_websocket() {
+    keeps_order("websocket", 2000);
+}
+
+#[test]
+fn order_is_kept_over_polling() {
+    keeps_order("polling", 500);
 }
 
 /// The name too is JSON, and may be written with escapes: by a quote in it, or by a client that escapes everything.

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use sluice_tests::{Broker, Client, Driver, Setup, eventually, policy};
 
-use crate::shared::clients;
+use crate::shared::{clients, websocket};
 
 /// A policy whose every event is stamped, so that one sees which generation served it.
 const STAMPED: &str = r#"
@@ -230,4 +230,37 @@ fn a_capability_is_not_had_for_the_asking() {
             refused.stderr
         );
     }
+}
+
+/// A namespace that the configuration no longer has serves nobody: not the clients that are in it, and no new ones.
+#[test]
+fn a_namespace_can_be_taken_away_and_given_back() {
+    let node = Driver::node();
+    let route = "[[namespace.route]]\nevent = \"*\"\naction = \"emit\"\nto = \"all\"\n";
+    let one = format!("[[namespace]]\npath = \"/\"\n{route}");
+    let both = format!("{one}[[namespace]]\npath = \"/extra\"\n{route}");
+    let broker = Setup::new(&both).start();
+    let extra = node.connect("extra", &broker.url("/extra"), &websocket());
+    let root = node.connect("root", &broker.url("/"), &websocket());
+    extra.ok("x", json!([1]));
+    assert_eq!(extra.expect("x"), [json!(1)]);
+
+    let enter = |name: &str| node.try_connect(name, &broker.url("/extra"), &websocket());
+    broker.reconfigure(&one);
+    let mut tries = 0;
+    let refusal = eventually("the namespace to go", || {
+        tries += 1;
+        enter(&format!("late-{tries}")).map(|_| ()).err()
+    });
+    assert_eq!(refusal.message, "Invalid namespace");
+    root.ok("y", json!([2]));
+    assert_eq!(root.expect("y"), [json!(2)]);
+
+    broker.reconfigure(&both);
+    eventually("the namespace to come back", || {
+        tries += 1;
+        enter(&format!("late-{tries}")).ok()
+    })
+    .ok("z", json!([3]));
+    assert_eq!(broker.get("/readyz").status, 200);
 }
