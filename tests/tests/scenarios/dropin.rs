@@ -109,6 +109,17 @@ fn a_file_beside_it_configures_it() {
     let other = node.connect("other", &broker.url("/other"), &websocket());
     assert_eq!(through(&a).len(), 1, "not asked in /");
     assert_eq!(through(&other).len(), 2, "asked in /other");
+
+    // The settings may change without the module, and go.
+    let settings = broker.dir().join("policies/stamp.toml");
+    std::fs::write(&settings, "config = { generation = \"mine\" }\n").unwrap();
+    eventually("the new settings", || {
+        (through(&a).get(1) == Some(&json!({"generation": "mine"}))).then_some(())
+    });
+    std::fs::remove_file(settings).unwrap();
+    eventually("no settings", || {
+        (through(&a).get(1) == Some(&json!({"generation": "a"}))).then_some(())
+    });
 }
 
 /// One that does not load changes nothing and is reported; repaired, it takes part.

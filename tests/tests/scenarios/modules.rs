@@ -8,6 +8,8 @@ use crate::shared::{clients, websocket};
 
 /// A policy whose every event is stamped, so that one sees which generation served it.
 const STAMPED: &str = r#"
+    [server]
+    drain_period = "200ms"
     [[policy]]
     name = "gate"
     [[namespace]]
@@ -263,4 +265,35 @@ fn a_namespace_can_be_taken_away_and_given_back() {
     })
     .ok("z", json!([3]));
     assert_eq!(broker.get("/readyz").status, 200);
+}
+
+/// As Kubernetes mounts a ConfigMap: the files are links into a folder that is itself a link, and an update turns that
+/// one link.
+#[test]
+fn a_configuration_behind_links_is_followed() {
+    use std::os::unix::fs::symlink;
+    let node = Driver::node();
+    let route = |name: &str| {
+        format!(
+            "[[namespace]]\npath = \"/\"\n[[namespace.route]]\nevent = \"{name}\"\naction = \"ignore\"\n"
+        )
+    };
+    let setup = Setup::new("").config_file("mounted.toml");
+    let dir = setup.dir().to_owned();
+    for version in ["one", "two"] {
+        std::fs::create_dir(dir.join(version)).unwrap();
+        std::fs::write(dir.join(version).join("mounted.toml"), route(version)).unwrap();
+    }
+    symlink("one", dir.join("..data")).unwrap();
+    symlink("..data/mounted.toml", dir.join("mounted.toml")).unwrap();
+    let broker = setup.start();
+    let [a] = clients(&node, &broker, ["a"]);
+    a.ok("one", json!([]));
+    assert_eq!(a.denied("two", json!([]))["code"], "no_route");
+    symlink("two", dir.join("..data_tmp")).unwrap();
+    std::fs::rename(dir.join("..data_tmp"), dir.join("..data")).unwrap();
+    eventually("the second version", || {
+        (a.ask("two", json!([])) == [json!({"ok": true})]).then_some(())
+    });
+    assert_eq!(a.denied("one", json!([]))["code"], "no_route");
 }
