@@ -30,7 +30,7 @@ const CONTROL_THREADS: usize = 2;
 
 /// Serves until told to stop.
 pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
-    telemetry::init(&loaded.config.telemetry);
+    let _records = telemetry::init(&loaded.config.telemetry);
     end_with_reactors();
     let (reload, pipelines, store, failed) = load(loaded.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -79,6 +79,7 @@ async fn serve(
     let broker = Arc::new(Broker {
         pipelines: ArcSwap::from_pointee(pipelines),
         fanout: Fanout::default(),
+        store: store.clone(),
         draining: AtomicBool::new(false),
     });
     let node = Arc::new(Node::new(config.clone(), broker.clone(), store));
@@ -103,7 +104,12 @@ async fn serve(
     }
     let mut stop = Stop::new()?;
     ready(&node.ready_line())?;
-    stop.wanted().await;
+    tokio::select! {
+        () = stop.wanted() => {}
+        () = edge.stopped_accepting() => {
+            anyhow::bail!(Exit::Internal("the accept loop ended".to_owned()));
+        }
+    }
     drain(&config, &broker, &edge).await;
     let _ = stop_admin.send(());
     // Its connections are an operator's; nothing of them is worth waiting for.
@@ -220,7 +226,6 @@ impl Stop {
 fn end_with_reactors() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        usual(info);
         let thread = std::thread::current();
         let name = thread.name().unwrap_or_default();
         if name.starts_with(edge::reactor::THREAD_NAME) {
@@ -229,8 +234,13 @@ fn end_with_reactors() {
                 message: &info.to_string(),
             }
             .emit();
+            // The usual message goes to stderr at once, and would wait for a reader that has stalled.
+            if telemetry::flush() {
+                usual(info);
+            }
             std::process::exit(INTERNAL);
         }
+        usual(info);
     }));
 }
 

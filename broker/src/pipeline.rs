@@ -133,14 +133,6 @@ impl Pipeline {
         for policy in self.having(Hook::Disconnect) {
             policy.on_disconnect(client, reason);
         }
-        self.forget(client);
-    }
-
-    /// Frees what was counted for a socket that will not come again.
-    pub(crate) fn forget(&self, client: &Client) {
-        for policy in &self.policies {
-            policy.forget(client);
-        }
     }
 
     fn having(&self, hook: Hook) -> impl Iterator<Item = &Arc<Policy>> {

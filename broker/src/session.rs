@@ -2,8 +2,8 @@
 //!
 //! `handle` reads like the life of an event: packet → pipeline → router → fanout → ack.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -15,13 +15,18 @@ use crate::packet;
 use crate::pipeline::{Judged, Pipeline, Pipelines};
 use crate::plugin::DisconnectReason;
 use crate::router;
-use crate::telemetry::events::{Connected, ConnectionDenied, Disconnected, EventDenied};
+use crate::state::Store;
+use crate::telemetry::events::{
+    Connected, ConnectionDenied, Disconnected, EventDenied, UnknownNamespace,
+};
 use crate::telemetry::metrics::{DropReason, metrics};
 
 /// What all sessions share.
 pub(crate) struct Broker {
     pub pipelines: ArcSwap<Pipelines>,
     pub fanout: Fanout,
+    /// What policies count; a socket's own counts go with it.
+    pub store: Arc<Store>,
     /// Set once, at the end: no new client is let in.
     pub draining: AtomicBool,
 }
@@ -41,10 +46,11 @@ pub(crate) struct Session {
     since: Instant,
 }
 
-/// The pipeline that the last event went through; looked up again when the table has been replaced.
+/// The pipeline that the last event went through; looked up again when the table has been replaced. Weak, so that a
+/// socket that sends nothing does not keep the modules of a generation that is gone.
 struct Turn {
     generation: u64,
-    pipeline: Option<Arc<Pipeline>>,
+    pipeline: Weak<Pipeline>,
 }
 
 /// The stages of a session; it goes through them in this order and may skip the middle one.
@@ -68,7 +74,10 @@ pub(crate) fn admit(
     let pipelines = broker.pipelines.load();
     let pipeline = match pipelines.at(&client.namespace) {
         Some(pipeline) if client.namespace.len() <= MAX_NAMESPACE => pipeline,
-        _ => return Err(Refusal::NoNamespace),
+        _ => {
+            UnknownNamespace { client }.emit();
+            return Err(Refusal::NoNamespace);
+        }
     };
     let verdict = if broker.draining.load(Ordering::Relaxed) {
         Err(Denial::broker(
@@ -79,7 +88,7 @@ pub(crate) fn admit(
         check_auth(auth).and_then(|auth| pipeline.admit(client, auth))
     };
     verdict.map_err(|denial| {
-        pipeline.forget(client);
+        broker.store.forget_socket(client.peer.token);
         ConnectionDenied {
             client,
             denial: &denial,
@@ -119,7 +128,7 @@ impl Session {
             transport,
             turn: Mutex::new(Turn {
                 generation: 0,
-                pipeline: None,
+                pipeline: Weak::new(),
             }),
             stage: AtomicU8::new(NEW),
             since: Instant::now(),
@@ -153,18 +162,17 @@ impl Session {
     /// The client is gone, for whatever reason.
     pub(crate) fn close(&self, reason: DisconnectReason, told: &'static str) {
         let stage = self.stage.swap(CLOSED, Ordering::AcqRel);
-        let pipelines = self.broker.pipelines.load();
-        let pipeline = pipelines.at(&self.client.namespace);
+        if stage == OPEN {
+            self.broker.fanout.exit(&self.client);
+            let pipelines = self.broker.pipelines.load();
+            if let Some(pipeline) = pipelines.at(&self.client.namespace) {
+                pipeline.farewell(&self.client, reason);
+            }
+        }
+        self.broker.store.forget_socket(self.client.peer.token);
         if stage != OPEN {
             // It never was in the namespace, and nobody was told of it.
-            if let Some(pipeline) = pipeline {
-                pipeline.forget(&self.client);
-            }
             return;
-        }
-        self.broker.fanout.exit(&self.client);
-        if let Some(pipeline) = pipeline {
-            pipeline.farewell(&self.client, reason);
         }
         Disconnected {
             client: &self.client,
@@ -271,10 +279,14 @@ impl Session {
     /// The pipeline of this session's namespace, looked up once a generation.
     fn pipeline(&self, turn: &mut Turn) -> Option<Arc<Pipeline>> {
         let pipelines = self.broker.pipelines.load();
-        if turn.pipeline.is_none() || turn.generation != pipelines.generation {
-            turn.pipeline = pipelines.at(&self.client.namespace).cloned();
-            turn.generation = pipelines.generation;
+        if turn.generation == pipelines.generation
+            && let Some(pipeline) = turn.pipeline.upgrade()
+        {
+            return Some(pipeline);
         }
-        turn.pipeline.clone()
+        let pipeline = pipelines.at(&self.client.namespace)?;
+        turn.pipeline = Arc::downgrade(pipeline);
+        turn.generation = pipelines.generation;
+        Some(pipeline.clone())
     }
 }

@@ -46,7 +46,10 @@ async fn hand_over(stream: TcpStream, address: SocketAddr, reactors: &[Reactor],
     };
     if let Some(reactor) = reactors.iter().min_by_key(|reactor| count(reactor)) {
         // A reactor that is gone has ended the process.
-        let _ = reactor.jobs.send(Job::Serve(stream, address)).await;
+        let _ = reactor
+            .jobs
+            .send(Job::Serve(stream, address, reactor.place()))
+            .await;
     }
 }
 

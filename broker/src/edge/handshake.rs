@@ -30,6 +30,8 @@ pub(super) enum Refused {
     BadRequest(&'static str),
     UnsupportedVersion,
     Draining,
+    /// As many sessions as there may be.
+    Full,
     /// An answer of the protocol library.
     ByLibrary(StatusCode, Bytes),
 }
@@ -97,12 +99,31 @@ pub(super) fn session_id(body: &[u8]) -> Option<String> {
     Some(open.sid)
 }
 
+/// The answer to a polling handshake, without the upgrade that this server would refuse; the library offers it always.
+pub(super) fn open_packet(body: Bytes, config: &config::Server) -> Bytes {
+    if config.allow_upgrades && config.transports.websocket {
+        return body;
+    }
+    let parsed = body
+        .strip_prefix(b"0")
+        .and_then(|open| serde_json::from_slice::<serde_json::Value>(open).ok());
+    match parsed {
+        Some(mut open) => {
+            if let Some(upgrades) = open.get_mut("upgrades") {
+                *upgrades = serde_json::json!([]);
+            }
+            format!("0{open}").into()
+        }
+        None => body,
+    }
+}
+
 // === impl Refused ===
 
 impl Refused {
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Refused::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::Draining | Refused::Full => StatusCode::SERVICE_UNAVAILABLE,
             Refused::ByLibrary(status, _) => *status,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -114,7 +135,9 @@ impl Refused {
             Refused::UnknownSession => 1,
             Refused::BadMethod => 2,
             Refused::UnsupportedVersion => 5,
-            Refused::BadRequest(_) | Refused::Draining | Refused::ByLibrary(..) => 3,
+            Refused::BadRequest(_) | Refused::Draining | Refused::Full | Refused::ByLibrary(..) => {
+                3
+            }
         }
     }
 
@@ -125,6 +148,7 @@ impl Refused {
             Refused::BadMethod => "Bad handshake method",
             Refused::UnsupportedVersion => "Unsupported protocol version",
             Refused::Draining => "Server is shutting down",
+            Refused::Full => "Too many connections",
             Refused::ByLibrary(StatusCode::PAYLOAD_TOO_LARGE, _) => "Payload too large",
             Refused::BadRequest(_) | Refused::ByLibrary(..) => "Bad request",
         }

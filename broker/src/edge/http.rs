@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,8 +18,9 @@ use tokio::net::TcpStream;
 use super::Shared;
 use super::cors::{self, Decision};
 use super::handshake::{self, Query, Refused, Transport};
+use super::link::Link;
 use super::reactor::Place;
-use super::stream::{Carrier, Link};
+use super::stream::Carrier;
 use crate::event::Handshake;
 use crate::telemetry::events::{HandshakeFailed, OriginRefused};
 
@@ -34,6 +34,9 @@ const HEAD_BUFFER: usize = 32 << 10;
 
 /// The upgrade follows the answer at once; a connection that dies in between must not leave a task behind.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a client may take to send the packets of one polling request, once it has sent its head.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves a connection until it ends. Runs on the reactor that the connection belongs to.
 pub(super) async fn serve(
@@ -71,11 +74,11 @@ async fn answer(
 ) -> Response<Body> {
     let address = from.address.ip();
     let path = request.uri().path();
+    if let Some(response) = shared.probe(path) {
+        return response.map(full);
+    }
     if !is_under(path, &shared.config.path) {
-        return match shared.probe(path) {
-            Some(response) => response.map(full),
-            None => text(StatusCode::NOT_FOUND, "not found"),
-        };
+        return text(StatusCode::NOT_FOUND, "not found");
     }
     let headers = match shared.cors.decide(&request) {
         Decision::Serve(headers) => headers,
@@ -100,6 +103,14 @@ async fn answer(
         }
     };
     cors::apply(&mut response, headers);
+    if shared.is_draining() {
+        // A further request on this connection would meet this server again, and it is going.
+        let close = HeaderValue::from_static("close");
+        response
+            .headers_mut()
+            .entry(header::CONNECTION)
+            .or_insert(close);
+    }
     response
 }
 
@@ -113,8 +124,12 @@ async fn engine(
     let link = match &query.sid {
         // Known since its handshake; a WebSocket's own session is not, and needs no further request.
         Some(sid) => shared.links.polling(sid).ok_or(Refused::UnknownSession)?,
-        None if shared.broker.draining.load(Ordering::Relaxed) => return Err(Refused::Draining),
+        None if shared.is_draining() => return Err(Refused::Draining),
         None if request.method() != Method::GET => return Err(Refused::BadMethod),
+        // A session outlives its requests, so connections are not all there is to bound.
+        None if shared.links.count() >= shared.config.max_connections => {
+            return Err(Refused::Full);
+        }
         None => shared.links.open(from.address.ip(), handshake_of(&request)),
     };
     match query.transport {
@@ -138,20 +153,24 @@ fn handshake_of(request: &Request<Incoming>) -> Handshake {
 }
 
 async fn poll(
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
     link: Arc<Link>,
     is_handshake: bool,
     shared: &Shared,
 ) -> Result<Response<Body>, Refused> {
-    request.extensions_mut().insert(link.clone());
-    let Ok(response) = shared.protocol.service.call(request).await;
+    let is_post = request.method() == Method::POST;
+    let request = slim(request, link.clone())?;
+    let call = shared.protocol.service.call(request);
+    let answered = if is_post {
+        tokio::time::timeout(BODY_TIMEOUT, call).await
+    } else {
+        Ok(call.await)
+    };
+    let Ok(Ok(response)) = answered else {
+        link.kill();
+        return Err(Refused::BadRequest("the body did not come in time"));
+    };
     let (mut parts, body) = response.into_parts();
-    if !is_handshake && parts.status.is_success() {
-        return Ok(Response::from_parts(
-            parts,
-            body.map_err(Into::into).boxed_unsync(),
-        ));
-    }
     let body = body
         .collect()
         .await
@@ -160,11 +179,38 @@ async fn poll(
     if !parts.status.is_success() {
         return Err(Refused::ByLibrary(parts.status, body));
     }
+    link.wrote(body.len());
+    if !is_handshake {
+        return Ok(Response::from_parts(parts, full(body)));
+    }
     if let Some(sid) = handshake::session_id(&body) {
         shared.links.name(&link, &sid);
     }
     parts.headers.remove(header::CONTENT_LENGTH);
+    let body = handshake::open_packet(body, &shared.config);
     Ok(Response::from_parts(parts, full(body)))
+}
+
+/// A request with a copy of its address, and of the one header that the library reads in a body's place. The
+/// originals share the connection's read buffer, and the library keeps the first request of a session.
+fn slim<B>(request: Request<B>, link: Arc<Link>) -> Result<Request<B>, Refused> {
+    let (parts, body) = request.into_parts();
+    let mut slim = Request::new(body);
+    *slim.method_mut() = parts.method;
+    *slim.uri_mut() = copy(&parts.uri)?;
+    if let Some(kind) = parts.headers.get(header::CONTENT_TYPE)
+        && let Ok(kind) = HeaderValue::from_bytes(kind.as_bytes())
+    {
+        slim.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
+    slim.extensions_mut().insert(link);
+    Ok(slim)
+}
+
+fn copy(uri: &http::Uri) -> Result<http::Uri, Refused> {
+    uri.to_string()
+        .parse()
+        .map_err(|_| Refused::BadRequest("the address cannot be read"))
 }
 
 fn upgrade(
@@ -174,12 +220,7 @@ fn upgrade(
     shared: &Arc<Shared>,
 ) -> Result<Response<Body>, Refused> {
     let accept = handshake::accept_key(request.method(), request.headers())?;
-    // A copy, for the same reason as in `handshake_of`.
-    let uri: http::Uri = request
-        .uri()
-        .to_string()
-        .parse()
-        .map_err(|_| Refused::BadRequest("the address cannot be read"))?;
+    let uri = copy(request.uri())?;
     let upgrade = hyper::upgrade::on(&mut request);
     let shared = shared.clone();
     tokio::spawn(async move {
@@ -190,7 +231,13 @@ fn upgrade(
             // `serve` makes no other stream.
             return;
         };
-        let carrier = Carrier::new(parts.io.into_inner(), parts.read_buf, link.clone(), place);
+        let carrier = Carrier::new(
+            parts.io.into_inner(),
+            parts.read_buf,
+            link.clone(),
+            place,
+            shared.config.ping_timeout,
+        );
         let mut request = Request::new(());
         *request.uri_mut() = uri;
         request.extensions_mut().insert(link);

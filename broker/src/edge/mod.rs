@@ -1,12 +1,15 @@
 //! The edge: from the listening socket to bytes of one event, and back. The only code that knows socketioxide.
 //!
 //! `accept` hands connections to `reactor`s; `http` serves one, with `cors` and `handshake` checking its requests;
-//! `stream` is the byte stream of a WebSocket, `socketio` makes sessions of sockets, `outlet` is the way back.
+//! `link` is the broker's hold on a connection, `stream` the byte stream of a WebSocket; `socketio` makes sessions of
+//! sockets, `outlet` is the way back.
 
 mod accept;
 mod cors;
+mod frames;
 mod handshake;
 mod http;
+mod link;
 mod namespaces;
 mod outlet;
 pub(crate) mod reactor;
@@ -19,16 +22,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::admin;
 use crate::config;
 use crate::pipeline::Pipelines;
 use crate::session::Broker;
 use cors::Cors;
+use link::Links;
 use reactor::{Job, Reactor};
 use socketio::Protocol;
-use stream::Links;
 
 /// What every connection shares.
 struct Shared {
@@ -42,6 +47,10 @@ struct Shared {
 }
 
 impl Shared {
+    fn is_draining(&self) -> bool {
+        self.broker.draining.load(Ordering::Relaxed)
+    }
+
     fn probe(&self, path: &str) -> Option<::http::Response<bytes::Bytes>> {
         if !self.config.probes {
             return None;
@@ -61,6 +70,7 @@ pub(crate) struct Edge {
     reactors: Vec<Reactor>,
     address: SocketAddr,
     stop: watch::Sender<bool>,
+    accepting: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What a client has to close its WebSocket in good order once it has been told.
@@ -89,12 +99,13 @@ impl Edge {
             .collect::<io::Result<Vec<_>>>()?;
         let (stop, stopped) = watch::channel(false);
         let max = shared.config.max_connections;
-        tokio::spawn(accept::run(listener, reactors.clone(), max, stopped));
+        let accepting = tokio::spawn(accept::run(listener, reactors.clone(), max, stopped));
         Ok(Self {
             shared,
             reactors,
             address,
             stop,
+            accepting: Mutex::new(Some(accepting)),
         })
     }
 
@@ -119,25 +130,39 @@ impl Edge {
         }
     }
 
-    /// Stops accepting, then closes every connection, spread over the period, so that not all clients reconnect at
+    /// Returns only if the accept loop has ended by itself, which it must not: nobody could come in any more.
+    pub(crate) async fn stopped_accepting(&self) {
+        let accepting = self.accepting.lock().take();
+        match accepting {
+            Some(accepting) => drop(accepting.await),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops accepting, then closes every session, spread over the period, so that not all clients reconnect at
     /// once. Returns early when the last one is gone.
     pub(crate) async fn drain(&self, period: Duration) {
         let _ = self.stop.send(true);
+        let end = tokio::time::Instant::now() + period;
         let links = self.shared.links.snapshot();
         let spread = period.saturating_sub(GOODBYE.min(period / 4));
         let pause = spread.checked_div(links.len() as u32).unwrap_or_default();
-        let begin = tokio::time::Instant::now();
-        for (nth, link) in (1_u32..).zip(links) {
-            link.close();
-            tokio::time::sleep_until(begin + pause * nth).await;
+        let mut next = tokio::time::Instant::now();
+        for link in links {
+            tokio::time::sleep_until(next).await;
+            next += pause;
+            match link.polled() {
+                Some(sid) => self.shared.protocol.close_polled(sid).await,
+                None => link.close(),
+            }
         }
-        let rest = period.saturating_sub(begin.elapsed());
-        let _ = tokio::time::timeout(rest, async {
-            self.shared.protocol.close().await;
-            while self.connections() > 0 {
+        let all_gone = async {
+            while self.shared.links.count() > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-        })
-        .await;
+        };
+        let _ = tokio::time::timeout_at(end, all_gone).await;
+        // Whoever is left had its time.
+        let _ = tokio::time::timeout(GOODBYE, self.shared.protocol.close()).await;
     }
 }

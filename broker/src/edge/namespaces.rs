@@ -12,9 +12,9 @@ use socketioxide::SocketIo;
 use socketioxide::extract::SocketRef;
 use socketioxide_core::adapter::{BroadcastFlags, BroadcastOptions};
 
+use super::link::Link;
 use super::outlet::SocketOutlet;
 use super::socketio::{Adapter, Local};
-use super::stream::Link;
 
 #[derive(Default)]
 pub(super) struct Namespaces {

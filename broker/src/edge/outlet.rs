@@ -11,8 +11,8 @@ use socketioxide_core::adapter::errors::SocketError;
 use socketioxide_core::packet::Packet;
 use socketioxide_core::{Sid, Str, Value};
 
+use super::link::{Link, State};
 use super::socketio::{self, Adapter, Local};
-use super::stream::Link;
 use crate::event::{Client, Event};
 use crate::fanout::{Frame, Outlet};
 use crate::packet;
@@ -26,8 +26,10 @@ pub(super) struct SocketOutlet {
     /// Weak, because the library's socket owns the handlers, which own this.
     socket: Weak<Socket<Adapter>>,
     pub(super) local: Local,
-    link: Arc<Link>,
+    pub(super) link: Arc<Link>,
     client: Arc<Client>,
+    /// Bytes that may wait for it.
+    max_queued: usize,
     /// Its queue overflowed: it is being ended, and gets nothing more.
     slow: AtomicBool,
     /// A policy's verdict ended it.
@@ -40,6 +42,7 @@ impl SocketOutlet {
         local: Local,
         link: Arc<Link>,
         client: Arc<Client>,
+        max_queued: usize,
     ) -> Self {
         Self {
             sid: socket.id,
@@ -48,6 +51,7 @@ impl SocketOutlet {
             local,
             link,
             client,
+            max_queued,
             slow: AtomicBool::new(false),
             judged: AtomicBool::new(false),
         }
@@ -67,12 +71,24 @@ impl SocketOutlet {
 
     /// Why the socket ended, given the reason that the library knows.
     pub(super) fn end(&self, library: Reason) -> (DisconnectReason, &'static str) {
-        if self.slow.load(Ordering::Acquire) {
+        if self.slow.load(Ordering::Acquire) || self.link.has_stalled() {
             (DisconnectReason::Server, "slow client")
+        } else if self.link.state() == State::Closing {
+            (DisconnectReason::Server, "server shutting down")
         } else if self.judged.load(Ordering::Acquire) {
             (DisconnectReason::Policy, "policy")
         } else {
             socketio::reason(library)
+        }
+    }
+
+    /// Logs an end that the client is to blame for and that nobody has told of: it took nothing of what was written.
+    pub(super) fn report_stall(&self) {
+        if self.link.has_stalled() && !self.slow.swap(true, Ordering::AcqRel) {
+            SlowClient {
+                client: &self.client,
+            }
+            .emit();
         }
     }
 
@@ -93,7 +109,10 @@ impl SocketOutlet {
         .emit();
     }
 
-    fn push(&self, packet: Packet) {
+    fn push(&self, packet: Packet, bytes: usize) {
+        if self.link.queued(bytes) > self.max_queued {
+            return self.overflow();
+        }
         if self.slow.load(Ordering::Acquire) {
             return metrics().dropped(DropReason::SlowClient);
         }
@@ -134,13 +153,14 @@ impl Outlet for SocketOutlet {
 
     fn send(&self, frame: &Frame) {
         if let Some(value) = frame.get::<Value>() {
-            self.push(Packet::event(self.namespace.clone(), value.clone()));
+            let bytes = size(value);
+            self.push(Packet::event(self.namespace.clone(), value.clone()), bytes);
         }
     }
 
     fn ack(&self, id: i64, args: &str) {
         let value = Value::Str(Str::copy_from_slice(args), None);
-        self.push(Packet::ack(self.namespace.clone(), value, id));
+        self.push(Packet::ack(self.namespace.clone(), value, id), args.len());
     }
 
     fn disconnect(&self) {
@@ -149,5 +169,16 @@ impl Outlet for SocketOutlet {
         if matches!(told, Some(Err(_))) {
             self.link.kill();
         }
+    }
+}
+
+/// What an event adds to what waits for a client.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Str(text, attachments) => {
+            let attachments = attachments.iter().flatten();
+            text.len() + attachments.map(Bytes::len).sum::<usize>()
+        }
+        Value::Bytes(bytes) => bytes.len(),
     }
 }

@@ -25,7 +25,7 @@ const STACK: usize = 8 << 20;
 pub(crate) const THREAD_NAME: &str = "reactor";
 
 pub(super) enum Job {
-    Serve(std::net::TcpStream, SocketAddr),
+    Serve(std::net::TcpStream, SocketAddr, Place),
     /// The pipelines have been replaced: what belonged to older ones is to be freed.
     Prune(Arc<Pipelines>),
 }
@@ -44,37 +44,40 @@ pub(super) fn start(number: usize, shared: Arc<Shared>) -> io::Result<Reactor> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let counter = connections.clone();
     std::thread::Builder::new()
         .name(format!("{THREAD_NAME}-{number}"))
         .stack_size(STACK)
-        .spawn(move || runtime.block_on(run(inbox, counter, shared)))?;
+        .spawn(move || runtime.block_on(run(inbox, shared)))?;
     Ok(Reactor { jobs, connections })
 }
 
-async fn run(mut inbox: mpsc::Receiver<Job>, connections: Arc<AtomicUsize>, shared: Arc<Shared>) {
+async fn run(mut inbox: mpsc::Receiver<Job>, shared: Arc<Shared>) {
     while let Some(job) = inbox.recv().await {
         match job {
-            Job::Serve(stream, address) => {
+            Job::Serve(stream, address, place) => {
                 let Ok(stream) = tokio::net::TcpStream::from_std(stream) else {
                     // Out of file descriptors for the poller, or the socket is dead: the client sees it closed.
                     continue;
                 };
-                let place = Arc::new(Place::new(connections.clone()));
-                tokio::spawn(http::serve(stream, address, place, shared.clone()));
+                tokio::spawn(http::serve(
+                    stream,
+                    address,
+                    Arc::new(place),
+                    shared.clone(),
+                ));
             }
             Job::Prune(pipelines) => plugin::prune(pipelines.policies()),
         }
     }
 }
 
-/// A connection's place: counted for as long as it lives, as HTTP and then as a WebSocket.
+/// A connection's place: counted from its accept to its end, as HTTP and then as a WebSocket.
 pub(super) struct Place(Arc<AtomicUsize>);
 
-impl Place {
-    fn new(counter: Arc<AtomicUsize>) -> Self {
-        counter.fetch_add(1, Ordering::Relaxed);
-        Self(counter)
+impl Reactor {
+    pub(super) fn place(&self) -> Place {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Place(self.connections.clone())
     }
 }
 

@@ -11,7 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use engineioxide::service::NotFoundService;
+use http::Request;
+use http_body_util::Full;
+use hyper::service::Service as _;
 use socketioxide::adapter::Emitter;
 use socketioxide::handler::{ConnectHandler, DisconnectHandler, MessageHandler};
 use socketioxide::service::SocketIoService;
@@ -23,11 +27,11 @@ use socketioxide_core::adapter::{
 };
 use socketioxide_core::packet::Packet;
 
+use super::link::Link;
 use super::namespaces::Namespaces;
 use super::outlet::SocketOutlet;
-use super::stream::Link;
 use crate::config;
-use crate::event::{Attachments, Client, Peer};
+use crate::event::{Attachments, Client, Code, Peer};
 use crate::pipeline::Pipelines;
 use crate::plugin::DisconnectReason;
 use crate::session::{Broker, Refusal, Session, admit};
@@ -45,6 +49,7 @@ const ATTACHMENTS_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(super) struct Protocol {
     pub service: Service,
+    path: String,
     io: SocketIo<Adapter>,
     namespaces: Arc<Namespaces>,
     door: Door,
@@ -83,6 +88,7 @@ impl Protocol {
             broker,
             namespaces: namespaces.clone(),
             next: AtomicU64::new(1),
+            max_queued: usize::try_from(config.slow_client.max_queued_bytes).unwrap_or(usize::MAX),
         }));
         // Whether a namespace exists is decided by the pipelines of the moment, so that a reload can change it: the
         // library is given a pattern for everything.
@@ -95,6 +101,7 @@ impl Protocol {
         }
         Self {
             service,
+            path: config.path.trim_end_matches('/').to_owned(),
             io,
             namespaces,
             door,
@@ -114,6 +121,16 @@ impl Protocol {
             if pipelines.at(&path).is_none() {
                 self.namespaces.close(&path);
             }
+        }
+    }
+
+    /// Ends a polling session as if its client had closed it: its handlers run, and the poll that is waiting ends.
+    pub(super) async fn close_polled(&self, sid: &str) {
+        let address = format!("{}/?EIO=4&transport=polling&sid={sid}", self.path);
+        let close = Request::post(address).body(Full::new(Bytes::from_static(b"1")));
+        if let Ok(close) = close {
+            // Whatever the library answers, there is no client to hear it.
+            let _ = self.service.call(close).await;
         }
     }
 
@@ -174,6 +191,8 @@ struct Entrance {
     broker: Arc<Broker>,
     namespaces: Arc<Namespaces>,
     next: AtomicU64,
+    /// Bytes that may wait for one socket.
+    max_queued: usize,
 }
 
 /// The handler traits want a type that tells implementations apart; closures have theirs, these have this.
@@ -233,6 +252,20 @@ impl Entrance {
             link.kill();
             return Err("Invalid namespace".to_owned());
         };
+        if !link.enter_namespace() {
+            return Err(Code::Overloaded.as_str().to_owned());
+        }
+        self.admit_to(socket, auth, link.clone(), local)
+            .inspect_err(|_| link.leave_namespace())
+    }
+
+    fn admit_to(
+        &self,
+        socket: &Arc<Socket<Adapter>>,
+        auth: Option<&Value>,
+        link: Arc<Link>,
+        local: Local,
+    ) -> Result<(), Words> {
         let client = Arc::new(Client {
             peer: Peer {
                 token: self.next.fetch_add(1, Ordering::Relaxed),
@@ -249,7 +282,13 @@ impl Entrance {
             Refusal::NoNamespace => "Invalid namespace".to_owned(),
             Refusal::Denied(denial) => denial.code,
         })?;
-        let outlet = Arc::new(SocketOutlet::new(socket, local, link, client.clone()));
+        let outlet = Arc::new(SocketOutlet::new(
+            socket,
+            local,
+            link,
+            client.clone(),
+            self.max_queued,
+        ));
         let transport = match socket.transport_type() {
             TransportType::Polling => "polling",
             TransportType::Websocket => "websocket",
@@ -297,9 +336,11 @@ impl DisconnectHandler<Adapter, ByHand> for Gone {
         reason: Reason,
         defer: fn(Arc<Socket<Adapter>>),
     ) {
+        self.place.outlet.report_stall();
         self.place.outlet.report(reason);
         let (reason, words) = self.place.outlet.end(reason);
         self.place.session.close(reason, words);
+        self.place.outlet.link.leave_namespace();
         let path = socket.ns().to_owned();
         defer(socket);
         // Not at once: the library may be holding its list of namespaces while it calls this.

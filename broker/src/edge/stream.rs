@@ -3,152 +3,91 @@
 //! Owning it is what lets the broker end a connection whatever state the library is in: one whose writer is blocked
 //! by a client that does not read never notices that its session was closed.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use futures_util::task::AtomicWaker;
-use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 
+use super::frames::{CLOSE, Frames};
+use super::link::{Link, State};
 use super::reactor::Place;
-use crate::event::Handshake;
 
-const OPEN: u8 = 0;
-/// Nothing more is read; what is queued is still written, and the WebSocket closed in good order.
-const CLOSING: u8 = 1;
-/// Nothing more is read or written.
-const KILLED: u8 = 2;
-
-/// The broker's hold on one connection, whichever transport it is on.
-pub(super) struct Link {
-    pub address: IpAddr,
-    pub handshake: Arc<Handshake>,
-    state: AtomicU8,
-    reader: AtomicWaker,
-    writer: AtomicWaker,
-    number: u64,
-    sid: OnceLock<String>,
-    links: Weak<Links>,
-}
-
-/// All connections, for the upgrade of a polling session and for the drain.
-#[derive(Default)]
-pub(super) struct Links {
-    next: AtomicU64,
-    all: Mutex<HashMap<u64, Weak<Link>>>,
-    /// Sessions that began with polling.
-    polling: Mutex<HashMap<String, u64>>,
-}
-
-// === impl Links ===
-
-impl Links {
-    pub(super) fn open(self: &Arc<Self>, address: IpAddr, handshake: Handshake) -> Arc<Link> {
-        let link = Arc::new(Link {
-            address,
-            handshake: Arc::new(handshake),
-            state: AtomicU8::new(OPEN),
-            reader: AtomicWaker::new(),
-            writer: AtomicWaker::new(),
-            number: self.next.fetch_add(1, Ordering::Relaxed),
-            sid: OnceLock::new(),
-            links: Arc::downgrade(self),
-        });
-        self.all.lock().insert(link.number, Arc::downgrade(&link));
-        link
-    }
-
-    /// Remembers the session id that a polling handshake was answered with.
-    pub(super) fn name(&self, link: &Link, sid: &str) {
-        if link.sid.set(sid.to_owned()).is_ok() {
-            self.polling.lock().insert(sid.to_owned(), link.number);
-        }
-    }
-
-    /// The connection of a session that began with polling, unless it is gone or was ended by the broker.
-    pub(super) fn polling(&self, sid: &str) -> Option<Arc<Link>> {
-        let number = *self.polling.lock().get(sid)?;
-        let link = self.all.lock().get(&number)?.upgrade()?;
-        (link.state.load(Ordering::Acquire) == OPEN).then_some(link)
-    }
-
-    pub(super) fn snapshot(&self) -> Vec<Arc<Link>> {
-        self.all.lock().values().filter_map(Weak::upgrade).collect()
-    }
-}
-
-// === impl Link ===
-
-impl Link {
-    /// Ends the connection in good order: the client's own code reconnects then.
-    pub(super) fn close(&self) {
-        if self
-            .state
-            .compare_exchange(OPEN, CLOSING, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
-        {
-            self.reader.wake();
-        }
-    }
-
-    /// Ends the connection at once, even while a write is blocked.
-    pub(super) fn kill(&self) {
-        self.state.store(KILLED, Ordering::Release);
-        self.reader.wake();
-        self.writer.wake();
-    }
-
-    fn state(&self) -> u8 {
-        self.state.load(Ordering::Acquire)
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        if let Some(links) = self.links.upgrade() {
-            links.all.lock().remove(&self.number);
-            if let Some(sid) = self.sid.get() {
-                links.polling.lock().remove(sid);
-            }
-        }
-    }
-}
-
-// === impl Carrier ===
-
-/// The stream itself.
 pub(super) struct Carrier {
     stream: TcpStream,
-    /// What the HTTP server had read beyond the request.
+    /// To be read before anything else: what the HTTP server had read beyond the request, or the broker's `close`.
     ahead: Bytes,
+    frames: Frames,
+    has_closed: bool,
     link: Arc<Link>,
+    /// How long a client may take nothing of what is written to it.
+    patience: Duration,
+    /// Runs while a write is blocked; its end is the client's.
+    blocked: Option<Pin<Box<Sleep>>>,
     /// Given back when the connection ends.
     _place: Arc<Place>,
 }
 
 impl Carrier {
-    pub(super) fn new(stream: TcpStream, ahead: Bytes, link: Arc<Link>, place: Arc<Place>) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        ahead: Bytes,
+        link: Arc<Link>,
+        place: Arc<Place>,
+        patience: Duration,
+    ) -> Self {
+        link.is_websocket();
         Self {
             stream,
             ahead,
+            frames: Frames::default(),
+            has_closed: false,
             link,
+            patience,
+            blocked: None,
             _place: place,
         }
     }
 
-    fn check_writable(&self, cx: &Context<'_>) -> io::Result<()> {
-        self.link.writer.register(cx.waker());
-        match self.link.state() {
-            KILLED => Err(io::ErrorKind::ConnectionAborted.into()),
-            _ => Ok(()),
+    /// Lets the library read a `close`, once no frame of the client's is in between. It then writes what is queued
+    /// and closes the WebSocket in good order.
+    fn read_close(&mut self) {
+        if self.frames.at_boundary() && !self.has_closed {
+            self.has_closed = true;
+            self.ahead = Bytes::from_static(&CLOSE);
         }
+    }
+
+    /// Does a write, and watches over one that is blocked.
+    fn write(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        self.link.writer.register(cx.waker());
+        if self.link.state() == State::Killed {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let written = write(Pin::new(&mut self.stream), cx);
+        if let Poll::Ready(result) = written {
+            self.blocked = None;
+            if let Ok(count) = &result {
+                self.link.wrote(*count);
+            }
+            return Poll::Ready(result);
+        }
+        let patience = self.patience;
+        let blocked = self
+            .blocked
+            .get_or_insert_with(|| Box::pin(sleep(patience)));
+        ready!(blocked.as_mut().poll(cx));
+        self.link.stalled();
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -161,16 +100,23 @@ impl AsyncRead for Carrier {
         // Registered before the state is looked at, so that no end is missed in between.
         self.link.reader.register(cx.waker());
         match self.link.state() {
-            OPEN => {}
-            CLOSING => return Poll::Ready(Ok(())),
-            _ => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+            State::Open => {}
+            State::Closing => self.read_close(),
+            State::Killed => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
         }
+        let before = buf.filled().len();
         if self.ahead.has_remaining() {
             let len = self.ahead.len().min(buf.remaining());
             buf.put_slice(&self.ahead.split_to(len));
-            return Poll::Ready(Ok(()));
+        } else if self.has_closed {
+            // Whatever the client still sends, it comes after its end.
+            return Poll::Pending;
+        } else {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         }
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let read = buf.filled().get(before..).unwrap_or_default();
+        self.frames.follow(read);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -180,12 +126,10 @@ impl AsyncWrite for Carrier {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.check_writable(cx)?;
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        self.write(cx, |stream, cx| stream.poll_write(cx, buf))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check_writable(cx)?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
@@ -202,7 +146,6 @@ impl AsyncWrite for Carrier {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.check_writable(cx)?;
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        self.write(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
     }
 }

@@ -29,6 +29,9 @@ struct DeadlineMissed;
 /// is over its deadline gets this much of the processor before it is ended: an innocent one is done by then.
 const GRACE: Duration = Duration::from_millis(5);
 
+/// Bytes that one call of the host may take over from a guest: the largest arguments there are, and some.
+const HOSTCALL_BYTES: usize = 8 << 20;
+
 /// What the thread had used of the processor when the call ran over its deadline.
 #[derive(Default)]
 pub(super) struct Overrun(Option<Duration>);
@@ -46,6 +49,8 @@ impl Instance {
     ) -> Result<(Self, Result<types::Interests, String>), Fault> {
         let mut store = Store::new(policy.engine(), policy.host());
         store.limiter(|host| &mut host.memory);
+        // What the host allocates for values that the guest hands it.
+        store.set_hostcall_fuel(HOSTCALL_BYTES);
         store.epoch_deadline_callback(|mut store| overrun(&mut store.data_mut().overrun));
         store.set_epoch_deadline(ticks(deadline));
         let bindings = match policy.module.pre.instantiate(&mut store) {

@@ -1,10 +1,13 @@
 //! Policies: WebAssembly components that operators drop in and replace while traffic flows.
 //!
-//! `module` is a file that was found to be a policy, `policy` is a module with settings, `instance` runs it on one
-//! thread. `host` and `wasi` are all that a policy can reach. `registry` makes the policies that a configuration asks
-//! for, `reload` does so again when a file changes. Nothing here knows sockets or routes.
+//! `module` is a file that was found to be a policy; `activate` makes a `policy` of it, with settings; an `instance`
+//! runs it on one thread, where `slots` keeps it and `budget` bounds what its failures cost. `host` and `wasi` are all
+//! that a policy can reach. `registry` makes the policies that a configuration asks for, `reload` does so again when a
+//! file changes. Nothing here knows sockets or routes.
 
+mod activate;
 mod bindings;
+mod budget;
 mod engine;
 mod host;
 mod instance;
@@ -12,12 +15,14 @@ mod module;
 mod policy;
 mod registry;
 mod reload;
+mod slots;
 mod wasi;
 mod watch;
 
 pub(crate) use bindings::types::DisconnectReason;
 pub(crate) use engine::Engine;
-pub(crate) use policy::{Admission, Policy, Source, prune};
+pub(crate) use policy::{Admission, Policy, Source};
 pub(crate) use registry::{Failed, Registry};
 pub(crate) use reload::{Outcome, Reload};
+pub(crate) use slots::prune;
 pub(crate) use watch::Watch;

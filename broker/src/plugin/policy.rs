@@ -1,8 +1,6 @@
 //! An active policy: a module with its settings, resolved once so that an event costs numbers only.
 
-use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::value::RawValue;
@@ -12,47 +10,27 @@ use super::engine::Engine;
 use super::host::{Current, Host};
 use super::instance::{Fault, Instance};
 use super::module::Module;
+use super::slots;
 use crate::config;
 use crate::event::{Client, Denial, Event, Identity, Verdict};
 use crate::glob::Glob;
 use crate::packet;
-use crate::state::{BucketRule, PolicyState, Store};
+use crate::state::{BucketRule, PolicyState};
 use crate::telemetry::events::PolicyTrapped;
-use crate::telemetry::metrics::{Hook, PolicyMetrics, TrapKind, VerdictKind, metrics};
+use crate::telemetry::metrics::{Hook, PolicyMetrics, TrapKind, VerdictKind};
 
-/// What `configure` may take while a policy is loaded, off the event path. On the event path, where a new instance
-/// replaces one that failed, it has the policy's own deadline.
-const CONFIGURE: Duration = Duration::from_secs(2);
-
-/// Rules and buckets a policy may declare: each is looked at for every event.
-const MAX_RULES: usize = 256;
-
-/// Tells policies apart in the instances of a thread; never used twice.
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-
-/// Why a policy with these settings does not become active.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Refused {
-    #[error("it asks for the capability `{0}`, which the configuration does not grant")]
-    NotGranted(&'static str),
-    #[error("it asks for the capability `{0}`, which this version does not have yet")]
-    NotYet(&'static str),
-    #[error("its configuration is refused: {0}")]
-    Configuration(String),
-    #[error("it failed while it was configured: {0}")]
-    Failed(Fault),
-    #[error("its interests are wrong: {0}")]
-    Interests(String),
-}
+/// Bytes and rooms of an identity that one policy may give.
+const MAX_IDENTITY: usize = 64 << 10;
+const MAX_IDENTITY_ROOMS: usize = 1024;
 
 /// An event rule, ready for matching.
-struct Rule {
-    glob: Glob,
-    args: bool,
+pub(super) struct Rule {
+    pub glob: Glob,
+    pub args: bool,
 }
 
 pub(crate) struct Policy {
-    id: u64,
+    pub(super) id: u64,
     pub settings: Arc<config::Policy>,
     pub name: Arc<str>,
     pub module: Arc<Module>,
@@ -63,11 +41,11 @@ pub(crate) struct Policy {
     pub generation: u64,
     pub since: SystemTime,
     pub(super) config: String,
-    rules: Vec<Rule>,
-    buckets: Arc<[BucketRule]>,
-    state: Arc<PolicyState>,
-    engine: Arc<Engine>,
-    metrics: HookMetrics,
+    pub(super) rules: Vec<Rule>,
+    pub(super) buckets: Arc<[BucketRule]>,
+    pub(super) state: Arc<PolicyState>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) metrics: HookMetrics,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,10 +55,10 @@ pub(crate) enum Source {
 }
 
 /// `None` for hooks that the policy does not have: they would only fill the metrics with zeros.
-struct HookMetrics {
-    connect: Option<PolicyMetrics>,
-    event: Option<PolicyMetrics>,
-    disconnect: Option<PolicyMetrics>,
+pub(super) struct HookMetrics {
+    pub connect: Option<PolicyMetrics>,
+    pub event: Option<PolicyMetrics>,
+    pub disconnect: Option<PolicyMetrics>,
 }
 
 /// What a policy says to a connection.
@@ -90,72 +68,9 @@ pub(crate) enum Admission {
     Deny(Denial),
 }
 
-/// Everything that makes a policy beside its module.
-pub(crate) struct Plan {
-    pub settings: Arc<config::Policy>,
-    pub source: Source,
-    pub namespaces: Option<Vec<String>>,
-    pub generation: u64,
-}
-
 impl Policy {
-    /// Checks the description against what is granted, configures a first instance and resolves its interests.
-    pub(crate) fn activate(
-        engine: &Arc<Engine>,
-        store: &Store,
-        module: Arc<Module>,
-        plan: Plan,
-    ) -> Result<Self, Refused> {
-        check_capabilities(&module.description.capabilities, &plan.settings)?;
-        let name: Arc<str> = plan.settings.name.as_str().into();
-        let hooks = module.description.hooks;
-        let measured = |hook| implements(hooks, hook).then(|| metrics().policy(&name, hook));
-        let mut policy = Self {
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            config: plan.settings.config.to_string(),
-            rules: Vec::new(),
-            buckets: Arc::new([]),
-            state: store.policy(&name),
-            engine: engine.clone(),
-            metrics: HookMetrics {
-                connect: measured(Hook::Connect),
-                event: measured(Hook::Event),
-                disconnect: measured(Hook::Disconnect),
-            },
-            settings: plan.settings,
-            source: plan.source,
-            namespaces: plan.namespaces,
-            generation: plan.generation,
-            since: SystemTime::now(),
-            name,
-            module,
-        };
-        let (_, configured) = Instance::new(&policy, CONFIGURE).map_err(Refused::Failed)?;
-        policy.resolve(configured.map_err(Refused::Configuration)?)?;
-        Ok(policy)
-    }
-
-    fn resolve(&mut self, interests: types::Interests) -> Result<(), Refused> {
-        if interests.events.len() > MAX_RULES || interests.buckets.len() > MAX_RULES {
-            return Err(Refused::Interests(format!(
-                "more than {MAX_RULES} event rules or buckets"
-            )));
-        }
-        self.rules = interests
-            .events
-            .iter()
-            .map(|rule| Rule {
-                glob: Glob::new(&rule.name),
-                args: rule.args,
-            })
-            .collect();
-        self.buckets = interests
-            .buckets
-            .into_iter()
-            .map(bucket)
-            .collect::<Result<Vec<_>, _>>()?
-            .into();
-        Ok(())
+    pub(super) fn id(&self) -> u64 {
+        self.id
     }
 
     pub(super) fn engine(&self) -> &wasmtime::Engine {
@@ -241,12 +156,36 @@ impl Policy {
         })?;
         Ok(match admission {
             types::Admission::Pass => Admission::Pass,
-            types::Admission::Accept(identity) => Admission::Accept(Identity {
-                user: identity.user.map(Into::into),
-                attributes: identity.attributes,
-                rooms: identity.rooms,
-            }),
+            types::Admission::Accept(identity) => {
+                Admission::Accept(self.identity(client, identity)?)
+            }
             types::Admission::Deny(denial) => Admission::Deny(self.denial(denial)),
+        })
+    }
+
+    /// An identity is kept for as long as its client is connected, so it has a bound.
+    fn identity(&self, client: &Client, identity: types::Identity) -> Result<Identity, Fault> {
+        let attributes = identity
+            .attributes
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        let rooms = identity.rooms.iter().map(String::len);
+        let user = identity.user.iter().map(String::len);
+        let bytes: usize = attributes.chain(rooms).chain(user).sum();
+        if bytes > MAX_IDENTITY || identity.rooms.len() > MAX_IDENTITY_ROOMS {
+            let fault = Fault {
+                kind: TrapKind::Verdict,
+                detail: format!(
+                    "its identity has more than {MAX_IDENTITY} bytes or {MAX_IDENTITY_ROOMS} rooms"
+                ),
+            };
+            self.report(Hook::Connect, client, &fault);
+            return Err(fault);
+        }
+        Ok(Identity {
+            user: identity.user.map(Into::into),
+            attributes: identity.attributes,
+            rooms: identity.rooms,
         })
     }
 
@@ -255,11 +194,6 @@ impl Policy {
         let _ = self.with_instance(Hook::Disconnect, client, |instance, deadline| {
             instance.on_disconnect(client.clone(), deadline, reason)
         });
-    }
-
-    /// The state of a socket's own buckets goes with the socket.
-    pub(crate) fn forget(&self, client: &Client) {
-        self.state.forget_socket(client.peer.token);
     }
 
     fn denial(&self, denial: types::Denial) -> Denial {
@@ -297,22 +231,47 @@ impl Policy {
         client: &Client,
         call: impl FnOnce(&mut Instance, Duration) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let deadline = self.settings.timeout;
         let begin = Instant::now();
+        if !slots::may_call(self.id, client.peer.token, begin) {
+            let fault = Fault {
+                kind: TrapKind::Budget,
+                detail: "not called: its failing calls have taken all the time they may".into(),
+            };
+            self.report(hook, client, &fault);
+            return Err(fault);
+        }
+        let deadline = self.settings.timeout;
         let result = self.instance(deadline).and_then(|mut instance| {
             let result = call(&mut instance, deadline);
             if result.is_ok() {
-                INSTANCES.with_borrow_mut(|all| all.push((self.id, instance)));
+                slots::put(self.id, instance);
             }
             result
         });
+        let took = begin.elapsed();
         if let Some(metrics) = self.metrics(hook) {
-            metrics.duration(begin.elapsed());
+            metrics.duration(took);
         }
         if let Err(fault) = &result {
+            slots::failed(self.id, client.peer.token, took, begin + took);
             self.report(hook, client, fault);
         }
         result
+    }
+
+    /// This thread's instance, taken out of its place.
+    fn instance(&self, deadline: Duration) -> Result<Box<Instance>, Fault> {
+        if let Some(instance) = slots::take(self.id) {
+            return Ok(instance);
+        }
+        let (instance, configured) = Instance::new(self, deadline)?;
+        match configured {
+            Ok(_) => Ok(Box::new(instance)),
+            Err(reason) => Err(Fault {
+                kind: TrapKind::Instantiate,
+                detail: format!("it refuses the configuration that it has accepted: {reason}"),
+            }),
+        }
     }
 
     fn report(&self, hook: Hook, client: &Client, fault: &Fault) {
@@ -328,32 +287,9 @@ impl Policy {
         }
         .emit();
     }
-
-    /// Takes this thread's instance out of its place, so that one that fails is simply not put back.
-    fn instance(&self, deadline: Duration) -> Result<Box<Instance>, Fault> {
-        let kept = INSTANCES.with_borrow_mut(|all| {
-            let position = all.iter().position(|(id, _)| *id == self.id)?;
-            Some(all.swap_remove(position).1)
-        });
-        match kept {
-            Some(instance) => Ok(instance),
-            None => Instance::new(self, deadline).map(|(instance, _)| Box::new(instance)),
-        }
-    }
 }
 
-thread_local! {
-    /// An instance a thread and policy: shared ones would need a lock, and lose to one thread alone. There are as
-    /// many as policies, so a list is the faster map.
-    static INSTANCES: RefCell<Vec<(u64, Box<Instance>)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Frees this thread's instances of policies that are no longer active.
-pub(crate) fn prune(active: &[Arc<Policy>]) {
-    INSTANCES.with_borrow_mut(|all| all.retain(|(id, _)| active.iter().any(|p| p.id == *id)));
-}
-
-fn implements(hooks: types::Hooks, hook: Hook) -> bool {
+pub(super) fn implements(hooks: types::Hooks, hook: Hook) -> bool {
     hooks.contains(match hook {
         Hook::Connect => types::Hooks::CONNECT,
         Hook::Event => types::Hooks::EVENT,
@@ -364,43 +300,4 @@ fn implements(hooks: types::Hooks, hook: Hook) -> bool {
 fn traits(flags: &[(types::EventTraits, bool)]) -> types::EventTraits {
     let set = flags.iter().filter(|(_, set)| *set);
     set.fold(types::EventTraits::empty(), |all, (flag, _)| all | *flag)
-}
-
-fn check_capabilities(
-    asked: &types::Capabilities,
-    settings: &config::Policy,
-) -> Result<(), Refused> {
-    use config::Capability;
-    let all = [
-        (types::Capabilities::EMIT, Capability::Emit, "emit"),
-        (types::Capabilities::ROOMS, Capability::Rooms, "rooms"),
-        (
-            types::Capabilities::CLUSTER_STATE,
-            Capability::ClusterState,
-            "cluster-state",
-        ),
-        (types::Capabilities::HTTP, Capability::Http, "http"),
-    ];
-    for (flag, capability, name) in all {
-        if asked.contains(flag) {
-            return Err(if settings.grant.contains(&capability) {
-                Refused::NotYet(name)
-            } else {
-                Refused::NotGranted(name)
-            });
-        }
-    }
-    Ok(())
-}
-
-fn bucket(rule: types::BucketRule) -> Result<BucketRule, Refused> {
-    let rule = BucketRule {
-        name: rule.name.into(),
-        burst: rule.burst,
-        per_second: rule.per_second,
-        window_ms: rule.window_ms,
-    };
-    rule.check()
-        .map_err(|error| Refused::Interests(format!("bucket `{}`: {error}", rule.name)))?;
-    Ok(rule)
 }

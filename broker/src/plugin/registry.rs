@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
+use super::activate::Plan;
 use super::engine::Engine;
 use super::module::{Digest, Module};
-use super::policy::{Plan, Policy, Source};
+use super::policy::{Policy, Source};
 use crate::config;
 use crate::pipeline::{Pipeline, Pipelines};
 use crate::state::Store;

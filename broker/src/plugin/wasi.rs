@@ -86,6 +86,9 @@ fn streams(io: &mut LinkerInstance<'_, Host>) -> Result<()> {
         io.func_wrap(
             &format!("[method]output-stream.{name}"),
             |mut call: Call<'_>, (out, bytes): (Resource<Output>, Vec<u8>)| {
+                if bytes.len() as u64 > CHUNK {
+                    return Err(wasmtime::Error::msg("wrote more at once than was offered"));
+                }
                 let stream = if out.rep() == Stream::Stdout as u32 {
                     Stream::Stdout
                 } else {

@@ -85,6 +85,13 @@ impl Store {
         Arc::clone(self.policies.write().entry(name.into()).or_default())
     }
 
+    /// Drops what any policy has counted for a socket that is gone.
+    pub(crate) fn forget_socket(&self, token: u64) {
+        for state in self.policies.read().values() {
+            state.forget_socket(token);
+        }
+    }
+
     pub(crate) fn usage(&self) -> Vec<Usage> {
         self.policies
             .read()
@@ -154,7 +161,7 @@ impl PolicyState {
     }
 
     /// Drops what was counted for a socket that is gone.
-    pub(crate) fn forget_socket(&self, token: u64) {
+    fn forget_socket(&self, token: u64) {
         let subject = SubjectKey::Socket(token);
         for bucket in self.socket_buckets.read().iter() {
             let key = KeyRef {

@@ -60,6 +60,8 @@ label! {
         Instantiate = "instantiate",
         /// It answered with what cannot be delivered.
         Verdict = "verdict",
+        /// It was not made: earlier ones have failed for too long.
+        Budget = "budget",
     }
 }
 

@@ -1,0 +1,183 @@
+//! The broker's hold on each connection, whichever transport it is on.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+
+use crate::event::Handshake;
+
+/// Namespaces that one connection may be in at a time; each costs memory that the client decides on.
+const MAX_NAMESPACES: usize = 64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Open,
+    /// The client is to be told, and what is queued for it still to be written.
+    Closing,
+    /// Nothing more is read or written.
+    Killed,
+}
+
+/// One connection of a client, from its handshake to its end.
+pub(super) struct Link {
+    pub address: IpAddr,
+    pub handshake: Arc<Handshake>,
+    /// Woken when the state changes; whoever reads or writes registers.
+    pub reader: AtomicWaker,
+    pub writer: AtomicWaker,
+    state: AtomicU8,
+    /// A write has been blocked for longer than the client may take.
+    stalled: AtomicBool,
+    websocket: AtomicBool,
+    /// Bytes handed over for this client and not yet written. What the library adds to them is not in it, so it is
+    /// a little less than what waits, and never less than nothing.
+    backlog: AtomicUsize,
+    namespaces: AtomicUsize,
+    number: u64,
+    sid: OnceLock<String>,
+    links: Weak<Links>,
+}
+
+/// All connections, for the upgrade of a polling session, for the bound on their number and for the drain.
+#[derive(Default)]
+pub(super) struct Links {
+    next: AtomicU64,
+    all: Mutex<HashMap<u64, Weak<Link>>>,
+    /// Sessions that began with polling.
+    polling: Mutex<HashMap<String, u64>>,
+}
+
+// === impl Links ===
+
+impl Links {
+    pub(super) fn open(self: &Arc<Self>, address: IpAddr, handshake: Handshake) -> Arc<Link> {
+        let link = Arc::new(Link {
+            address,
+            handshake: Arc::new(handshake),
+            reader: AtomicWaker::new(),
+            writer: AtomicWaker::new(),
+            state: AtomicU8::new(State::Open as u8),
+            stalled: AtomicBool::new(false),
+            websocket: AtomicBool::new(false),
+            backlog: AtomicUsize::new(0),
+            namespaces: AtomicUsize::new(0),
+            number: self.next.fetch_add(1, Ordering::Relaxed),
+            sid: OnceLock::new(),
+            links: Arc::downgrade(self),
+        });
+        self.all.lock().insert(link.number, Arc::downgrade(&link));
+        link
+    }
+
+    /// Sessions, and connections that are about to be one.
+    pub(super) fn count(&self) -> usize {
+        self.all.lock().len()
+    }
+
+    /// Remembers the session id that a polling handshake was answered with.
+    pub(super) fn name(&self, link: &Link, sid: &str) {
+        if link.sid.set(sid.to_owned()).is_ok() {
+            self.polling.lock().insert(sid.to_owned(), link.number);
+        }
+    }
+
+    /// The connection of a session that began with polling, unless it is gone or was killed by the broker.
+    pub(super) fn polling(&self, sid: &str) -> Option<Arc<Link>> {
+        let number = *self.polling.lock().get(sid)?;
+        let link = self.all.lock().get(&number)?.upgrade()?;
+        (link.state() != State::Killed).then_some(link)
+    }
+
+    pub(super) fn snapshot(&self) -> Vec<Arc<Link>> {
+        self.all.lock().values().filter_map(Weak::upgrade).collect()
+    }
+}
+
+// === impl Link ===
+
+impl Link {
+    pub(super) fn state(&self) -> State {
+        match self.state.load(Ordering::Acquire) {
+            0 => State::Open,
+            1 => State::Closing,
+            _ => State::Killed,
+        }
+    }
+
+    /// Ends the connection in good order: the client's own code reconnects then.
+    pub(super) fn close(&self) {
+        let (open, closing) = (State::Open as u8, State::Closing as u8);
+        // A connection that is killed stays so.
+        let _ = self
+            .state
+            .compare_exchange(open, closing, Ordering::AcqRel, Ordering::Acquire);
+        self.reader.wake();
+    }
+
+    /// Ends the connection at once, even while a write is blocked.
+    pub(super) fn kill(&self) {
+        self.state.store(State::Killed as u8, Ordering::Release);
+        self.reader.wake();
+        self.writer.wake();
+    }
+
+    /// The client takes nothing of what is written to it.
+    pub(super) fn stalled(&self) {
+        self.stalled.store(true, Ordering::Release);
+        self.kill();
+    }
+
+    pub(super) fn has_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_websocket(&self) {
+        self.websocket.store(true, Ordering::Release);
+    }
+
+    /// The session id, while the session is polled.
+    pub(super) fn polled(&self) -> Option<&str> {
+        let is_polled = !self.websocket.load(Ordering::Acquire);
+        self.sid.get().filter(|_| is_polled).map(String::as_str)
+    }
+
+    /// Counts bytes that are handed over; the answer is what now waits.
+    pub(super) fn queued(&self, bytes: usize) -> usize {
+        self.backlog.fetch_add(bytes, Ordering::Relaxed) + bytes
+    }
+
+    pub(super) fn wrote(&self, bytes: usize) {
+        let less = |backlog: usize| Some(backlog.saturating_sub(bytes));
+        // Never fails: the step always has an answer.
+        let _ = self
+            .backlog
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    /// False: the connection is in as many namespaces as it may be.
+    pub(super) fn enter_namespace(&self) -> bool {
+        let more = |count: usize| (count < MAX_NAMESPACES).then_some(count + 1);
+        self.namespaces
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
+            .is_ok()
+    }
+
+    pub(super) fn leave_namespace(&self) {
+        self.namespaces.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(links) = self.links.upgrade() {
+            links.all.lock().remove(&self.number);
+            if let Some(sid) = self.sid.get() {
+                links.polling.lock().remove(sid);
+            }
+        }
+    }
+}
