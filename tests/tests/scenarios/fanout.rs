@@ -205,20 +205,3 @@ fn order_is_kept_over_websocket() {
 fn order_is_kept_over_polling() {
     keeps_order("polling", 500);
 }
-
-/// The name too is JSON, and may be written with escapes: by a quote in it, or by a client that escapes everything.
-#[test]
-fn an_event_s_name_may_need_escapes() {
-    let node = Driver::node();
-    let broker = Broker::start(RELAY, &[]);
-    let [a, b] = ["a", "b"].map(|name| node.connect(name, &broker.url("/"), &websocket()));
-    for name in ["say \"hi\"", "back\\slash", "new\nline"] {
-        a.ok(name, json!([1]));
-        assert_eq!(b.expect(name), [json!(1)]);
-    }
-    let mut raw = broker.socket().connected();
-    raw.send(r#"42["caf\u00e9",2]"#);
-    for client in [&a, &b] {
-        assert_eq!(client.expect("café"), [json!(2)]);
-    }
-}
