@@ -44,6 +44,7 @@ pub(crate) struct Transports {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SlowClient {
     pub max_queued_messages: usize,
+    pub max_queued_bytes: u64,
 }
 
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -51,6 +52,11 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 /// More threads than any machine has cores: a slip.
 const MOST_REACTORS: usize = 1024;
+/// A process has fewer descriptors.
+const MOST_CONNECTIONS: usize = 10_000_000;
+/// A queue is a channel, which panics far above; long before, its bytes are what counts.
+const MOST_QUEUED: usize = 1 << 20;
+const QUEUED_BYTES: std::ops::RangeInclusive<u64> = (64 << 10)..=(1 << 30);
 /// Below this not even a handshake passes; above it no message is one.
 const PAYLOADS: std::ops::RangeInclusive<u64> = 1024..=(1 << 30);
 
@@ -94,11 +100,7 @@ impl Server {
                 "Time for a new connection to enter a namespace.",
             ),
             max_payload: max_payload(s),
-            max_connections: s.get(
-                "max_connections",
-                "100000",
-                "Connections beyond this number are refused.",
-            ),
+            max_connections: max_connections(s),
             drain_period: drain_period(s),
             probes: s.get(
                 "probes",
@@ -112,6 +114,7 @@ impl Server {
                 SlowClient::read,
             ),
         };
+        heartbeat(s, &server);
         s.later(&[
             "tls",
             "trusted_proxies",
@@ -155,6 +158,18 @@ fn reactors(s: &mut Section<'_, '_>) -> usize {
     reactors.unwrap_or_else(cores)
 }
 
+fn max_connections(s: &mut Section<'_, '_>) -> usize {
+    let connections = s.get(
+        "max_connections",
+        "100000",
+        "Connections beyond this number are refused.",
+    );
+    if connections > MOST_CONNECTIONS {
+        s.complain("max_connections", "is too large", Some("1 to 10000000"));
+    }
+    connections
+}
+
 fn max_payload(s: &mut Section<'_, '_>) -> u64 {
     let Size(size) = s.get(
         "max_payload",
@@ -180,6 +195,19 @@ fn period(
     value
 }
 
+/// Clients wait for the two together, with one timer.
+fn heartbeat(s: &mut Section<'_, '_>, server: &Server) {
+    let (interval, timeout) = (server.ping_interval, server.ping_timeout);
+    // One that is too long by itself has its own problem.
+    if interval.max(timeout) <= LONGEST && interval.saturating_add(timeout) > LONGEST {
+        s.complain(
+            "ping_timeout",
+            "is out of bounds with `server.ping_interval`",
+            Some("at most 24days for the two together"),
+        );
+    }
+}
+
 fn drain_period(s: &mut Section<'_, '_>) -> Duration {
     let value: Duration = s.get(
         "drain_period",
@@ -194,15 +222,30 @@ fn drain_period(s: &mut Section<'_, '_>) -> Duration {
 
 impl SlowClient {
     fn read(s: &mut Section<'_, '_>) -> Self {
-        let slow_client = Self {
-            max_queued_messages: s.get(
-                "max_queued_messages",
-                "8192",
-                "A client with more messages waiting than this is disconnected.",
-            ),
-        };
-        s.later(&["max_queued_bytes"]);
-        slow_client
+        let max_queued_messages = s.get(
+            "max_queued_messages",
+            "8192",
+            "A client with more messages waiting than this is disconnected.",
+        );
+        if max_queued_messages > MOST_QUEUED {
+            s.complain("max_queued_messages", "is too large", Some("1 to 1048576"));
+        }
+        let Size(max_queued_bytes) = s.get(
+            "max_queued_bytes",
+            "16MiB",
+            "Bytes that wait for one client; one that has more is disconnected.",
+        );
+        if !QUEUED_BYTES.contains(&max_queued_bytes) {
+            s.complain(
+                "max_queued_bytes",
+                "is out of bounds",
+                Some("64KiB to 1GiB"),
+            );
+        }
+        Self {
+            max_queued_messages,
+            max_queued_bytes,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub(crate) use clients::{
     Connected, ConnectionDenied, ConnectionRefused, Disconnected, EventDenied, HandshakeFailed,
-    OriginRefused, SlowClient, SocketFailed,
+    OriginRefused, SlowClient, SocketFailed, UnknownNamespace,
 };
 use tracing::{debug, error, info, warn};
 

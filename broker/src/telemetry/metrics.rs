@@ -22,6 +22,7 @@ use super::labels::{
 };
 pub(crate) use super::labels::{DropReason, Hook, TrapKind, VerdictKind};
 use super::latency::Latency;
+use super::log::LogLines;
 use super::process::Process;
 use crate::event::Denial;
 use crate::state::Store;
@@ -111,6 +112,7 @@ impl Metrics {
         let policies = Shown::default();
         r.register_collector(Box::new(policies.clone()));
         r.register_collector(Box::new(Process));
+        r.register_collector(Box::new(LogLines));
         Self {
             connections: add(&mut r, "connections", "Sockets that are connected"),
             rooms: add(&mut r, "rooms", "Rooms with a socket in them"),
@@ -229,6 +231,16 @@ impl Metrics {
     pub(super) fn connection_denied(&self, denial: &Denial) {
         self.connections_denied
             .get_or_create(&DenialLabels::new(denial))
+            .inc();
+    }
+
+    /// Refused for a reason that is the broker's own.
+    pub(super) fn connection_denied_with(&self, code: &str) {
+        self.connections_denied
+            .get_or_create(&DenialLabels {
+                policy: None,
+                code: code.to_owned(),
+            })
             .inc();
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod events;
 mod exposition;
 mod labels;
 mod latency;
+mod log;
 pub(crate) mod metrics;
 mod process;
 mod throttle;
@@ -19,12 +20,24 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Format, Telemetry};
 
+pub(crate) use log::flush;
+
+/// Writes what there is of the log when it goes out of scope; [`flush`] where the process ends without that.
+#[must_use = "the last records are lost without it"]
+pub(crate) struct Records(());
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        flush();
+    }
+}
+
 /// Sends records to stderr from now on. Does nothing when a subscriber is installed already, as in tests.
-pub(crate) fn init(telemetry: &Telemetry) {
+pub(crate) fn init(telemetry: &Telemetry) -> Records {
     let builder = tracing_subscriber::fmt()
         // Checked with the configuration, so nothing is left out here.
         .with_env_filter(EnvFilter::builder().parse_lossy(&telemetry.log))
-        .with_writer(std::io::stderr);
+        .with_writer(log::stderr());
     let _ = match telemetry.format {
         Format::Readable => builder
             .with_ansi(std::io::stderr().is_terminal())
@@ -39,6 +52,7 @@ pub(crate) fn init(telemetry: &Telemetry) {
             .finish()
             .try_init(),
     };
+    Records(())
 }
 
 #[cfg(test)]
@@ -48,10 +62,10 @@ mod tests {
     #[test]
     fn a_second_time_does_no_harm() {
         for format in [Format::Json, Format::Readable] {
-            init(&Telemetry {
+            drop(init(&Telemetry {
                 log: "off".to_owned(),
                 format,
-            });
+            }));
         }
     }
 }

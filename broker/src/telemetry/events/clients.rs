@@ -92,6 +92,32 @@ impl ConnectionDenied<'_> {
     }
 }
 
+/// A socket asked for a namespace that nothing serves.
+pub(crate) struct UnknownNamespace<'a> {
+    pub client: &'a Client,
+}
+
+impl UnknownNamespace<'_> {
+    pub(crate) fn emit(self) {
+        const CODE: &str = "unknown_namespace";
+        metrics().connection_denied_with(CODE);
+        static THROTTLE: Throttle = Throttle::new();
+        let Some(suppressed) = THROTTLE.admit() else {
+            return;
+        };
+        info!(
+            target: SECURITY,
+            socket = self.client.peer.id,
+            address = %self.client.peer.address,
+            namespace = &*clip(&self.client.namespace),
+            code = CODE,
+            total_connections = metrics().connections.get(),
+            suppressed,
+            "connection denied"
+        );
+    }
+}
+
 /// A policy or the broker refused an event.
 pub(crate) struct EventDenied<'a> {
     pub client: &'a Client,

@@ -142,6 +142,22 @@ fn denials_say_who_and_why_and_are_counted() {
 }
 
 #[test]
+fn a_namespace_that_nothing_serves_is_a_denial() {
+    let client = client();
+    let records = records(|| UnknownNamespace { client: &client }.emit());
+    assert_eq!(records[0]["message"], "connection denied");
+    assert_eq!(records[0]["target"], "sluice::security");
+    assert_eq!(records[0]["code"], "unknown_namespace");
+    assert_eq!(records[0]["namespace"], "/chat");
+    assert_eq!(records[0]["address"], "192.0.2.1");
+    assert!(
+        metrics()
+            .render(true)
+            .contains("sluice_connections_denied_total{policy=\"\",code=\"unknown_namespace\"} 1")
+    );
+}
+
+#[test]
 fn what_a_policy_says_stays_in_its_field() {
     let records = records(|| {
         PolicyLog {

@@ -65,6 +65,7 @@ fn names_are_those_that_outsiders_rely_on() {
         "sluice_handshake_errors_total",
         "sluice_disconnects_total",
         "sluice_reload_total",
+        "sluice_log_lines_dropped_total",
         "sluice_state_keys",
         "sluice_state_evictions_total",
         "sluice_process_cpu_seconds_total",
