@@ -1,7 +1,12 @@
 //! Who came, who went and what was refused is told in structured records.
 
-use serde_json::json;
-use sluice_tests::{Broker, Driver, Record, Setup};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use sluice_tests::{Broker, Driver, Metrics, Record, Setup, eventually, http, prepared, raw};
 
 use crate::shared::{RELAY, clients, signed_in, websocket};
 
@@ -145,4 +150,81 @@ fn a_client_s_text_stays_inside_its_record() {
             .is_empty(),
         "no colours of a client's"
     );
+}
+
+/// A broker whose log nobody reads, which the harness always does.
+struct Unread {
+    child: Child,
+    ready: Value,
+}
+
+impl Unread {
+    fn start(setup: &Setup) -> Self {
+        let mut child = Command::new(prepared("SLUICE_TEST_BIN"))
+            .args(["run", "--config", "sluice.toml"])
+            .current_dir(setup.dir())
+            .env_clear()
+            .env("SLUICE_SERVER__LISTEN", "127.0.0.1:0")
+            .env("SLUICE_SERVER__REACTORS", "1")
+            .env("SLUICE_ADMIN__LISTEN", "127.0.0.1:0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        let ready = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
+        Self { child, ready }
+    }
+
+    fn at(&self, listener: &str) -> SocketAddr {
+        self.ready[listener].as_str().unwrap().parse().unwrap()
+    }
+
+    fn dropped_lines(&self) -> f64 {
+        let response = http::request(self.at("admin"), "GET", "/metrics", &[], &[]).unwrap();
+        Metrics::new(response.text()).sum("sluice_log_lines_dropped_total", &[])
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A pipe holds a few hundred records, and one socket can cause any number: whoever is to read them and does not
+/// stops neither the others on the same reactor nor the end of the process.
+#[test]
+fn a_reader_that_stalls_stops_nobody() {
+    let setup = Setup::new(&format!("{RELAY}\n[[namespace]]\npath = \"/b\"\n"));
+    let mut broker = Unread::start(&setup);
+    let mut bystander = raw::Socket::open(broker.at("listen"), "").connected();
+    let mut chatterer = raw::Socket::open(broker.at("listen"), "").connected();
+    // Each time it comes and goes there are two records.
+    for _ in 0..100 {
+        for _ in 0..60 {
+            chatterer.send("40/b,");
+            let answer = chatterer.packet();
+            assert!(
+                matches!(&answer, raw::Packet::Text(text) if text.starts_with("40/b,{")),
+                "{answer:?}"
+            );
+            chatterer.send("41/b,");
+        }
+        bystander.send(r#"420["join","lobby"]"#);
+        let raw::Packet::Text(ack) = bystander.packet() else {
+            panic!("no ack")
+        };
+        assert_eq!(ack, r#"430[{"ok":true}]"#);
+    }
+    eventually("lines dropped", || {
+        (broker.dropped_lines() > 0.0).then_some(())
+    });
+    kill_process(Pid::from_child(&broker.child), Signal::TERM).unwrap();
+    let status = eventually("its end", || broker.child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
 }
