@@ -17,7 +17,7 @@ use crate::edge::{self, Edge};
 use crate::fanout::Fanout;
 use crate::node::Node;
 use crate::pipeline::Pipelines;
-use crate::plugin::{Engine, Failed, Outcome, Registry, Reload, Watch};
+use crate::plugin::{Engine, Failed, Follower, Outcome, Registry, Reload};
 use crate::session::Broker;
 use crate::state::Store;
 use crate::telemetry;
@@ -100,7 +100,8 @@ async fn serve(
         let _ = admin_stopped.await;
     }));
     if config.plugins.watch {
-        tokio::spawn(follow(reload, broker.clone(), edge.clone(), node.clone()));
+        let follower = Follower::new(reload);
+        tokio::spawn(follow(follower, broker.clone(), edge.clone(), node.clone()));
     }
     let mut stop = Stop::new()?;
     ready(&node.ready_line())?;
@@ -125,24 +126,20 @@ fn ready(line: &str) -> std::io::Result<()> {
 }
 
 /// Loads what changes on disk, for as long as the process lives.
-async fn follow(mut reload: Reload, broker: Arc<Broker>, edge: Arc<Edge>, node: Arc<Node>) {
-    let mut watch = match Watch::new() {
-        Ok(watch) => watch,
-        Err(error) => {
-            tracing::error!(%error, "cannot watch for changes: policies will not be reloaded");
-            return;
-        }
-    };
-    watch.follow(&reload.watched());
-    while watch.changed().await {
-        let run = tokio::task::spawn_blocking(move || {
-            let outcome = reload.run();
-            (reload, outcome)
+async fn follow(mut follower: Follower, broker: Arc<Broker>, edge: Arc<Edge>, node: Arc<Node>) {
+    loop {
+        tokio::time::sleep(follower.pause()).await;
+        // A file system that hangs, or a compiler that works, must not hold up the admin listener.
+        let look = tokio::task::spawn_blocking(move || {
+            let outcome = follower.look();
+            (follower, outcome)
         });
-        let outcome = match run.await {
+        match look.await {
             Ok((back, outcome)) => {
-                reload = back;
-                outcome
+                follower = back;
+                if let Some(outcome) = outcome {
+                    apply(outcome, &broker, &edge, &node).await;
+                }
             }
             Err(error) => {
                 // A panic of the compiler: the policies serve on as they are, and this process reloads no more.
@@ -150,9 +147,7 @@ async fn follow(mut reload: Reload, broker: Arc<Broker>, edge: Arc<Edge>, node: 
                 node.stopped_following();
                 return;
             }
-        };
-        watch.follow(&reload.watched());
-        apply(outcome, &broker, &edge, &node).await;
+        }
     }
 }
 

@@ -2,15 +2,18 @@
 //!
 //! `module` is a file that was found to be a policy; `activate` makes a `policy` of it, with settings; an `instance`
 //! runs it on one thread, where `slots` keeps it and `budget` bounds what its failures cost. `host` and `wasi` are all
-//! that a policy can reach. `registry` makes the policies that a configuration asks for, `reload` does so again when a
-//! file changes. Nothing here knows sockets or routes.
+//! that a policy can reach. `registry` makes the policies that a configuration asks for (`folder` finds those that were
+//! dropped in, `memo` keeps what is compiled), and `reload` does so again when `watch` sees that a file has changed.
+//! Nothing here knows sockets or routes.
 
 mod activate;
 mod bindings;
 mod budget;
 mod engine;
+mod folder;
 mod host;
 mod instance;
+mod memo;
 mod module;
 mod policy;
 mod registry;
@@ -23,6 +26,5 @@ pub(crate) use bindings::types::DisconnectReason;
 pub(crate) use engine::Engine;
 pub(crate) use policy::{Admission, Policy, Source};
 pub(crate) use registry::{Failed, Registry};
-pub(crate) use reload::{Outcome, Reload};
+pub(crate) use reload::{Follower, Outcome, Reload};
 pub(crate) use slots::prune;
-pub(crate) use watch::Watch;

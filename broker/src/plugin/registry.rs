@@ -1,12 +1,14 @@
 //! From the configuration and the plugin folder to the policies that are active.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::activate::Plan;
 use super::engine::Engine;
+use super::folder;
+use super::memo::Memo;
 use super::module::{Digest, Module};
 use super::policy::{Policy, Source};
 use crate::config;
@@ -45,19 +47,16 @@ impl std::fmt::Display for Failed {
     }
 }
 
-/// A module larger than this is not read: a policy of that size is a mistake, or something else.
-const MAX_MODULE: u64 = 64 << 20;
-
 /// Makes policies, and remembers those that are active so that what did not change is not made again.
 pub(crate) struct Registry {
     engine: Arc<Engine>,
     store: Arc<Store>,
-    /// Compiled modules that are still in use, by their bytes: one module under two names compiles once.
-    modules: HashMap<Digest, Weak<Module>>,
+    /// One module under two names compiles once, and what failed does not compile again to fail again.
+    modules: Memo<Module>,
     active: Vec<Arc<Policy>>,
     /// The namespaces that the last pipelines were made for.
     namespaces: Vec<config::Namespace>,
-    /// How often each policy was made.
+    /// How often each policy was made and served.
     generations: HashMap<String, u64>,
     generation: u64,
 }
@@ -77,12 +76,26 @@ struct Wanted {
     namespaces: Option<Vec<String>>,
 }
 
+/// What became of all that was asked for.
+struct Made {
+    next: Vec<Arc<Policy>>,
+    failed: Vec<Failed>,
+    /// As `failed`, but nothing may change because of it.
+    fatal: Vec<Failed>,
+}
+
+enum Entry {
+    Make(Wanted),
+    /// It cannot be told what is wanted of this one, which is active: it is to go on as it is.
+    Keep(Arc<Policy>),
+}
+
 impl Registry {
     pub(crate) fn new(engine: Arc<Engine>, store: Arc<Store>) -> Self {
         Self {
             engine,
             store,
-            modules: HashMap::new(),
+            modules: Memo::new(),
             active: Vec::new(),
             namespaces: Vec::new(),
             generations: HashMap::new(),
@@ -100,31 +113,12 @@ impl Registry {
         config: &config::Config,
         env: &config::Env,
     ) -> Result<Built, Vec<Failed>> {
-        let (wanted, mut failed) = self.wanted(config, env);
-        let mut next = Vec::with_capacity(wanted.len());
-        let mut fatal = Vec::new();
-        for wanted in wanted {
-            let old = self.active(&wanted.settings.name);
-            match self.make(&wanted, old.as_ref()) {
-                Ok(policy) => next.push(policy),
-                Err(reason) => {
-                    let failure = failure(&wanted.settings, reason);
-                    match old {
-                        Some(old) if old.settings == wanted.settings => {
-                            next.push(old);
-                            failed.push(failure);
-                        }
-                        // What was dropped in never stands in the way of anything else.
-                        Some(old) if wanted.source == Source::DroppedIn => {
-                            next.push(old);
-                            failed.push(failure);
-                        }
-                        None if wanted.source == Source::DroppedIn => failed.push(failure),
-                        _ => fatal.push(failure),
-                    }
-                }
-            }
-        }
+        let Made {
+            next,
+            failed,
+            fatal,
+        } = self.make_all(config, env);
+        self.modules.prune();
         if !fatal.is_empty() {
             return Err(fatal);
         }
@@ -141,6 +135,57 @@ impl Registry {
             None
         };
         Ok(Built { pipelines, failed })
+    }
+
+    /// Makes every policy that is to be active.
+    fn make_all(&mut self, config: &config::Config, env: &config::Env) -> Made {
+        let (entries, mut failed) = self.entries(config, env);
+        let mut next = Vec::with_capacity(entries.len());
+        let mut fatal = Vec::new();
+        for entry in entries {
+            let wanted = match entry {
+                Entry::Make(wanted) => wanted,
+                Entry::Keep(old) => {
+                    match self.as_dropped_in(&old) {
+                        Ok(kept) => next.push(kept),
+                        Err(reason) => fatal.push(failure(&old.settings, reason)),
+                    }
+                    continue;
+                }
+            };
+            let old = self.active(&wanted.settings.name);
+            let reason = match self.make(&wanted, old.as_ref()) {
+                Ok(policy) => {
+                    next.push(policy);
+                    continue;
+                }
+                Err(reason) => reason,
+            };
+            let failure = failure(&wanted.settings, reason);
+            // What was dropped in never stands in the way of anything else.
+            let kept = match (wanted.source, old) {
+                (Source::DroppedIn, None) => {
+                    failed.push(failure);
+                    continue;
+                }
+                (Source::DroppedIn, Some(old)) => self.as_dropped_in(&old).ok(),
+                (Source::Configured, old) => old.filter(|old| {
+                    old.source == Source::Configured && old.settings == wanted.settings
+                }),
+            };
+            match kept {
+                Some(kept) => {
+                    next.push(kept);
+                    failed.push(failure);
+                }
+                None => fatal.push(failure),
+            }
+        }
+        Made {
+            next,
+            failed,
+            fatal,
+        }
     }
 
     fn assemble(
@@ -180,9 +225,10 @@ impl Registry {
                 PolicyUnloaded { policy: &old.name }.emit();
             }
         }
+        let made = next.iter().map(|it| (it.name.to_string(), it.generation));
+        self.generations.extend(made);
         self.active = next;
         self.namespaces.clone_from(&config.namespaces);
-        self.modules.retain(|_, module| module.strong_count() > 0);
         Ok(pipelines)
     }
 
@@ -199,76 +245,120 @@ impl Registry {
 
     /// The policy that is wanted: the active one if nothing about it is different.
     fn make(&mut self, wanted: &Wanted, old: Option<&Arc<Policy>>) -> Result<Arc<Policy>, String> {
-        let bytes = read(&wanted.settings.module)?;
+        let bytes = folder::read(&wanted.settings.module)?;
         let digest = Digest::of(&bytes);
         if let Some(old) = old
             && old.module.digest == digest
-            && old.settings == wanted.settings
-            && old.namespaces == wanted.namespaces
         {
-            return Ok(old.clone());
-        }
-        let module = match self.modules.get(&digest).and_then(Weak::upgrade) {
-            Some(module) => module,
-            None => {
-                let module = Module::compile(&self.engine, &bytes).map_err(|e| e.to_string())?;
-                Arc::new(module)
+            self.modules.keep(digest, &old.module);
+            // One of another source stands elsewhere in the pipelines, whatever else is the same.
+            if old.settings == wanted.settings
+                && old.source == wanted.source
+                && old.namespaces == wanted.namespaces
+            {
+                return Ok(old.clone());
             }
-        };
-        let name = &wanted.settings.name;
-        let generation = self.generations.get(name).map_or(1, |made| made + 1);
+        }
+        let engine = self.engine.clone();
+        let module = self
+            .modules
+            .get(digest, || Module::compile(&engine, &bytes))?;
+        self.activate(wanted, module)
+    }
+
+    fn activate(&self, wanted: &Wanted, module: Arc<Module>) -> Result<Arc<Policy>, String> {
+        let made = self.generations.get(&wanted.settings.name);
         let plan = Plan {
             settings: wanted.settings.clone(),
             source: wanted.source,
             namespaces: wanted.namespaces.clone(),
-            generation,
+            generation: made.map_or(1, |made| made + 1),
         };
-        let policy = Policy::activate(&self.engine, &self.store, module.clone(), plan)
-            .map_err(|refused| refused.to_string())?;
-        self.modules.insert(digest, Arc::downgrade(&module));
-        self.generations.insert(name.clone(), generation);
-        Ok(Arc::new(policy))
+        Policy::activate(&self.engine, &self.store, module, plan)
+            .map(Arc::new)
+            .map_err(|refused| refused.to_string())
+    }
+
+    /// An active policy as one that was dropped in. Kept as one that is configured, when the configuration has ceased
+    /// to name it, it would be in no pipeline and let everything pass.
+    fn as_dropped_in(&self, old: &Arc<Policy>) -> Result<Arc<Policy>, String> {
+        if old.source == Source::DroppedIn {
+            return Ok(old.clone());
+        }
+        let wanted = Wanted {
+            settings: old.settings.clone(),
+            source: Source::DroppedIn,
+            namespaces: None,
+        };
+        self.activate(&wanted, old.module.clone())
     }
 
     /// The configured policies in their order, then those that were dropped in, in the order of their file names.
-    fn wanted(&self, config: &config::Config, env: &config::Env) -> (Vec<Wanted>, Vec<Failed>) {
-        let mut wanted: Vec<_> = config
-            .policies
-            .iter()
-            .map(|settings| Wanted {
+    fn entries(&self, config: &config::Config, env: &config::Env) -> (Vec<Entry>, Vec<Failed>) {
+        let configured = config.policies.iter().map(|settings| {
+            Entry::Make(Wanted {
                 settings: Arc::new(settings.clone()),
                 source: Source::Configured,
                 namespaces: None,
             })
-            .collect();
+        });
+        let mut entries: Vec<_> = configured.collect();
         let mut failed = Vec::new();
-        for file in dropped_in(config) {
-            match drop_in(&file, config, env) {
-                Ok(drop_in) => wanted.push(Wanted {
+        match folder::dropped_in(config) {
+            Ok(files) => {
+                for file in files {
+                    let (entry, failure) = self.entry(file, config, env);
+                    entries.extend(entry);
+                    failed.extend(failure);
+                }
+            }
+            Err(error) => {
+                // What cannot be looked into is not empty.
+                let kept = self.active.iter().filter(|policy| {
+                    policy.source == Source::DroppedIn
+                        && config.policies.iter().all(|it| *it.name != *policy.name)
+                });
+                entries.extend(kept.cloned().map(Entry::Keep));
+                failed.push(Failed {
+                    policy: None,
+                    file: config.plugins.dir.clone().unwrap_or_default(),
+                    reason: error.to_string(),
+                    since: SystemTime::now(),
+                });
+            }
+        }
+        (entries, failed)
+    }
+
+    /// What a module in the plugin folder asks for.
+    fn entry(
+        &self,
+        file: PathBuf,
+        config: &config::Config,
+        env: &config::Env,
+    ) -> (Option<Entry>, Option<Failed>) {
+        match folder::drop_in(&file, config, env) {
+            Ok(drop_in) => {
+                let wanted = Wanted {
                     settings: Arc::new(drop_in.policy),
                     source: Source::DroppedIn,
                     namespaces: drop_in.namespaces,
-                }),
-                Err(reason) => {
-                    let name = stem(&file);
-                    // One that is active stays so: a mistake in its settings must not unload it.
-                    if let Some(old) = self.active(&name) {
-                        wanted.push(Wanted {
-                            settings: old.settings.clone(),
-                            source: Source::DroppedIn,
-                            namespaces: old.namespaces.clone(),
-                        });
-                    }
-                    failed.push(Failed {
-                        policy: Some(name),
-                        file,
-                        reason,
-                        since: SystemTime::now(),
-                    });
-                }
+                };
+                (Some(Entry::Make(wanted)), None)
+            }
+            Err(reason) => {
+                let name = folder::stem(&file);
+                // A mistake in its settings must not unload it.
+                let kept = self.active(&name).map(Entry::Keep);
+                let failed = Failed {
+                    policy: Some(name),
+                    file,
+                    reason,
+                    since: SystemTime::now(),
+                };
+                (kept, Some(failed))
             }
         }
-        (wanted, failed)
     }
 }
 
@@ -287,68 +377,6 @@ fn take_part(namespace: &config::Namespace, policies: &[Arc<Policy>]) -> Vec<Arc
                 .is_none_or(|paths| paths.contains(&namespace.path))
     });
     named.chain(dropped_in).cloned().collect()
-}
-
-/// Modules in the plugin folder that no configured policy is or is made of.
-fn dropped_in(config: &config::Config) -> Vec<PathBuf> {
-    let Some(dir) = &config.plugins.dir else {
-        return Vec::new();
-    };
-    let Ok(entries) = std::fs::read_dir(dir) else {
-        // Checked when the configuration was read; gone since, it holds nothing.
-        return Vec::new();
-    };
-    let is_configured = |file: &Path| {
-        config
-            .policies
-            .iter()
-            .any(|policy| policy.module == file || policy.name == stem(file))
-    };
-    let mut files: Vec<_> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|file| {
-            file.extension()
-                .is_some_and(|extension| extension == "wasm")
-        })
-        .filter(|file| file.is_file() && !is_configured(file))
-        .collect();
-    files.sort();
-    files
-}
-
-fn drop_in(
-    file: &Path,
-    config: &config::Config,
-    env: &config::Env,
-) -> Result<config::DropIn, String> {
-    let drop_in = config::drop_in(file, settings_beside(file).as_deref(), env)
-        .map_err(|problems| problems.to_string().replace('\n', "; "))?;
-    match drop_in.unknown_namespace(&config.namespaces) {
-        Some(path) => Err(format!("namespaces: `{path}` is not configured")),
-        None => Ok(drop_in),
-    }
-}
-
-fn settings_beside(module: &Path) -> Option<PathBuf> {
-    let settings = module.with_extension("toml");
-    settings.is_file().then_some(settings)
-}
-
-fn stem(file: &Path) -> String {
-    file.file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned())
-        .unwrap_or_default()
-}
-
-fn read(module: &Path) -> Result<Vec<u8>, String> {
-    let size = std::fs::metadata(module)
-        .map_err(|error| error.to_string())?
-        .len();
-    if size > MAX_MODULE {
-        return Err(format!("larger than {} MiB", MAX_MODULE >> 20));
-    }
-    std::fs::read(module).map_err(|error| error.to_string())
 }
 
 fn failure(settings: &config::Policy, reason: String) -> Failed {

@@ -1,11 +1,12 @@
 //! Following the files: the configuration is read and its policies are made again, beside those that serve.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::registry::{Failed, Registry};
-use crate::config;
+use super::watch::{Fingerprint, Settling, Watched};
+use crate::config::{self, Loaded};
 use crate::pipeline::Pipelines;
 
 /// What a reload came to.
@@ -24,7 +25,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Reload {
     registry: Registry,
     started_with: config::Config,
-    current: config::Loaded,
+    current: Loaded,
     waiting: Vec<&'static str>,
 }
 
@@ -35,7 +36,7 @@ impl Reload {
     /// Every configured policy that does not load.
     pub(crate) fn start(
         mut registry: Registry,
-        loaded: config::Loaded,
+        loaded: Loaded,
     ) -> Result<(Self, Pipelines, Vec<Failed>), Vec<Failed>> {
         let built = registry.build(&loaded.config, &loaded.env)?;
         // The first build always makes some.
@@ -80,13 +81,63 @@ impl Reload {
         }
     }
 
-    /// The files and folders in which a change means a reload.
-    pub(crate) fn watched(&self) -> Vec<PathBuf> {
-        let config = &self.current.config;
+    /// What a change of means a reload. Of a configuration that could not be followed, nothing: what fails is tried
+    /// again anyway.
+    fn watched(&self) -> Watched {
+        let Loaded {
+            config,
+            files,
+            path,
+            ..
+        } = &self.current;
+        let folder = path.as_deref().and_then(Path::parent);
+        // It may appear.
+        let dotenv = folder.unwrap_or(Path::new("")).join(".env");
         let modules = config.policies.iter().map(|policy| policy.module.clone());
-        let dir = config.plugins.dir.clone();
-        let files = self.current.files.iter().cloned();
-        files.chain(modules).chain(dir).collect()
+        Watched {
+            files: files
+                .iter()
+                .cloned()
+                .chain([dotenv])
+                .chain(modules)
+                .collect(),
+            modules: config.plugins.dir.clone(),
+        }
+    }
+}
+
+/// Reloads when the files have changed and come to rest, and again and again while something fails.
+pub(crate) struct Follower {
+    reload: Reload,
+    settling: Settling<Fingerprint>,
+}
+
+impl Follower {
+    pub(crate) fn new(reload: Reload) -> Self {
+        Self {
+            reload,
+            settling: Settling::new(),
+        }
+    }
+
+    /// Looks at the files, and reloads if it is time to. Reads and compiles, so it must not run on a reactor.
+    pub(crate) fn look(&mut self) -> Option<Outcome> {
+        // Taken before anything is read: what changes meanwhile is seen by the next look.
+        let seen = Fingerprint::of(&self.reload.watched());
+        let start = Instant::now();
+        if !self.settling.see(seen, start) {
+            return None;
+        }
+        let outcome = self.reload.run();
+        let end = Instant::now();
+        self.settling
+            .loaded(!outcome.failed.is_empty(), end - start, end);
+        Some(outcome)
+    }
+
+    /// How long to wait before the next look.
+    pub(crate) fn pause(&self) -> Duration {
+        self.settling.pause()
     }
 }
 
@@ -104,7 +155,8 @@ fn differing(old: &config::Config, new: &config::Config) -> Vec<&'static str> {
         ("server", old.server != new.server),
         ("admin", old.admin != new.admin),
         ("telemetry", old.telemetry != new.telemetry),
-        ("plugins", old.plugins != new.plugins),
+        // The folder does not wait.
+        ("plugins.watch", old.plugins.watch != new.plugins.watch),
     ];
     sections
         .into_iter()

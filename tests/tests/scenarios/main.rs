@@ -8,6 +8,7 @@
     reason = "the lints' own exemption covers test functions, not what they share"
 )]
 
+mod abuse;
 mod admin;
 mod chat; // the example's own configuration
 mod config;
@@ -17,7 +18,9 @@ mod cors;
 mod drain; // [7]
 mod dropin; // [3], second half
 mod fanout; // [2]
+mod following;
 mod hostile; // [8]
+mod keep_alive;
 mod lifecycle;
 mod limits; // [3], first half
 mod logs;

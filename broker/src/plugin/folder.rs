@@ -1,0 +1,176 @@
+//! The plugin folder: modules that take part because they lie there, and the settings beside them.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::watch;
+use crate::config;
+
+/// A module larger than this is not read: a policy of that size is a mistake, or something else.
+const MAX_MODULE: u64 = 64 << 20;
+
+/// Modules in the plugin folder that no configured policy is or is made of, in the order of their names.
+///
+/// # Errors
+/// Why it is not known what lies in the folder.
+pub(super) fn dropped_in(config: &config::Config) -> io::Result<Vec<PathBuf>> {
+    let Some(folder) = &config.plugins.dir else {
+        return Ok(Vec::new());
+    };
+    let mut files = watch::modules(folder)?;
+    let modules: HashSet<_> = config.policies.iter().map(|it| real(&it.module)).collect();
+    files.retain(|file| {
+        let name = stem(file);
+        is_there(file)
+            && !modules.contains(&real(file))
+            && config.policies.iter().all(|policy| policy.name != name)
+    });
+    Ok(files)
+}
+
+/// What a dropped-in module is to be run with.
+///
+/// # Errors
+/// What is wrong with the settings beside it, in one line.
+pub(super) fn drop_in(
+    file: &Path,
+    config: &config::Config,
+    env: &config::Env,
+) -> Result<config::DropIn, String> {
+    let settings = file.with_extension("toml");
+    let settings = is_there(&settings).then_some(settings);
+    let drop_in = config::drop_in(file, settings.as_deref(), env)
+        .map_err(|problems| problems.to_string().replace('\n', "; "))?;
+    match drop_in.unknown_namespace(&config.namespaces) {
+        Some(path) => Err(format!("namespaces: `{path}` is not configured")),
+        None => Ok(drop_in),
+    }
+}
+
+/// The name of the policy that a module in the folder becomes.
+pub(super) fn stem(file: &Path) -> String {
+    file.file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// The bytes of a module.
+pub(super) fn read(module: &Path) -> Result<Vec<u8>, String> {
+    let failed = |error: io::Error| error.to_string();
+    // Asked before it is opened: opening a pipe waits for who writes to it.
+    if !fs::metadata(module).map_err(failed)?.is_file() {
+        return Err("is not a file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(module)
+        .and_then(|file| file.take(MAX_MODULE + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
+    if bytes.len() as u64 > MAX_MODULE {
+        return Err(format!("larger than {} MiB", MAX_MODULE >> 20));
+    }
+    Ok(bytes)
+}
+
+/// A file, or something that cannot be looked into: reading it will tell why. Taken for absent, a link to nowhere
+/// would unload a policy, or strip it of its settings.
+fn is_there(file: &Path) -> bool {
+    match fs::metadata(file) {
+        Ok(found) => found.is_file(),
+        Err(_) => fs::symlink_metadata(file).is_ok(),
+    }
+}
+
+/// The same for every way to spell the path of a file.
+fn real(file: &Path) -> PathBuf {
+    file.canonicalize().unwrap_or_else(|_| file.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn config(dir: &Path, text: &str) -> config::Config {
+        let path = dir.join("sluice.toml");
+        fs::write(&path, format!("[plugins]\ndir = \"policies\"\n{text}")).unwrap();
+        config::load(Some(&path), config::Env::default())
+            .unwrap()
+            .config
+    }
+
+    fn names(config: &config::Config) -> Vec<String> {
+        let files = dropped_in(config).unwrap();
+        files.iter().map(|file| stem(file)).collect()
+    }
+
+    fn folder(modules: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("policies")).unwrap();
+        for module in modules {
+            fs::write(dir.path().join("policies").join(module), "x").unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn what_no_policy_names_is_dropped_in() {
+        let dir = folder(&["b.wasm", "a.wasm", "c.wasm", "a.toml", "notes.md"]);
+        fs::create_dir(dir.path().join("policies/folder.wasm")).unwrap();
+        let config = config(dir.path(), "[[policy]]\nname = \"c\"\n");
+        assert_eq!(names(&config), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_module_takes_part_once_however_it_is_spelled() {
+        let dir = folder(&["a.wasm"]);
+        let absolute = dir.path().join("policies/a.wasm");
+        let spellings = [
+            "policies/a.wasm",
+            "policies/../policies/./a.wasm",
+            absolute.to_str().unwrap(),
+        ];
+        for spelling in spellings {
+            let policy = format!("[[policy]]\nname = \"other\"\nmodule = \"{spelling}\"\n");
+            assert!(names(&config(dir.path(), &policy)).is_empty(), "{spelling}");
+        }
+        symlink("policies", dir.path().join("link")).unwrap();
+        let policy = "[[policy]]\nname = \"other\"\nmodule = \"link/a.wasm\"\n";
+        assert!(names(&config(dir.path(), policy)).is_empty());
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_not_an_empty_one() {
+        let dir = folder(&[]);
+        let config = config(dir.path(), "");
+        assert!(names(&config).is_empty());
+        fs::remove_dir(dir.path().join("policies")).unwrap();
+        assert!(dropped_in(&config).is_err());
+    }
+
+    #[test]
+    fn a_link_to_nowhere_is_not_absent() {
+        let dir = folder(&["b.wasm"]);
+        symlink("gone", dir.path().join("policies/a.wasm")).unwrap();
+        symlink("gone", dir.path().join("policies/b.toml")).unwrap();
+        let config = config(dir.path(), "");
+        assert_eq!(names(&config), ["a", "b"]);
+        let b = dir.path().join("policies/b.wasm");
+        assert!(drop_in(&b, &config, &config::Env::default()).is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_or_too_large_is_not_read() {
+        let dir = folder(&["a.wasm"]);
+        assert_eq!(read(&dir.path().join("policies/a.wasm")).unwrap(), b"x");
+        assert!(read(dir.path()).unwrap_err().contains("not a file"));
+        let large = dir.path().join("large.wasm");
+        fs::File::create(&large)
+            .unwrap()
+            .set_len(MAX_MODULE + 1)
+            .unwrap();
+        assert!(read(&large).unwrap_err().contains("64 MiB"));
+    }
+}
