@@ -202,10 +202,12 @@ fn a_changed_configuration_is_loaded() {
         });
     assert_eq!(stamp(&a), first, "nothing has changed");
 
-    // Without the policy and with another route: for clients that are connected too.
+    // Without the policy, whose module must not stay in the folder, and with another route: for clients that are
+    // connected too.
     broker.reconfigure(
         "[[namespace]]\npath = \"/\"\n[[namespace.route]]\nevent = \"y\"\nto = \"sender\"\n",
     );
+    broker.remove_module("gate");
     eventually("the new routes", || {
         // Before the change, `y` is stamped.
         a.ok("y", json!(["plain"]));
