@@ -89,6 +89,9 @@ pub(super) fn accept_key(method: &Method, headers: &HeaderMap) -> Result<HeaderV
         .map_err(|_| Refused::BadRequest("no usable Sec-WebSocket-Key"))
 }
 
+/// The packet with which either side of an Engine.IO session ends it.
+pub(super) const CLOSE: &str = "1";
+
 /// The session id in the body of a polling handshake's answer: `0{"sid":"…",…}`.
 pub(super) fn session_id(body: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]

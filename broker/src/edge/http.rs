@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use super::Shared;
 use super::cors::{self, Decision};
 use super::handshake::{self, Query, Refused, Transport};
-use super::link::Link;
+use super::link::{Link, State};
 use super::reactor::Place;
 use super::stream::Carrier;
 use crate::event::Handshake;
@@ -158,7 +158,10 @@ async fn poll(
     is_handshake: bool,
     shared: &Shared,
 ) -> Result<Response<Body>, Refused> {
-    let is_post = request.method() == Method::POST;
+    let (is_get, is_post) = (
+        request.method() == Method::GET,
+        request.method() == Method::POST,
+    );
     let request = slim(request, link.clone())?;
     let call = shared.protocol.service.call(request);
     let answered = if is_post {
@@ -170,6 +173,10 @@ async fn poll(
         link.kill();
         return Err(Refused::BadRequest("the body did not come in time"));
     };
+    if is_get && link.state() == State::Closing {
+        // Whatever the library had for it: the client is to know that this is the server's end.
+        return Ok(text(StatusCode::OK, handshake::CLOSE));
+    }
     let (mut parts, body) = response.into_parts();
     let body = body
         .collect()

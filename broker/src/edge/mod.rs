@@ -151,9 +151,9 @@ impl Edge {
         for link in links {
             tokio::time::sleep_until(next).await;
             next += pause;
-            match link.polled() {
-                Some(sid) => self.shared.protocol.close_polled(sid).await,
-                None => link.close(),
+            link.close();
+            if let Some(sid) = link.polled() {
+                self.shared.protocol.close_polled(sid).await;
             }
         }
         let all_gone = async {

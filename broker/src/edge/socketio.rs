@@ -27,6 +27,7 @@ use socketioxide_core::adapter::{
 };
 use socketioxide_core::packet::Packet;
 
+use super::handshake;
 use super::link::Link;
 use super::namespaces::Namespaces;
 use super::outlet::SocketOutlet;
@@ -127,7 +128,7 @@ impl Protocol {
     /// Ends a polling session as if its client had closed it: its handlers run, and the poll that is waiting ends.
     pub(super) async fn close_polled(&self, sid: &str) {
         let address = format!("{}/?EIO=4&transport=polling&sid={sid}", self.path);
-        let close = Request::post(address).body(Full::new(Bytes::from_static(b"1")));
+        let close = Request::post(address).body(Full::<Bytes>::from(handshake::CLOSE));
         if let Ok(close) = close {
             // Whatever the library answers, there is no client to hear it.
             let _ = self.service.call(close).await;
