@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -80,6 +80,7 @@ async fn serve(
         pipelines: ArcSwap::from_pointee(pipelines),
         fanout: Fanout::default(),
         store: store.clone(),
+        sessions: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
     });
     let node = Arc::new(Node::new(config.clone(), broker.clone(), store));

@@ -2,7 +2,7 @@
 //!
 //! `handle` reads like the life of an event: packet → pipeline → router → fanout → ack.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -27,6 +27,8 @@ pub(crate) struct Broker {
     pub fanout: Fanout,
     /// What policies count; a socket's own counts go with it.
     pub store: Arc<Store>,
+    /// Sockets that are in a namespace and of whose end nobody has been told yet.
+    pub sessions: AtomicUsize,
     /// Set once, at the end: no new client is let in.
     pub draining: AtomicBool,
 }
@@ -144,6 +146,7 @@ impl Session {
         {
             return;
         }
+        self.broker.sessions.fetch_add(1, Ordering::AcqRel);
         self.broker.fanout.enter(Arc::new(Member {
             client: self.client.clone(),
             outlet: self.outlet.clone(),
@@ -180,6 +183,7 @@ impl Session {
             after: self.since.elapsed(),
         }
         .emit();
+        self.broker.sessions.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// One event, as it came: the text `["name",…]`, and its attachments.

@@ -135,13 +135,19 @@ impl Link {
         self.stalled.load(Ordering::Acquire)
     }
 
-    pub(super) fn is_websocket(&self) {
-        self.websocket.store(true, Ordering::Release);
+    /// Said by the stream, at its begin and at its end.
+    pub(super) fn set_websocket(&self, is_one: bool) {
+        self.websocket.store(is_one, Ordering::Release);
+    }
+
+    /// A WebSocket is open, or has yet to be closed in good order.
+    pub(super) fn is_websocket(&self) -> bool {
+        self.websocket.load(Ordering::Acquire)
     }
 
     /// The session id, while the session is polled.
     pub(super) fn polled(&self) -> Option<&str> {
-        let is_polled = !self.websocket.load(Ordering::Acquire);
+        let is_polled = !self.is_websocket();
         self.sid.get().filter(|_| is_polled).map(String::as_str)
     }
 

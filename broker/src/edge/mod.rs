@@ -147,17 +147,27 @@ impl Edge {
         let links = self.shared.links.snapshot();
         let spread = period.saturating_sub(GOODBYE.min(period / 4));
         let pause = spread.checked_div(links.len() as u32).unwrap_or_default();
-        let mut next = tokio::time::Instant::now();
+        let mut not_before = tokio::time::Instant::now();
         for link in links {
-            tokio::time::sleep_until(next).await;
-            next += pause;
+            tokio::time::sleep_until(not_before).await;
             link.close();
-            if let Some(sid) = link.polled() {
-                self.shared.protocol.close_polled(sid).await;
+            let is_news = match link.polled() {
+                Some(sid) => self.shared.protocol.close_polled(sid).await,
+                None => link.is_websocket(),
+            };
+            // A link may outlive its session: the library keeps one that was never in a namespace for as long as it
+            // might have come into one. Nobody hears of its end, so it needs no pause.
+            if is_news {
+                not_before = tokio::time::Instant::now() + pause;
             }
         }
+        let is_anyone_left = || {
+            let links = self.shared.links.snapshot();
+            links.iter().any(|link| link.is_websocket())
+                || self.shared.broker.sessions.load(Ordering::Acquire) > 0
+        };
         let all_gone = async {
-            while self.shared.links.count() > 0 {
+            while is_anyone_left() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };

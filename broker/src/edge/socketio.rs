@@ -126,12 +126,17 @@ impl Protocol {
     }
 
     /// Ends a polling session as if its client had closed it: its handlers run, and the poll that is waiting ends.
-    pub(super) async fn close_polled(&self, sid: &str) {
+    /// False: it was over already.
+    pub(super) async fn close_polled(&self, sid: &str) -> bool {
         let address = format!("{}/?EIO=4&transport=polling&sid={sid}", self.path);
         let close = Request::post(address).body(Full::<Bytes>::from(handshake::CLOSE));
-        if let Ok(close) = close {
-            // Whatever the library answers, there is no client to hear it.
-            let _ = self.service.call(close).await;
+        match close {
+            Ok(close) => {
+                let Ok(answer) = self.service.call(close).await;
+                answer.status().is_success()
+            }
+            // The path and the id come from this server, and make an address.
+            Err(_) => false,
         }
     }
 

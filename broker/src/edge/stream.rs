@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
@@ -19,7 +19,8 @@ use super::link::{Link, State};
 use super::reactor::Place;
 
 pub(super) struct Carrier {
-    stream: TcpStream,
+    /// `None` only while the stream is being dropped.
+    stream: Option<TcpStream>,
     /// To be read before anything else: what the HTTP server had read beyond the request, or the broker's `close`.
     ahead: Bytes,
     frames: Frames,
@@ -30,8 +31,11 @@ pub(super) struct Carrier {
     /// Runs while a write is blocked; its end is the client's.
     blocked: Option<Pin<Box<Sleep>>>,
     /// Given back when the connection ends.
-    _place: Arc<Place>,
+    place: Arc<Place>,
 }
+
+/// What a client has, once the broker has closed a WebSocket, to close its side.
+const LINGER: Duration = Duration::from_secs(2);
 
 impl Carrier {
     pub(super) fn new(
@@ -41,16 +45,16 @@ impl Carrier {
         place: Arc<Place>,
         patience: Duration,
     ) -> Self {
-        link.is_websocket();
+        link.set_websocket(true);
         Self {
-            stream,
+            stream: Some(stream),
             ahead,
             frames: Frames::default(),
             has_closed: false,
             link,
             patience,
             blocked: None,
-            _place: place,
+            place,
         }
     }
 
@@ -64,7 +68,7 @@ impl Carrier {
     }
 
     /// Does a write, and watches over one that is blocked.
-    fn write(
+    fn watched_write(
         &mut self,
         cx: &mut Context<'_>,
         write: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<usize>>,
@@ -73,7 +77,7 @@ impl Carrier {
         if self.link.state() == State::Killed {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        let written = write(Pin::new(&mut self.stream), cx);
+        let written = write(stream_of(&mut self.stream)?, cx);
         if let Poll::Ready(result) = written {
             self.blocked = None;
             if let Ok(count) = &result {
@@ -89,6 +93,40 @@ impl Carrier {
         self.link.stalled();
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
+}
+
+impl Drop for Carrier {
+    /// A stream that is closed while something of the client's is unread is reset, and what the client has not read
+    /// yet of the broker's last words is lost. So after a goodbye the rest is read first.
+    fn drop(&mut self) {
+        let stream = self.stream.take();
+        let link = self.link.clone();
+        let place = self.place.clone();
+        match (stream, tokio::runtime::Handle::try_current()) {
+            (Some(stream), Ok(runtime)) if link.state() == State::Closing => {
+                runtime.spawn(async move {
+                    let _ = tokio::time::timeout(LINGER, read_to_end(stream)).await;
+                    link.set_websocket(false);
+                    drop(place);
+                });
+            }
+            _ => link.set_websocket(false),
+        }
+    }
+}
+
+fn stream_of(stream: &mut Option<TcpStream>) -> io::Result<Pin<&mut TcpStream>> {
+    match stream {
+        Some(stream) => Ok(Pin::new(stream)),
+        None => Err(io::ErrorKind::NotConnected.into()),
+    }
+}
+
+async fn read_to_end(mut stream: TcpStream) {
+    let mut rest = [0; 1024];
+    // Errors are the other way for a client to be gone.
+    let _ = stream.shutdown().await;
+    while let Ok(1..) = stream.read(&mut rest).await {}
 }
 
 impl AsyncRead for Carrier {
@@ -112,7 +150,7 @@ impl AsyncRead for Carrier {
             // Whatever the client still sends, it comes after its end.
             return Poll::Pending;
         } else {
-            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+            ready!(stream_of(&mut self.stream)?.poll_read(cx, buf))?;
         }
         let read = buf.filled().get(before..).unwrap_or_default();
         self.frames.follow(read);
@@ -126,19 +164,21 @@ impl AsyncWrite for Carrier {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.write(cx, |stream, cx| stream.poll_write(cx, buf))
+        self.watched_write(cx, |stream, cx| stream.poll_write(cx, buf))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        stream_of(&mut self.stream)?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        stream_of(&mut self.stream)?.poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream
+            .as_ref()
+            .is_some_and(TcpStream::is_write_vectored)
     }
 
     fn poll_write_vectored(
@@ -146,6 +186,6 @@ impl AsyncWrite for Carrier {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.write(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
+        self.watched_write(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
     }
 }
