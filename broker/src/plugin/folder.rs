@@ -23,7 +23,9 @@ pub(super) fn dropped_in(config: &config::Config) -> io::Result<Vec<PathBuf>> {
     let modules: HashSet<_> = config.policies.iter().map(|it| real(&it.module)).collect();
     files.retain(|file| {
         let name = stem(file);
-        is_there(file)
+        // Editors and copying programs leave hidden files behind.
+        !name.starts_with('.')
+            && is_there(file)
             && !modules.contains(&real(file))
             && config.policies.iter().all(|policy| policy.name != name)
     });
@@ -117,7 +119,9 @@ mod tests {
 
     #[test]
     fn what_no_policy_names_is_dropped_in() {
-        let dir = folder(&["b.wasm", "a.wasm", "c.wasm", "a.toml", "notes.md"]);
+        let dir = folder(&[
+            "b.wasm", "a.wasm", "c.wasm", ".b.wasm", "a.toml", "notes.md",
+        ]);
         fs::create_dir(dir.path().join("policies/folder.wasm")).unwrap();
         let config = config(dir.path(), "[[policy]]\nname = \"c\"\n");
         assert_eq!(names(&config), ["a", "b"]);
