@@ -132,30 +132,6 @@ fn sessions_are_bounded_and_not_only_connections() {
     fill(&mut connection);
 }
 
-/// It does not have to wait for `connect_timeout`: whoever comes and goes would keep everybody else out.
-#[test]
-fn a_session_that_ends_before_it_enters_a_namespace_leaves_its_place() {
-    const MOST: usize = 5;
-    let config = format!(
-        "[server]\nmax_connections = {MOST}\nconnect_timeout = \"10m\"\ndrain_period = \"100ms\""
-    );
-    let broker = Broker::start(&config, &[]);
-    for _ in 0..MOST {
-        drop(broker.socket());
-    }
-    eventually("room after WebSockets", || {
-        (raw::upgrade_status(broker.listen, "", &[]) == 101).then_some(())
-    });
-    let mut connection = KeepAlive::open(broker.listen);
-    for _ in 0..2 * MOST {
-        let session = eventually("room after polling", || {
-            Some(connection.get(HANDSHAKE)).filter(|response| response.status != 503)
-        });
-        let goodbye = connection.post(&session_path(&session), "1");
-        assert_eq!(goodbye.status, 200);
-    }
-}
-
 #[test]
 fn a_connection_is_in_64_namespaces_at_most() {
     const MOST: usize = 64;
