@@ -140,12 +140,22 @@ impl Edge {
     }
 
     /// Stops accepting, then closes every session, spread over the period, so that not all clients reconnect at
-    /// once. Returns early when the last one is gone.
+    /// once. Returns when the last one is gone, and at the end of the period at the latest.
     pub(crate) async fn drain(&self, period: Duration) {
         let _ = self.stop.send(true);
-        let end = tokio::time::Instant::now() + period;
+        let _ = tokio::time::timeout(period, async {
+            self.say_goodbye(period.saturating_sub(GOODBYE.min(period / 4)))
+                .await;
+            while self.is_anyone_left() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            self.shared.protocol.close().await;
+        })
+        .await;
+    }
+
+    async fn say_goodbye(&self, spread: Duration) {
         let links = self.shared.links.snapshot();
-        let spread = period.saturating_sub(GOODBYE.min(period / 4));
         let pause = spread.checked_div(links.len() as u32).unwrap_or_default();
         let mut not_before = tokio::time::Instant::now();
         for link in links {
@@ -161,18 +171,11 @@ impl Edge {
                 not_before = tokio::time::Instant::now() + pause;
             }
         }
-        let is_anyone_left = || {
-            let links = self.shared.links.snapshot();
-            links.iter().any(|link| link.is_websocket())
-                || self.shared.broker.sessions.load(Ordering::Acquire) > 0
-        };
-        let all_gone = async {
-            while is_anyone_left() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let _ = tokio::time::timeout_at(end, all_gone).await;
-        // Whoever is left had its time.
-        let _ = tokio::time::timeout(GOODBYE, self.shared.protocol.close()).await;
+    }
+
+    fn is_anyone_left(&self) -> bool {
+        let links = self.shared.links.snapshot();
+        links.iter().any(|link| link.is_websocket())
+            || self.shared.broker.sessions.load(Ordering::Acquire) > 0
     }
 }
