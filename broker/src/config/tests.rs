@@ -1,5 +1,6 @@
 //! Whole configurations, read from a folder of files and a made-up environment.
 
+mod bounds;
 mod drop_ins;
 mod environment;
 mod formats;

@@ -159,7 +159,7 @@ impl types::Host for Host {}
 impl limits::Host for Host {
     fn take(&mut self, bucket: u32, whom: limits::Subject, cost: u32) -> limits::Decision {
         let Some(rule) = self.buckets.get(bucket as usize) else {
-            // A number that `interests` did not declare: nothing is limited by it, and the author is told.
+            // A number that `interests` did not declare: refused, so that the mistake shows, and the author is told.
             self.log(Level::Error, "take: there is no such bucket");
             return limits::Decision {
                 allowed: false,

@@ -67,7 +67,7 @@ action = "publish"
 
 /// One mistake, and how its line begins.
 #[track_caller]
-fn check(toml: &str, expected: &str) {
+pub(super) fn check(toml: &str, expected: &str) {
     let problems = Folder::toml(toml).problems();
     assert!(
         problems.len() == 1 && problems[0].starts_with(expected),
@@ -123,59 +123,6 @@ fn servers() {
 }
 
 /// What would panic, or end at once, when it is used.
-#[test]
-fn numbers_that_are_too_large() {
-    let server = |key: &str, value: &str, expected: &str| {
-        check(
-            &format!("[server]\n{key} = {value}"),
-            &format!("server.{key}: `{}` {expected}", value.trim_matches('"')),
-        );
-    };
-    server("reactors", "1025", "is too large; expected 1 to 1024");
-    server(
-        "max_connections",
-        "10000001",
-        "is too large; expected 1 to 10000000",
-    );
-    server("max_payload", "\"2GiB\"", "is out of bounds");
-    server("ping_timeout", "\"25days\"", "is out of bounds; expected");
-    server("upgrade_timeout", "\"25days\"", "is out of bounds");
-    server("connect_timeout", "\"25days\"", "is out of bounds");
-    server("drain_period", "\"25days\"", "is out of bounds");
-    server(
-        "slow_client.max_queued_messages",
-        "1048577",
-        "is too large; expected 1 to 1048576",
-    );
-    server(
-        "slow_client.max_queued_messages",
-        "9223372036854775807",
-        "is too large",
-    );
-    server(
-        "slow_client.max_queued_bytes",
-        "65535",
-        "is out of bounds; expected 64KiB to 1GiB",
-    );
-    server(
-        "slow_client.max_queued_bytes",
-        "\"1025MiB\"",
-        "is out of bounds",
-    );
-    check(
-        "[server]\nping_interval = \"13days\"\nping_timeout = \"12days\"",
-        "server.ping_timeout: `12days` is out of bounds with `server.ping_interval`; expected at most",
-    );
-    let folder = Folder::toml(
-        "[server]\nmax_connections = 10000000\nreactors = 1024\nping_interval = \"12days\"\n\
-         ping_timeout = \"12days\"\n[server.slow_client]\nmax_queued_messages = 1048576\n\
-         max_queued_bytes = \"1GiB\"",
-    );
-    let slow_client = folder.config().server.slow_client;
-    assert_eq!(slow_client.max_queued_messages, 1 << 20);
-    assert_eq!(slow_client.max_queued_bytes, 1 << 30);
-}
-
 #[test]
 fn listeners() {
     check(
