@@ -162,7 +162,7 @@ fn max_connections(s: &mut Section<'_, '_>) -> usize {
     let connections = s.get(
         "max_connections",
         "100000",
-        "Connections beyond this number are refused.",
+        "Connections beyond this number are refused; one that was never in a namespace counts until connect_timeout.",
     );
     if connections > MOST_CONNECTIONS {
         s.complain("max_connections", "is too large", Some("1 to 10000000"));
