@@ -156,11 +156,11 @@ async fn apply(outcome: Outcome, broker: &Broker, edge: &Edge, node: &Node) {
     if let Some(pipelines) = outcome.pipelines {
         // From here on every event that begins sees the new ones, as a whole.
         broker.pipelines.store(pipelines.clone());
-        edge.replaced(&pipelines).await;
         ReloadApplied {
             generation: pipelines.generation,
         }
         .emit();
+        edge.replaced(&pipelines).await;
     }
     if !outcome.waiting.is_empty() {
         ConfigurationWaits {
