@@ -164,18 +164,17 @@ impl Session {
 
     /// The client is gone, for whatever reason.
     pub(crate) fn close(&self, reason: DisconnectReason, told: &'static str) {
-        let stage = self.stage.swap(CLOSED, Ordering::AcqRel);
-        if stage == OPEN {
-            self.broker.fanout.exit(&self.client);
-            let pipelines = self.broker.pipelines.load();
-            if let Some(pipeline) = pipelines.at(&self.client.namespace) {
-                pipeline.farewell(&self.client, reason);
-            }
+        // One that was not open never was in the namespace, and nobody was told of it.
+        if self.stage.swap(CLOSED, Ordering::AcqRel) == OPEN {
+            self.leave(reason, told);
         }
         self.broker.store.forget_socket(self.client.peer.token);
-        if stage != OPEN {
-            // It never was in the namespace, and nobody was told of it.
-            return;
+    }
+
+    fn leave(&self, reason: DisconnectReason, told: &'static str) {
+        self.broker.fanout.exit(&self.client);
+        if let Some(pipeline) = self.broker.pipelines.load().at(&self.client.namespace) {
+            pipeline.farewell(&self.client, reason);
         }
         Disconnected {
             client: &self.client,

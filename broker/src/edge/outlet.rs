@@ -71,7 +71,7 @@ impl SocketOutlet {
 
     /// Why the socket ended, given the reason that the library knows.
     pub(super) fn end(&self, library: Reason) -> (DisconnectReason, &'static str) {
-        if self.slow.load(Ordering::Acquire) || self.link.has_stalled() {
+        if self.slow.load(Ordering::Acquire) {
             (DisconnectReason::Server, "slow client")
         } else if self.link.state() == State::Closing {
             (DisconnectReason::Server, "server shutting down")
@@ -82,18 +82,11 @@ impl SocketOutlet {
         }
     }
 
-    /// Logs an end that the client is to blame for and that nobody has told of: it took nothing of what was written.
-    pub(super) fn report_stall(&self) {
-        if self.link.has_stalled() && !self.slow.swap(true, Ordering::AcqRel) {
-            SlowClient {
-                client: &self.client,
-            }
-            .emit();
-        }
-    }
-
-    /// Logs an end that is an error, as Node's `error` event of a socket.
+    /// Logs an end that is an error, as Node's `error` event of a socket, or a slow client's that nobody has told of.
     pub(super) fn report(&self, library: Reason) {
+        if self.link.has_stalled() {
+            self.end_as_slow();
+        }
         let (code, message) = match library {
             Reason::PacketParsingError => ("parse_error", "the client sent what cannot be parsed"),
             Reason::MultipleHttpPollingError => ("polling_overlap", "two polls at the same time"),
@@ -132,6 +125,10 @@ impl SocketOutlet {
     /// A client that does not read is ended, not trimmed: it would not know what it missed.
     fn overflow(&self) {
         metrics().dropped(DropReason::SlowClient);
+        self.end_as_slow();
+    }
+
+    fn end_as_slow(&self) {
         if !self.slow.swap(true, Ordering::AcqRel) {
             SlowClient {
                 client: &self.client,

@@ -342,7 +342,6 @@ impl DisconnectHandler<Adapter, ByHand> for Gone {
         reason: Reason,
         defer: fn(Arc<Socket<Adapter>>),
     ) {
-        self.place.outlet.report_stall();
         self.place.outlet.report(reason);
         let (reason, words) = self.place.outlet.end(reason);
         self.place.session.close(reason, words);

@@ -47,6 +47,11 @@ impl Spent {
         self.left_over(limit, now) >= limit.most
     }
 
+    /// As if nothing had ever been spent.
+    pub(crate) fn is_forgiven(&self, limit: Limit, now: Instant) -> bool {
+        self.left_over(limit, now).is_zero()
+    }
+
     pub(crate) fn add(&mut self, cost: Duration, limit: Limit, now: Instant) {
         *self = Self {
             spent: self.left_over(limit, now) + cost,
@@ -83,6 +88,9 @@ mod tests {
         assert!(spent.is_all(LIMIT, start));
         assert!(spent.is_all(LIMIT, after(399)));
         assert!(!spent.is_all(LIMIT, after(401)));
+        // What is spent in part is not forgotten.
+        assert!(!spent.is_forgiven(LIMIT, after(2_399)));
+        assert!(spent.is_forgiven(LIMIT, after(2_401)));
         spent.add(Duration::from_millis(10), LIMIT, after(10_000));
         assert!(!spent.is_all(LIMIT, after(10_000)));
     }

@@ -69,10 +69,6 @@ pub(crate) enum Admission {
 }
 
 impl Policy {
-    pub(super) fn id(&self) -> u64 {
-        self.id
-    }
-
     pub(super) fn engine(&self) -> &wasmtime::Engine {
         &self.engine.wasm
     }
@@ -136,12 +132,8 @@ impl Policy {
     /// every recipient close its connection.
     fn replacement(&self, client: &Client, event: &Event, args: String) -> Result<Verdict, Fault> {
         packet::check_args(&args, event.attachments.len()).map_err(|denial| {
-            let fault = Fault {
-                kind: TrapKind::Verdict,
-                detail: format!("its replacement cannot be delivered: {}", denial.message),
-            };
-            self.report(Hook::Event, client, &fault);
-            fault
+            let detail = format!("its replacement cannot be delivered: {}", denial.message);
+            self.fault(Hook::Event, client, TrapKind::Verdict, detail)
         })?;
         Ok(Verdict::Pass(Some(args.into())))
     }
@@ -173,14 +165,10 @@ impl Policy {
         let user = identity.user.iter().map(String::len);
         let bytes: usize = attributes.chain(rooms).chain(user).sum();
         if bytes > MAX_IDENTITY || identity.rooms.len() > MAX_IDENTITY_ROOMS {
-            let fault = Fault {
-                kind: TrapKind::Verdict,
-                detail: format!(
-                    "its identity has more than {MAX_IDENTITY} bytes or {MAX_IDENTITY_ROOMS} rooms"
-                ),
-            };
-            self.report(Hook::Connect, client, &fault);
-            return Err(fault);
+            let detail = format!(
+                "its identity has more than {MAX_IDENTITY} bytes or {MAX_IDENTITY_ROOMS} rooms"
+            );
+            return Err(self.fault(Hook::Connect, client, TrapKind::Verdict, detail));
         }
         Ok(Identity {
             user: identity.user.map(Into::into),
@@ -233,12 +221,8 @@ impl Policy {
     ) -> Result<T, Fault> {
         let begin = Instant::now();
         if !slots::may_call(self.id, client.peer.token, begin) {
-            let fault = Fault {
-                kind: TrapKind::Budget,
-                detail: "not called: its failing calls have taken all the time they may".into(),
-            };
-            self.report(hook, client, &fault);
-            return Err(fault);
+            let detail = "not called: its failing calls have taken all the time they may";
+            return Err(self.fault(hook, client, TrapKind::Budget, detail.into()));
         }
         let deadline = self.settings.timeout;
         let result = self.instance(deadline).and_then(|mut instance| {
@@ -272,6 +256,13 @@ impl Policy {
                 detail: format!("it refuses the configuration that it has accepted: {reason}"),
             }),
         }
+    }
+
+    /// A fault that is no call's that was made and failed; it is reported here.
+    fn fault(&self, hook: Hook, client: &Client, kind: TrapKind, detail: String) -> Fault {
+        let fault = Fault { kind, detail };
+        self.report(hook, client, &fault);
+        fault
     }
 
     fn report(&self, hook: Hook, client: &Client, fault: &Fault) {

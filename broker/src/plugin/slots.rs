@@ -60,7 +60,7 @@ pub(super) fn failed(policy: u64, socket: u64, cost: Duration, now: Instant) {
         if slots.sockets.len() >= REMEMBERED {
             slots
                 .sockets
-                .retain(|_, spent| spent.is_all(OF_A_SOCKET, now));
+                .retain(|_, spent| !spent.is_forgiven(OF_A_SOCKET, now));
         }
         let nothing = || Spent::nothing(now);
         slots
@@ -78,7 +78,7 @@ pub(super) fn failed(policy: u64, socket: u64, cost: Duration, now: Instant) {
 
 /// Frees what belongs to policies that are no longer active.
 pub(crate) fn prune(active: &[Arc<Policy>]) {
-    let is_active = |id: u64| active.iter().any(|policy| policy.id() == id);
+    let is_active = |id: u64| active.iter().any(|policy| policy.id == id);
     SLOTS.with_borrow_mut(|slots| {
         slots.instances.retain(|(id, _)| is_active(*id));
         slots.reactor.retain(|id, _| is_active(*id));
