@@ -20,7 +20,7 @@ use crate::{Admission, ConnectCall, Denial, DisconnectReason, EventCall, Policy,
 )]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "wit",
+        path: "wit/v0.1",
         world: "policy",
         pub_export_macro: true,
         default_bindings_module: "sluice_plugin_sdk::guest::bindings",
