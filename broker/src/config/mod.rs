@@ -26,6 +26,7 @@ mod setting;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -44,6 +45,7 @@ pub(crate) use route::{Action, RoomSource, Route, To};
 pub(crate) use secret::Secret;
 pub(crate) use server::Server;
 pub(crate) use telemetry::{Format, Telemetry};
+pub(crate) use trust::{Pin, TrustedKey, key_id};
 
 use file::{File, Layer};
 use reader::Reader;

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use super::section::Section;
+use super::trust::TrustedKey;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Plugins {
     /// A folder that exists, relative to the working directory or absolute.
     pub dir: Option<PathBuf>,
     pub watch: bool,
+    /// Modules have to be signed with one of these. Empty: none has to be.
+    pub trusted_keys: Vec<TrustedKey>,
 }
 
 impl Plugins {
@@ -27,7 +30,20 @@ impl Plugins {
             "true",
             "Policies and the configuration file are loaded again when they change.",
         );
-        s.later(&["trusted_keys"]);
-        Self { dir, watch }
+        let trusted_keys = s.optional::<Vec<TrustedKey>>(
+            "trusted_keys",
+            r#"["RWQjEyyB/whnODf9NSA1hvKivG1t/Momlml/QkKL38z4TQV82SS/qPO+"]"#,
+            "Public keys (minisign). Modules that are not signed with one of them do not load.",
+        );
+        if trusted_keys.as_ref().is_some_and(Vec::is_empty) {
+            let what = "trusts nobody, so that no module loads";
+            let expected = "a key, or no `trusted_keys` where modules need no signature";
+            s.complain("trusted_keys", what, Some(expected));
+        }
+        Self {
+            dir,
+            watch,
+            trusted_keys: trusted_keys.unwrap_or_default(),
+        }
     }
 }

@@ -10,6 +10,7 @@ use config::ValueKind;
 use super::plugins::Plugins;
 use super::section::Section;
 use super::setting::{Setting, Size, Wrong, names};
+use super::trust::Pin;
 
 /// A configured policy. Its order among the others is the order in which they are asked.
 #[derive(Clone, PartialEq)]
@@ -17,6 +18,8 @@ pub(crate) struct Policy {
     pub name: String,
     /// A file that could be opened.
     pub module: PathBuf,
+    /// The module has to be this one.
+    pub sha256: Option<Pin>,
     /// A JSON object, handed to the policy as it is.
     pub config: serde_json::Value,
     pub mode: Mode,
@@ -112,6 +115,11 @@ impl Policy {
         Self {
             name: String::new(),
             module: PathBuf::new(),
+            sha256: s.optional(
+                "sha256",
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "The digest of the module: another one does not load.",
+            ),
             config: s.json(
                 "config",
                 "The policy's own settings, which it checks itself.",
@@ -209,6 +217,7 @@ impl fmt::Debug for Policy {
         f.debug_struct("Policy")
             .field("name", &self.name)
             .field("module", &self.module)
+            .field("sha256", &self.sha256)
             .field("mode", &self.mode)
             .field("on_error", &self.on_error)
             .field("timeout", &self.timeout)

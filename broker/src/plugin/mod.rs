@@ -3,7 +3,7 @@
 //! `module` is a file that was found to be a policy; `activate` makes a `policy` of it, with settings; an `instance`
 //! runs it on one thread, where `slots` keeps it and `budget` bounds what its failures cost. `host` and `wasi` are all
 //! that a policy can reach. `registry` makes the policies that a configuration asks for (`folder` finds those that were
-//! dropped in, `memo` keeps what is compiled), and `reload` does so again when `watch` sees that a file has changed.
+//! dropped in, `signature` tells which may be loaded, `memo` keeps what is compiled), and `reload` does so again when `watch` sees that a file has changed.
 //! Nothing here knows sockets or routes.
 
 mod activate;
@@ -18,6 +18,7 @@ mod module;
 mod policy;
 mod registry;
 mod reload;
+pub(crate) mod signature;
 mod slots;
 mod wasi;
 mod watch;

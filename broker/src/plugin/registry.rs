@@ -11,6 +11,7 @@ use super::folder;
 use super::memo::Memo;
 use super::module::{Digest, Module};
 use super::policy::{Policy, Source};
+use super::signature;
 use crate::config;
 use crate::pipeline::{Pipeline, Pipelines};
 use crate::state::Store;
@@ -154,7 +155,7 @@ impl Registry {
                 }
             };
             let old = self.active(&wanted.settings.name);
-            let reason = match self.make(&wanted, old.as_ref()) {
+            let reason = match self.make(&wanted, old.as_ref(), &config.plugins) {
                 Ok(policy) => {
                     next.push(policy);
                     continue;
@@ -244,9 +245,15 @@ impl Registry {
     }
 
     /// The policy that is wanted: the active one if nothing about it is different.
-    fn make(&mut self, wanted: &Wanted, old: Option<&Arc<Policy>>) -> Result<Arc<Policy>, String> {
+    fn make(
+        &mut self,
+        wanted: &Wanted,
+        old: Option<&Arc<Policy>>,
+        plugins: &config::Plugins,
+    ) -> Result<Arc<Policy>, String> {
         let bytes = folder::read(&wanted.settings.module)?;
         let digest = Digest::of(&bytes);
+        signature::admit(&wanted.settings, &bytes, digest, &plugins.trusted_keys)?;
         if let Some(old) = old
             && old.module.digest == digest
         {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::registry::{Failed, Registry};
+use super::signature;
 use super::watch::{Fingerprint, Settling, Watched};
 use crate::config::{self, Loaded};
 use crate::pipeline::Pipelines;
@@ -93,7 +94,8 @@ impl Reload {
         let folder = path.as_deref().and_then(Path::parent);
         // It may appear.
         let dotenv = folder.unwrap_or(Path::new("")).join(".env");
-        let modules = config.policies.iter().map(|policy| policy.module.clone());
+        let modules = config.policies.iter().map(|policy| &policy.module);
+        let modules = modules.flat_map(|module| [module.clone(), signature::file_of(module)]);
         Watched {
             files: files
                 .iter()

@@ -9,6 +9,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::signature;
+
 /// Between two looks.
 const PERIOD: Duration = Duration::from_millis(200);
 
@@ -28,7 +30,8 @@ const RETRY_SHARE: u32 = 10;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Watched {
     pub files: BTreeSet<PathBuf>,
-    /// A folder of modules. Only modules and the settings beside them count: a log may be written there as well.
+    /// A folder of modules. Only modules, and the settings and signatures beside them, count: a log may be written
+    /// there as well.
     pub modules: Option<PathBuf>,
 }
 
@@ -60,9 +63,11 @@ impl Fingerprint {
                 Ok(modules) => {
                     for module in modules {
                         let settings = module.with_extension("toml");
-                        seen.insert(settings.clone(), stat(&settings));
-                        let state = stat(&module);
-                        seen.insert(module, state);
+                        let signature = signature::file_of(&module);
+                        for file in [settings, signature, module] {
+                            let state = stat(&file);
+                            seen.insert(file, state);
+                        }
                     }
                 }
                 Err(_) => _ = seen.insert(folder.clone(), None),

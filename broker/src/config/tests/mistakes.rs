@@ -370,3 +370,28 @@ fn files_that_cannot_be_read() {
     assert!(text("none.toml").contains("none.toml: cannot be read: No such file"));
     assert!(text("sluice.toml").contains("sluice.toml:1: "));
 }
+
+#[test]
+fn keys_and_digests_that_are_none() {
+    let folder = Folder::toml(
+        "[plugins]\ntrusted_keys = [\"RWQ\"]\n[[policy]]\nname = \"chat\"\nmodule = \"chat.wasm\"\nsha256 = \"abc\"\n",
+    )
+    .file("chat.wasm", "");
+    assert_eq!(
+        folder.problems(),
+        [
+            "plugins.trusted_keys: the value holds something that is no such key; expected a list of public keys as \
+             minisign prints them, such as `[\"RWQ…\"]` [sluice.toml:2]",
+            "policy[0].sha256 (policy `chat`): `abc` is not a digest; \
+             expected 64 hexadecimal digits, after `sha256:` or alone [sluice.toml:6]",
+        ]
+    );
+    // Not what one may take it for, that nobody is trusted, and not what one would get.
+    assert_eq!(
+        Folder::toml("[plugins]\ntrusted_keys = []\n").problems(),
+        [
+            "plugins.trusted_keys: the value trusts nobody, so that no module loads; \
+             expected a key, or no `trusted_keys` where modules need no signature [sluice.toml:2]"
+        ]
+    );
+}

@@ -118,7 +118,7 @@ fn folder() -> tempfile::TempDir {
 fn each_change_makes_a_difference() {
     let dir = folder();
     let path = |name: &str| dir.path().join(name);
-    let changes: [(&str, &dyn Fn()); 7] = [
+    let changes: [(&str, &dyn Fn()); 8] = [
         ("the configuration", &|| {
             fs::write(path("sluice.toml"), "x").unwrap();
         }),
@@ -127,6 +127,9 @@ fn each_change_makes_a_difference() {
         }),
         ("its settings", &|| {
             fs::write(path("policies/b.toml"), "").unwrap();
+        }),
+        ("its signature", &|| {
+            fs::write(path("policies/b.wasm.minisig"), "").unwrap();
         }),
         ("one replaced by one of the same length", &|| {
             fs::write(path("new"), "c").unwrap();
