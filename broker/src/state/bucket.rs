@@ -60,6 +60,9 @@ pub(super) struct Tokens {
     tokens: f64,
     at: u64,
     full_at: u64,
+    /// The rule's numbers at the last take: what `tokens` is a part of, and how fast it grows.
+    burst: u32,
+    per_ms: f64,
 }
 
 #[derive(Debug, Default)]
@@ -73,10 +76,13 @@ pub(super) struct Window {
     /// The latest time that anyone came with: what has left the window by then stays out of it.
     seen: u64,
     empty_at: u64,
+    /// The rule's numbers at the last take.
+    burst: u32,
+    window_ms: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Stamp {
+pub(super) struct Stamp {
     /// The last take of its granule: so all of it leaves the window when that one does, and never earlier.
     at: u64,
     count: u32,
@@ -137,6 +143,8 @@ impl Cell {
                 tokens: f64::from(rule.burst),
                 at: now,
                 full_at: now,
+                burst: rule.burst,
+                per_ms: rule.per_ms(),
             })
         } else {
             Self::Window(Window::default())
@@ -163,6 +171,14 @@ impl Cell {
         }
     }
 
+    /// What could be taken at once, by the rule of the last take.
+    pub(super) fn remaining(&self, now: u64) -> u32 {
+        match self {
+            Self::Tokens(tokens) => whole(tokens.there(tokens.burst, tokens.per_ms, now)),
+            Self::Window(window) => window.remaining(now),
+        }
+    }
+
     pub(super) fn stamps(&self) -> usize {
         match self {
             Self::Tokens(_) => 0,
@@ -179,7 +195,7 @@ impl Tokens {
         let now = now.max(self.at);
         let burst = f64::from(rule.burst);
         let per_ms = rule.per_ms();
-        let there = (self.tokens + (now - self.at) as f64 * per_ms).min(burst);
+        let there = self.there(rule.burst, per_ms, now);
         let missing = f64::from(cost) - there;
         if missing <= ROUNDING {
             let left = (there - f64::from(cost)).max(0.0);
@@ -187,6 +203,8 @@ impl Tokens {
                 self.tokens = left;
                 self.at = now;
                 self.full_at = now.saturating_add(wait(burst - left, per_ms));
+                self.burst = rule.burst;
+                self.per_ms = per_ms;
             }
             return Decision::allow(whole(left));
         }
@@ -198,13 +216,25 @@ impl Tokens {
         };
         Decision::deny(whole(there), wait)
     }
+
+    /// The tokens there are. A bucket whose size has changed is filled to the same part as before; what has come
+    /// back since the last take has done so at the new rate.
+    fn there(&self, burst: u32, per_ms: f64, now: u64) -> f64 {
+        let held = if burst == self.burst {
+            self.tokens
+        } else {
+            self.tokens * f64::from(burst) / f64::from(self.burst.max(1))
+        };
+        let back = now.saturating_sub(self.at) as f64 * per_ms;
+        (held + back).min(f64::from(burst))
+    }
 }
 
 fn whole(tokens: f64) -> u32 {
     (tokens + ROUNDING) as u32
 }
 
-/// u64econds until `missing` tokens have come back.
+/// Milliseconds until `missing` tokens have come back.
 fn wait(missing: f64, per_ms: f64) -> u64 {
     if missing <= ROUNDING {
         return 0;
@@ -230,6 +260,8 @@ impl Window {
         if cost > 0 {
             self.push(rule, cost, now, tight);
             self.empty_at = now.saturating_add(window);
+            self.burst = rule.burst;
+            self.window_ms = rule.window_ms;
         }
         Decision::allow(left - cost)
     }
@@ -288,6 +320,13 @@ impl Window {
                 self.stamps.push_back(stamp);
             }
         }
+    }
+
+    fn remaining(&self, now: u64) -> u32 {
+        let window = u64::from(self.window_ms);
+        let left = |stamp: &&Stamp| stamp.at.saturating_add(window) <= now;
+        let gone: u32 = self.stamps.iter().take_while(left).map(|s| s.count).sum();
+        self.burst.saturating_sub(self.taken - gone)
     }
 
     /// How long until `cost` fits.

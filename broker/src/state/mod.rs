@@ -1,9 +1,15 @@
-//! State that policies share: token buckets and windows, kept by the host so that it outlives an instance and a
-//! reload, and so that every reactor counts in the same place.
+//! State that policies share: token buckets and windows, counters and values, kept by the host so that it outlives an
+//! instance and a reload, and so that every reactor counts in the same place.
 //!
 //! Imports nothing of the broker. Time comes in as an argument, as [`Millis`].
 
+#![allow(
+    dead_code,
+    reason = "the engine takes up the store with the next contract"
+)]
+
 mod bucket;
+mod entries;
 mod shard;
 #[cfg(test)]
 mod tests;
@@ -14,9 +20,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
 pub(crate) use bucket::{BucketRule, Decision};
+pub(crate) use entries::StoreError;
+use entries::{Entries, Limits};
 use shard::{Key, KeyRef, Shard};
 
 /// A moment, in milliseconds of one monotonic clock: setting the machine's time moves no limit.
@@ -27,6 +36,13 @@ pub(crate) struct Millis(u64);
 /// whose limit has recovered in full. Only when none of those is in sight is a live one evicted, the one that is
 /// nearest to recovery: **its limit starts afresh**, which is counted.
 pub(crate) const MAX_KEYS: usize = 100_000;
+
+/// What the entries (counters and values) of a policy may take up, beside its buckets. What goes first is what has
+/// expired, then **what was used longest ago**, which is counted.
+const ENTRIES: Limits = Limits {
+    keys: MAX_KEYS,
+    bytes: 32 << 20,
+};
 
 /// Enough that reactors seldom meet at a lock, few enough that a shard's share of [`MAX_KEYS`] is a fair one.
 const SHARDS: usize = 32;
@@ -56,8 +72,16 @@ pub(crate) struct Store {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub policy: Arc<str>,
+    pub buckets: Share,
+    pub entries: Share,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share {
     pub keys: usize,
-    /// Live limits that had to start afresh since the process began.
+    /// What they take of memory, nearly.
+    pub bytes: usize,
+    /// Those that were alive and had to go since the process began, for want of room.
     pub evicted: u64,
 }
 
@@ -85,6 +109,11 @@ impl Store {
         Arc::clone(self.policies.write().entry(name.into()).or_default())
     }
 
+    /// Drops the state of a policy that will not come back. Who still holds it goes on with what nobody else sees.
+    pub(crate) fn forget(&self, name: &str) {
+        self.policies.write().remove(name);
+    }
+
     /// Drops what any policy has counted for a socket that is gone.
     pub(crate) fn forget_socket(&self, token: u64) {
         for state in self.policies.read().values() {
@@ -92,20 +121,17 @@ impl Store {
         }
     }
 
-    pub(crate) fn usage(&self) -> Vec<Usage> {
+    /// What there is at this moment; what has expired by then is freed.
+    pub(crate) fn usage(&self, now: Millis) -> Vec<Usage> {
         self.policies
             .read()
             .iter()
-            .map(|(policy, state)| Usage {
-                policy: Arc::clone(policy),
-                keys: state.keys(),
-                evicted: state.evicted(),
-            })
+            .map(|(policy, state)| state.usage(policy, now))
             .collect()
     }
 }
 
-/// The buckets of one policy.
+/// The buckets and entries of one policy.
 #[derive(Debug)]
 pub(crate) struct PolicyState {
     hasher: foldhash::quality::RandomState,
@@ -114,6 +140,7 @@ pub(crate) struct PolicyState {
     shards: Box<[Mutex<Shard>]>,
     /// Names of the buckets that count sockets. Written when such a bucket is first used.
     socket_buckets: RwLock<Vec<Arc<str>>>,
+    entries: Entries,
 }
 
 // === impl PolicyState ===
@@ -134,13 +161,14 @@ impl PolicyState {
             hasher,
             shards,
             socket_buckets: RwLock::default(),
+            entries: Entries::new(ENTRIES, foldhash::quality::RandomState::default()),
         }
     }
 
     /// Takes `cost` from the bucket that `rule` names, for `subject`: all of it or nothing, atomically. A cost of 0
-    /// only looks. When the rule's numbers have changed since the last take, the state is kept: tokens are cut to
-    /// the new burst, what is in the window counts against the new limit. A bucket that becomes a window, or the
-    /// reverse, starts afresh.
+    /// only looks. When the rule's numbers have changed since the last take, the state is kept: a bucket is filled to
+    /// the same part of its new burst, and what has come back since then has done so at the new rate; what is in a
+    /// window counts against its new limit. A bucket that becomes a window, or the reverse, starts afresh.
     pub(crate) fn take(
         &self,
         rule: &BucketRule,
@@ -160,6 +188,50 @@ impl PolicyState {
         decision
     }
 
+    /// Adds to a counter, which begins with 0, and says what it is now. `ttl_ms` is read when the counter begins.
+    pub(crate) fn add(
+        &self,
+        key: &str,
+        by: i64,
+        ttl_ms: u64,
+        now: Millis,
+    ) -> Result<i64, StoreError> {
+        self.entries.add(key, by, ttl_ms, now.0)
+    }
+
+    /// The value of a key; a counter's is its decimal text.
+    pub(crate) fn get(&self, key: &str, now: Millis) -> Option<Bytes> {
+        self.entries.get(key, now.0)
+    }
+
+    /// Sets a value, whatever was there, for `ttl_ms` from now; 0: without end.
+    pub(crate) fn set(
+        &self,
+        key: &str,
+        value: &[u8],
+        ttl_ms: u64,
+        now: Millis,
+    ) -> Result<(), StoreError> {
+        self.entries.set(key, value, ttl_ms, now.0)
+    }
+
+    /// Sets a value as [`set`](Self::set) does if it still is `old` (`None`: if there is none), and says whether it
+    /// was.
+    pub(crate) fn compare_and_swap(
+        &self,
+        key: &str,
+        old: Option<&[u8]>,
+        new: &[u8],
+        ttl_ms: u64,
+        now: Millis,
+    ) -> Result<bool, StoreError> {
+        self.entries.compare_and_swap(key, old, new, ttl_ms, now.0)
+    }
+
+    pub(crate) fn delete(&self, key: &str) {
+        self.entries.delete(key);
+    }
+
     /// Drops what was counted for a socket that is gone.
     fn forget_socket(&self, token: u64) {
         let subject = SubjectKey::Socket(token);
@@ -173,12 +245,32 @@ impl PolicyState {
         }
     }
 
-    fn keys(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    fn usage(&self, policy: &Arc<str>, now: Millis) -> Usage {
+        self.entries.free_expired(now.0);
+        Usage {
+            policy: Arc::clone(policy),
+            buckets: self.buckets(),
+            entries: Share {
+                keys: self.entries.keys(),
+                bytes: self.entries.bytes(),
+                evicted: self.entries.evicted(),
+            },
+        }
     }
 
-    fn evicted(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.lock().evicted()).sum()
+    fn buckets(&self) -> Share {
+        let mut all = Share {
+            keys: 0,
+            bytes: 0,
+            evicted: 0,
+        };
+        for shard in &self.shards {
+            let shard = shard.lock();
+            all.keys += shard.len();
+            all.bytes += shard.bytes();
+            all.evicted += shard.evicted();
+        }
+        all
     }
 
     fn shard(&self, hash: u64) -> &Mutex<Shard> {

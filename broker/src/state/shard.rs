@@ -7,7 +7,7 @@ use indexmap::map::raw_entry_v1::RawEntryMut;
 use indexmap::{Equivalent, IndexMap};
 
 use super::SubjectKey;
-use super::bucket::{BucketRule, Cell, Decision};
+use super::bucket::{self, BucketRule, Cell, Decision};
 
 /// Keys looked at by an insertion, so that recovered ones go as fast as new ones come, without a task that sweeps.
 const SWEPT: usize = 2;
@@ -18,6 +18,9 @@ const CANDIDATES: usize = 16;
 /// Time stamps of windows that a shard keeps exactly; with more, the windows that want another are kept coarsely
 /// (see [`Cell::take`]). 4 million stamps a policy, 64 MB.
 const MAX_STAMPS: usize = 131_072;
+
+/// Bytes of a key, its cell, its hash and its place in the table.
+const CELL: usize = size_of::<Key>() + size_of::<Cell>() + 2 * size_of::<usize>();
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
@@ -109,6 +112,11 @@ impl Shard {
 
     pub(super) fn len(&self) -> usize {
         self.cells.len()
+    }
+
+    /// What the cells take of memory, without the names of their subjects.
+    pub(super) fn bytes(&self) -> usize {
+        self.cells.len() * CELL + self.stamps * size_of::<bucket::Stamp>()
     }
 
     pub(super) fn evicted(&self) -> u64 {

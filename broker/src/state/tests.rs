@@ -1,6 +1,6 @@
 mod window;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::bucket::RuleError;
 use super::*;
@@ -48,10 +48,10 @@ impl PolicyState {
 }
 
 /// A small generator, so that a failure is the same at every run.
-struct Random(u64);
+pub(super) struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -162,14 +162,23 @@ fn changed_numbers_keep_the_state() {
         store.policy("p").take_at(&tokens(100, 1.0), &who, 10, 0),
         allowed(90)
     );
-    // The same state after a reload, cut to the new burst.
+    // The same state after a reload, filled to the same part: 18 of 20.
     assert_eq!(
-        store.policy("p").take_at(&tokens(20, 1.0), &who, 5, 0),
-        allowed(15)
+        store.policy("p").take_at(&tokens(20, 1.0), &who, 8, 0),
+        allowed(10)
     );
     assert_eq!(
         store.policy("p").take_at(&tokens(1000, 1.0), &who, 0, 0),
-        allowed(15)
+        allowed(500)
+    );
+    // To look writes nothing, and neither does a denial.
+    assert_eq!(
+        store.policy("p").take_at(&tokens(20, 1.0), &who, 11, 0),
+        denied(10, 1000)
+    );
+    assert_eq!(
+        store.policy("p").take_at(&tokens(20, 1.0), &who, 0, 0),
+        allowed(10)
     );
     assert_eq!(
         store.policy("q").take_at(&tokens(20, 1.0), &who, 0, 0),
@@ -211,7 +220,7 @@ fn subjects_and_buckets_are_apart() {
             assert!(!state.take_at(&again, subject, 1, 0).allowed, "{subject:?}");
         }
     }
-    assert_eq!(state.keys(), 12);
+    assert_eq!(state.buckets().keys, 12);
 }
 
 #[test]
@@ -231,9 +240,12 @@ fn a_socket_that_is_gone_takes_its_keys_along() {
     }
     store.policy("p").forget_socket(1);
     store.policy("p").forget_socket(1);
-    let mut usage = store.usage();
+    let mut usage = store.usage(Millis(0));
     usage.sort_by(|a, b| a.policy.cmp(&b.policy));
-    let keys: Vec<_> = usage.iter().map(|of| (of.keys, of.evicted)).collect();
+    let keys: Vec<_> = usage
+        .iter()
+        .map(|of| (of.buckets.keys, of.buckets.evicted))
+        .collect();
     assert_eq!(keys, [(4, 0), (6, 0)]);
 }
 
@@ -242,7 +254,7 @@ fn nothing_taken_is_nothing_kept() {
     let state = PolicyState::default();
     state.take_at(&tokens(1, 1.0), &user("a"), 0, 0);
     state.take_at(&tokens(1, 1.0), &user("a"), 2, 0);
-    assert_eq!(state.keys(), 0);
+    assert_eq!(state.buckets().keys, 0);
 }
 
 #[test]
@@ -253,8 +265,8 @@ fn recovered_keys_go_as_new_ones_come() {
         state.take_at(&rule, &SubjectKey::Socket(i), 1, i);
     }
     // A key recovers in 100 ms, so about a hundred are alive at any time.
-    assert!(state.keys() < 1000, "{}", state.keys());
-    assert_eq!(state.evicted(), 0);
+    assert!(state.buckets().keys < 1000, "{}", state.buckets().keys);
+    assert_eq!(state.buckets().evicted, 0);
 }
 
 #[test]
@@ -267,8 +279,11 @@ fn a_full_state_evicts_what_is_nearest_to_recovery_and_counts_it() {
     for i in 0..100_000u64 {
         state.take_at(&rule, &SubjectKey::Socket(i), 1, 0);
     }
-    assert!(state.keys() <= 1024);
-    assert_eq!(state.evicted(), 100_100 - state.keys() as u64);
+    assert!(state.buckets().keys <= 1024);
+    assert_eq!(
+        state.buckets().evicted,
+        100_100 - state.buckets().keys as u64
+    );
     // Whoever is far from recovery keeps the limit, however many others come.
     let kept = (0..100)
         .filter(|i| {
@@ -303,6 +318,63 @@ fn threads_together_never_take_more() {
         });
         assert_eq!(taken.load(Ordering::Relaxed), 1000);
     }
+}
+
+#[test]
+fn a_hot_bucket_refills_for_all_threads_together() {
+    const END: u64 = 20_000;
+    let state = PolicyState::default();
+    for (rule, most) in [
+        // 50 at first, and 100 a second for as long as the clock runs.
+        (tokens(50, 100.0), 50 + 100 * END / 1000),
+        // No more than 50 in each of the seconds that begin with a full one.
+        (window(50, 1000), 50 * (END / 1000 + 1)),
+    ] {
+        let rule = BucketRule {
+            name: format!("{}", rule.window_ms).into(),
+            ..rule
+        };
+        let (clock, taken) = (AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    loop {
+                        let now = clock.fetch_add(1, Ordering::Relaxed);
+                        if now >= END {
+                            break;
+                        }
+                        if state.take_at(&rule, &user("hot"), 1, now).allowed {
+                            taken.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        let taken = taken.into_inner();
+        assert!(taken <= most, "{taken} of {most}");
+        assert!(taken >= most * 9 / 10, "{taken} of {most}");
+    }
+}
+
+#[test]
+fn a_new_size_keeps_the_part_that_is_filled() {
+    let state = PolicyState::default();
+    let who = user("a");
+    assert_eq!(state.take_at(&tokens(10, 0.0), &who, 7, 0), allowed(3));
+    // 30 of 100; what came back since comes at the new rate.
+    let rule = tokens(100, 10.0);
+    assert_eq!(state.take_at(&rule, &who, 0, 0), allowed(30));
+    assert_eq!(state.take_at(&rule, &who, 31, 0), denied(30, 100));
+    assert_eq!(state.take_at(&rule, &who, 35, 1000), allowed(5));
+    // Empty stays empty, full stays full.
+    assert_eq!(state.take_at(&tokens(100, 0.0), &who, 5, 1000), allowed(0));
+    assert_eq!(
+        state.take_at(&tokens(1, 0.0), &who, 1, 1000),
+        denied(0, u32::MAX)
+    );
+    let other = user("b");
+    assert!(state.take_at(&tokens(4, 1.0), &other, 1, 0).allowed);
+    assert_eq!(state.take_at(&tokens(9, 1.0), &other, 0, 5000), allowed(9));
 }
 
 #[test]

@@ -81,6 +81,11 @@ label! {
     ReloadResult { Applied = "applied", Failed = "failed" }
 }
 
+label! {
+    /// What the state of a policy is made of.
+    StateKind { Bucket = "bucket", Entry = "entry" }
+}
+
 impl VerdictKind {
     /// What a hook can answer.
     pub(super) fn of(self, hook: Hook) -> bool {
@@ -149,6 +154,12 @@ pub(super) struct ResultLabel {
     pub result: ReloadResult,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct StateLabels {
+    pub policy: Arc<str>,
+    pub kind: StateKind,
+}
+
 /// A counter for each word of a label, resolved once.
 #[derive(Debug, Clone)]
 pub(super) struct Counters<L>(Arc<[Counter]>, PhantomData<L>);
@@ -174,6 +185,17 @@ impl PolicyLabel {
     pub(super) fn new(name: &str) -> Self {
         Self {
             policy: name.into(),
+        }
+    }
+}
+
+// === impl StateLabels ===
+
+impl StateLabels {
+    pub(super) fn new(policy: &Arc<str>, kind: StateKind) -> Self {
+        Self {
+            policy: Arc::clone(policy),
+            kind,
         }
     }
 }

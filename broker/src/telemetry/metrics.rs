@@ -18,14 +18,14 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use super::exposition;
 use super::labels::{
     CodeLabel, Counters, DenialLabels, DisconnectLabel, DropLabel, HookLabels, PolicyLabel,
-    ReloadResult, ResultLabel, SocketErrorLabel, TrapLabels, VerdictLabels,
+    ReloadResult, ResultLabel, SocketErrorLabel, StateKind, StateLabels, TrapLabels, VerdictLabels,
 };
 pub(crate) use super::labels::{DropReason, Hook, TrapKind, VerdictKind};
 use super::latency::Latency;
 use super::log::LogLines;
 use super::process::Process;
 use crate::event::Denial;
-use crate::state::Store;
+use crate::state::{Millis, Store};
 
 /// The metrics of this process.
 pub(crate) fn metrics() -> &'static Metrics {
@@ -296,30 +296,46 @@ impl Collector for Watched {
         let Some(store) = self.0.lock().upgrade() else {
             return Ok(());
         };
-        let mut usage = store.usage();
+        let mut usage = store.usage(Millis::now());
         if usage.is_empty() {
             return Ok(());
         }
         usage.sort_by(|a, b| a.policy.cmp(&b.policy));
+        let shares = || {
+            usage.iter().flat_map(|of| {
+                [
+                    (StateLabels::new(&of.policy, StateKind::Bucket), of.buckets),
+                    (StateLabels::new(&of.policy, StateKind::Entry), of.entries),
+                ]
+            })
+        };
+        let gauge = |number: usize| ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX));
         let mut keys = encoder.encode_descriptor(
             "state_keys",
             "Keys in the state of a policy",
             None,
             MetricType::Gauge,
         )?;
-        for of in &usage {
-            let count = ConstGauge::new(i64::try_from(of.keys).unwrap_or(i64::MAX));
-            count.encode(keys.encode_family(&PolicyLabel::new(&of.policy))?)?;
+        for (labels, of) in shares() {
+            gauge(of.keys).encode(keys.encode_family(&labels)?)?;
+        }
+        let mut bytes = encoder.encode_descriptor(
+            "state_bytes",
+            "Memory that the state of a policy takes, nearly",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (labels, of) in shares() {
+            gauge(of.bytes).encode(bytes.encode_family(&labels)?)?;
         }
         let mut evictions = encoder.encode_descriptor(
             "state_evictions",
-            "Limits that started afresh because a policy had too many keys",
+            "Limits that started afresh, and entries that went, because a policy had too many",
             None,
             MetricType::Counter,
         )?;
-        for of in &usage {
-            let count = ConstCounter::new(of.evicted);
-            count.encode(evictions.encode_family(&PolicyLabel::new(&of.policy))?)?;
+        for (labels, of) in shares() {
+            ConstCounter::new(of.evicted).encode(evictions.encode_family(&labels)?)?;
         }
         Ok(())
     }

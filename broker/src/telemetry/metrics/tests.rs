@@ -23,6 +23,12 @@ fn names_are_those_that_outsiders_rely_on() {
     store
         .policy("p")
         .take(&rule, &SubjectKey::Global, 1, Millis::now());
+    for key in ["a", "b"] {
+        store
+            .policy("p")
+            .add(key, 1, 0, Millis::now())
+            .expect("a counter");
+    }
     metrics.watch(&store);
     metrics.policy("p", Hook::Event);
     metrics.show(vec![
@@ -67,6 +73,7 @@ fn names_are_those_that_outsiders_rely_on() {
         "sluice_reload_total",
         "sluice_log_lines_dropped_total",
         "sluice_state_keys",
+        "sluice_state_bytes",
         "sluice_state_evictions_total",
         "sluice_process_cpu_seconds_total",
         "sluice_process_resident_memory_bytes",
@@ -85,7 +92,9 @@ fn names_are_those_that_outsiders_rely_on() {
     assert!(open.ends_with("# EOF\n"));
     assert!(!classic.contains("# EOF"));
     assert!(classic.contains("# TYPE sluice_events_received_total counter\n"));
-    assert!(open.contains("sluice_state_keys{policy=\"p\"} 1\n"));
+    assert!(open.contains("sluice_state_keys{policy=\"p\",kind=\"bucket\"} 1\n"));
+    assert!(open.contains("sluice_state_keys{policy=\"p\",kind=\"entry\"} 2\n"));
+    assert!(open.contains("sluice_state_evictions_total{policy=\"p\",kind=\"entry\"} 0\n"));
     assert!(open.contains("sluice_policy_generation{policy=\"p\"} 2\n"));
     assert!(!open.contains("sluice_policy_generation{policy=\"q\"}"));
     assert!(open.contains("sluice_policy_failed{policy=\"p\"} 0\n"));
