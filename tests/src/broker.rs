@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::process::Process;
-use crate::{Logs, Metrics, PATIENCE, Setup, http, raw};
+use crate::{Exited, Logs, Metrics, PATIENCE, Setup, http, raw};
 
 /// A broker that serves. Ends with the test, and prints its log when the test fails.
 pub struct Broker {
@@ -120,6 +120,11 @@ impl Broker {
         let beside = self.dir().join(".sluice.toml.new");
         std::fs::write(&beside, config).unwrap();
         std::fs::rename(beside, self.dir().join("sluice.toml")).unwrap();
+    }
+
+    /// Runs another command beside it, in the configuration's folder.
+    pub fn run(&self, arguments: &[&str]) -> Exited {
+        self.setup.run(arguments)
     }
 
     /// Resident memory in bytes.

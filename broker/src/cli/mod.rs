@@ -1,6 +1,7 @@
 //! The command line: what `sluice` can be told, and with which exit code it answers.
 
 mod check;
+mod policy;
 mod token;
 
 use std::io::Write as _;
@@ -30,6 +31,9 @@ enum Command {
         #[command(subcommand)]
         list: List,
     },
+    /// Sign modules and make sure of what they are
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Make a token for trying things out (JWT, HS256)
     Token(token::Token),
 }
@@ -100,6 +104,7 @@ pub fn run() -> Result<(), Exit> {
             List::Default => config::default_toml(),
             List::Env => config::default_env(),
         }),
+        Command::Policy(policy) => policy.run(),
         Command::Token(token) => print(&format!("{}\n", token.sign()?)),
     }
 }

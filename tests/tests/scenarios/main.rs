@@ -30,6 +30,7 @@ mod python;
 mod reload; // [4]
 mod routing;
 mod shared;
+mod signatures;
 mod slow;
 mod transports;
 mod verdicts;

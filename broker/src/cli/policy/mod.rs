@@ -1,0 +1,30 @@
+//! `sluice policy`: what authors and operators do with a module outside the broker.
+
+mod keygen;
+mod keys;
+mod sign;
+mod verify;
+
+use clap::Subcommand;
+
+use super::Exit;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Policy {
+    /// Make a pair of keys to sign modules with (minisign)
+    Keygen(keygen::Keygen),
+    /// Sign modules: FILE.minisig beside each
+    Sign(sign::Sign),
+    /// Tell whether modules are signed with one of these keys
+    Verify(verify::Verify),
+}
+
+impl Policy {
+    pub(super) fn run(&self) -> Result<(), Exit> {
+        match self {
+            Self::Keygen(keygen) => super::print(&keygen.run()?),
+            Self::Sign(sign) => super::print(&sign.run()?),
+            Self::Verify(verify) => super::print(&verify.run()?),
+        }
+    }
+}
