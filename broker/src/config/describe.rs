@@ -82,7 +82,10 @@ pub(super) fn toml(entries: &[Entry]) -> String {
         // Writing to a String cannot fail.
         _ = match entry.kind {
             Kind::Later => Ok(()),
-            Kind::Table => writeln!(out, "\n{}[{header}]", entry.comment()),
+            Kind::Table => {
+                let off = if entry.in_array() { "#" } else { "" };
+                writeln!(out, "\n{}{off}[{header}]", entry.comment())
+            }
             Kind::Tables => writeln!(out, "\n{}#[[{header}]]", entry.comment()),
             _ => writeln!(out, "{}{off}{} = {value}", entry.comment(), entry.name),
         };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use config::ValueKind;
 
 use super::plugins::Plugins;
+use super::policy_http::PolicyHttp;
 use super::section::Section;
 use super::setting::{Setting, Size, Wrong, names};
 use super::trust::Pin;
@@ -29,6 +30,8 @@ pub(crate) struct Policy {
     /// Bytes that one instance may use.
     pub memory: u64,
     pub grant: Vec<Capability>,
+    /// With the capability `http`, and only then.
+    pub http: Option<PolicyHttp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +115,7 @@ impl Policy {
 
     /// The keys that a dropped-in policy has too; its name and module come from elsewhere.
     pub(super) fn read_terms(s: &mut Section<'_, '_>) -> Self {
-        Self {
+        let terms = Self {
             name: String::new(),
             module: PathBuf::new(),
             sha256: s.optional(
@@ -132,7 +135,21 @@ impl Policy {
             on_error: on_error(s),
             timeout: timeout(s),
             memory: memory(s),
-            grant: s.get("grant", "[]", "What the policy may do beside its verdicts."),
+            grant: Vec::new(),
+            http: None,
+        };
+        let grant = s.valid::<Vec<_>>("grant", "[]", "What the policy may do beside its verdicts.");
+        let may_ask = grant.as_ref().map(|it| it.contains(&Capability::Http));
+        // A table inside, so it comes last: what is written after it would be its own.
+        let http = s.table(
+            "http",
+            "Where a policy with the capability `http` may ask, while a client connects.",
+            |s| PolicyHttp::read(s, may_ask),
+        );
+        Self {
+            grant: grant.unwrap_or_default(),
+            http,
+            ..terms
         }
     }
 }

@@ -5,6 +5,7 @@ mod drop_ins;
 mod environment;
 mod formats;
 mod mistakes;
+mod policy_http;
 mod secrets;
 
 use std::fs;
@@ -133,12 +134,17 @@ fn the_printed_examples_are_valid_too() {
     });
     let folder = Folder::toml(&on)
         .env("ADMIN_TOKEN", "t")
+        .file("ca.pem", "")
         .file("policies/chat.wasm", "");
-    // `room` and `to = "others"` exclude each other; everything else may stand together.
+    // Hosts want a grant, and `room` and `to = "others"` exclude each other; everything else may stand together.
     assert_eq!(
         folder.problems(),
-        [r"namespace[0].route[0].room (namespace `/chat`, event `*`): has no effect in this route [LINE]"
-            .replace("LINE", &line_of(&on, "room = "))]
+        [
+            r"policy[0].http.hosts (policy `chat`): the value takes the capability `http`, which `grant` does not hold [LINE]"
+                .replace("LINE", &line_of(&on, "hosts = ")),
+            r"namespace[0].route[0].room (namespace `/chat`, event `*`): has no effect in this route [LINE]"
+                .replace("LINE", &line_of(&on, "room = ")),
+        ]
     );
 }
 

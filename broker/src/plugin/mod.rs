@@ -10,6 +10,11 @@ mod activate;
 mod bindings;
 mod budget;
 mod engine;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the connect hook is about to use it")
+)]
+mod fetch;
 mod folder;
 mod host;
 mod instance;

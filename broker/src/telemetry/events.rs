@@ -5,6 +5,7 @@
 //! authenticated with or the arguments of an event.
 
 mod clients;
+mod fetch;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ pub(crate) use clients::{
     Connected, ConnectionDenied, ConnectionRefused, Disconnected, EventDenied, HandshakeFailed,
     OriginRefused, SlowClient, SocketFailed, UnknownNamespace,
 };
+pub(crate) use fetch::PolicyFetched;
 use tracing::{debug, error, info, warn};
 
 use super::labels::ReloadResult;

@@ -78,6 +78,24 @@ label! {
 }
 
 label! {
+    /// What came of a request that a policy wanted to make.
+    FetchOutcome {
+        /// An answer, whatever it says.
+        Ok = "ok",
+        /// None came.
+        Error = "error",
+        Timeout = "timeout",
+        /// It may not be made.
+        Refused = "refused",
+        /// An earlier answer did, or that of an equal request.
+        Cached = "cached",
+        TooLarge = "too_large",
+        /// Too many were under way.
+        Busy = "busy",
+    }
+}
+
+label! {
     ReloadResult { Applied = "applied", Failed = "failed" }
 }
 
@@ -106,6 +124,12 @@ pub(super) struct PolicyLabel {
 pub(super) struct HookLabels {
     pub policy: Arc<str>,
     pub hook: Hook,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct FetchLabels {
+    pub policy: Arc<str>,
+    pub outcome: FetchOutcome,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -2,6 +2,8 @@
 //!
 //! No label takes what a client says: policies are the operator's, everything else is one of a few words.
 
+mod fetch;
+
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
@@ -15,12 +17,14 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+use self::fetch::Fetches;
+pub(crate) use self::fetch::PolicyHttpMetrics;
 use super::exposition;
 use super::labels::{
     CodeLabel, Counters, DenialLabels, DisconnectLabel, DropLabel, HookLabels, PolicyLabel,
     ReloadResult, ResultLabel, SocketErrorLabel, StateKind, StateLabels, TrapLabels, VerdictLabels,
 };
-pub(crate) use super::labels::{DropReason, Hook, TrapKind, VerdictKind};
+pub(crate) use super::labels::{DropReason, FetchOutcome, Hook, TrapKind, VerdictKind};
 use super::latency::Latency;
 use super::log::LogLines;
 use super::process::Process;
@@ -68,6 +72,7 @@ pub(crate) struct Metrics {
     verdicts: Family<VerdictLabels, Counter>,
     traps: Family<TrapLabels, Counter>,
     durations: Family<HookLabels, Latency>,
+    fetches: Fetches,
     connections_denied: Family<DenialLabels, Counter>,
     events_denied: Family<DenialLabels, Counter>,
     origins_refused: Counter,
@@ -128,6 +133,7 @@ impl Metrics {
             verdicts: add(&mut r, "policy_verdicts", "Verdicts of policies"),
             traps: add(&mut r, "policy_traps", "Calls of policies that failed"),
             durations,
+            fetches: Fetches::new(&mut r),
             connections_denied: add(
                 &mut r,
                 "connections_denied",
@@ -192,6 +198,11 @@ impl Metrics {
                 hook,
             }),
         }
+    }
+
+    /// The handle for what a policy asks over HTTP.
+    pub(crate) fn policy_http(&self, name: &str) -> PolicyHttpMetrics {
+        self.fetches.of(name)
     }
 
     pub(crate) fn dropped(&self, reason: DropReason) {

@@ -31,6 +31,7 @@ fn names_are_those_that_outsiders_rely_on() {
     }
     metrics.watch(&store);
     metrics.policy("p", Hook::Event);
+    metrics.policy_http("p");
     metrics.show(vec![
         ShownPolicy {
             name: "p".into(),
@@ -60,6 +61,8 @@ fn names_are_those_that_outsiders_rely_on() {
         "sluice_policy_duration_seconds_sum",
         "sluice_policy_duration_seconds_count",
         "sluice_policy_traps_total",
+        "sluice_policy_http_requests_total",
+        "sluice_policy_http_duration_seconds_bucket",
         "sluice_policy_generation",
         "sluice_policy_failed",
         "sluice_slow_client_disconnects_total",
