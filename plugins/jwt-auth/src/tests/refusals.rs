@@ -299,7 +299,7 @@ fn messages_are_the_operators_to_choose() {
 #[test]
 fn a_wrong_configuration_says_which_key_and_never_the_secret() {
     for (config, says) in [
-        (json!({}), "missing field `secret`"),
+        (json!({}), "`secret` or `keys` is missing"),
         (json!({ "secret": "" }), "`secret`: it is empty"),
         (
             json!({ "secret": 918_273_645 }),

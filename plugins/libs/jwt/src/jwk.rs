@@ -1,0 +1,130 @@
+//! Public keys as JSON (RFC 7517, RFC 8037), and their thumbprints (RFC 7638).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::key::{Algorithm, Key};
+use crate::keys::NamedKey;
+
+/// A key as it is published. Members that nothing here needs are ignored, as the standard asks.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Jwk {
+    kty: String,
+    kid: Option<String>,
+    alg: Option<String>,
+    r#use: Option<String>,
+    key_ops: Option<Vec<String>>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+    /// There where the key is a private one.
+    d: Option<serde::de::IgnoredAny>,
+}
+
+impl Jwk {
+    /// # Errors
+    ///
+    /// Why it is no key that could check the signature of a token.
+    pub fn key(&self) -> Result<NamedKey, String> {
+        if self.d.is_some() {
+            return Err(
+                "it is a private key; whoever checks signatures needs the public one only"
+                    .to_owned(),
+            );
+        }
+        if self
+            .r#use
+            .as_deref()
+            .is_some_and(|purpose| purpose != "sig")
+        {
+            return Err("`use`: it is not for signatures".to_owned());
+        }
+        if let Some(operations) = &self.key_ops
+            && !operations.iter().any(|operation| operation == "verify")
+        {
+            return Err("`key_ops`: `verify` is not among them".to_owned());
+        }
+        let key = match (&*self.kty, self.crv.as_deref()) {
+            ("RSA", _) => Key::rsa(&bytes("n", &self.n)?, &bytes("e", &self.e)?)?,
+            ("EC", Some("P-256")) => {
+                let (x, y) = (bytes("x", &self.x)?, bytes("y", &self.y)?);
+                if x.len() != 32 || y.len() != 32 {
+                    return Err("`x` and `y` have 32 bytes each".to_owned());
+                }
+                Key::p256(&[&[4], &*x, &*y].concat())?
+            }
+            ("OKP", Some("Ed25519")) => Key::ed25519(&bytes("x", &self.x)?)?,
+            ("EC" | "OKP", _) => {
+                return Err("`crv`: there are \"P-256\" and \"Ed25519\"".to_owned());
+            }
+            ("oct", _) => return Err("`kty`: a secret is no public key".to_owned()),
+            _ => return Err("`kty`: there are \"RSA\", \"EC\" and \"OKP\"".to_owned()),
+        };
+        NamedKey::new(self.kid.clone(), self.alg.as_deref(), key)
+    }
+
+    /// Names the key by what it is: SHA-256 in base64url of the members that make it, in the order of the alphabet.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        let members: &[(&str, Option<&str>)] = &[
+            ("crv", self.crv.as_deref()),
+            ("e", self.e.as_deref()),
+            ("kty", Some(&self.kty)),
+            ("n", self.n.as_deref()),
+            ("x", self.x.as_deref()),
+            ("y", self.y.as_deref()),
+        ];
+        let wanted: &[&str] = match &*self.kty {
+            "RSA" => &["e", "kty", "n"],
+            "EC" => &["crv", "kty", "x", "y"],
+            _ => &["crv", "kty", "x"],
+        };
+        let members = members
+            .iter()
+            .filter(|(name, _)| wanted.contains(name))
+            .map(|(name, value)| {
+                let value = serde_json::Value::from(value.unwrap_or_default());
+                format!("\"{name}\":{value}")
+            });
+        let json = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
+        URL_SAFE_NO_PAD.encode(Sha256::digest(json))
+    }
+}
+
+fn bytes(name: &str, value: &Option<String>) -> Result<Vec<u8>, String> {
+    let value = value
+        .as_deref()
+        .ok_or_else(|| format!("`{name}` is missing"))?;
+    URL_SAFE_NO_PAD
+        .decode(value)
+        .map_err(|_| format!("`{name}` is not base64url"))
+}
+
+impl NamedKey {
+    /// A key for the algorithms that its kind is for, or for the one that it is said to be for.
+    pub(crate) fn new(kid: Option<String>, alg: Option<&str>, key: Key) -> Result<Self, String> {
+        let all = key.algorithms();
+        let algorithms = match alg {
+            None => all.to_vec(),
+            Some(name) => match Algorithm::parse(name) {
+                Some(one) if all.contains(&one) => vec![one],
+                _ => {
+                    let names: Vec<_> = all.iter().map(|one| one.name()).collect();
+                    return Err(format!(
+                        "`alg`: {name:?} is not what the key is for, which is {}",
+                        names.join(", ")
+                    ));
+                }
+            },
+        };
+        Ok(Self {
+            kid,
+            algorithms,
+            key,
+        })
+    }
+}
