@@ -15,15 +15,15 @@ use crate::config::{Config, Mode};
 use crate::event::Event;
 use crate::plugin::{Failed, Policy, Source};
 use crate::session::Broker;
-use crate::state::Store;
+use crate::state::{Filter, Millis, Shown, Store};
+use crate::telemetry::events::StateCleared;
 use crate::telemetry::metrics::{Hook, metrics};
 
 pub(crate) struct Node {
     name: String,
     config: Config,
     broker: Arc<Broker>,
-    /// Kept for the metrics, which look at it when they are read.
-    _store: Arc<Store>,
+    store: Arc<Store>,
     started: SystemTime,
     since: Instant,
     listen: OnceLock<Listen>,
@@ -39,7 +39,7 @@ impl Node {
             name: format!("{:016x}", rand::random::<u64>()),
             config,
             broker,
-            _store: store,
+            store,
             started: SystemTime::now(),
             since: Instant::now(),
             listen: OnceLock::new(),
@@ -186,6 +186,22 @@ impl admin::Node for Node {
             .map(|policy| self.show(policy, &failed))
             .chain(never_loaded)
             .collect()
+    }
+
+    fn state(&self, policy: &str, filter: &Filter, limit: usize) -> Option<Shown> {
+        Some(self.store.find(policy)?.show(filter, limit, Millis::now()))
+    }
+
+    fn clear_state(&self, policy: &str, filter: &Filter) -> Option<usize> {
+        let removed = self.store.find(policy)?.clear(filter, Millis::now());
+        StateCleared {
+            policy,
+            prefix: &filter.prefix,
+            subject: filter.subject.as_ref(),
+            removed,
+        }
+        .emit();
+        Some(removed)
     }
 
     fn not_ready(&self) -> Vec<Reason> {

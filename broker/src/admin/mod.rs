@@ -10,6 +10,7 @@ mod node;
 mod problem;
 mod router;
 mod server;
+mod state;
 #[cfg(test)]
 mod tests;
 

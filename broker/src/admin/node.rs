@@ -6,12 +6,21 @@ use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 
+use crate::state::{Filter, Shown};
+
 /// The node, as the admin listener sees it. Calls are short and do not wait.
 pub(crate) trait Node: Send + Sync + 'static {
     fn info(&self) -> NodeInfo;
 
     /// In the order in which they are asked; those that have never been loaded last.
     fn policies(&self) -> Vec<PolicyInfo>;
+
+    /// What a policy has counted and stored: at most `limit` buckets and as many entries. `None`: there is no such
+    /// policy.
+    fn state(&self, policy: &str, filter: &Filter, limit: usize) -> Option<Shown>;
+
+    /// Drops what a policy has counted and stored, and says how much. `None`: there is no such policy.
+    fn clear_state(&self, policy: &str, filter: &Filter) -> Option<usize>;
 
     /// Why the node should get no new clients; empty when it is ready.
     fn not_ready(&self) -> Vec<Reason>;

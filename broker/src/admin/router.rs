@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use super::auth::{self, Auth};
 use super::node::Node;
 use super::problem::Problem;
-use super::{api, health, metrics};
+use super::{api, health, metrics, state};
 
 /// An event as large as a client may send by default.
 pub(super) const MAX_BODY: usize = 1 << 20;
@@ -27,6 +27,10 @@ pub(super) fn router(node: Arc<dyn Node>, auth: Auth) -> Router {
         .route("/metrics", get(metrics::get))
         .route("/api/v1/node", get(api::node))
         .route("/api/v1/policies", get(api::policies))
+        .route(
+            "/api/v1/policies/{name}/state",
+            get(state::show).delete(state::clear),
+        )
         .route("/api/v1/emit", post(api::emit))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)

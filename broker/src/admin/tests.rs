@@ -1,4 +1,5 @@
 mod emit;
+mod state;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,11 +16,14 @@ use super::auth::Auth;
 use super::router::router;
 use super::*;
 use crate::config::Secret;
+use crate::state::{Filter, Shown};
 
 #[derive(Default)]
 struct Fake {
     reasons: Mutex<Vec<Reason>>,
     emitted: Mutex<Vec<Emit>>,
+    /// What state was asked for, and how much of it; cleared, where there is no limit.
+    asked: Mutex<Vec<(Filter, Option<usize>)>>,
 }
 
 impl Node for Fake {
@@ -73,6 +77,20 @@ impl Node for Fake {
                 failed: Some(failed),
             },
         ]
+    }
+
+    fn state(&self, policy: &str, filter: &Filter, limit: usize) -> Option<Shown> {
+        (policy == "limits").then(|| {
+            self.asked.lock().push((filter.clone(), Some(limit)));
+            state::shown()
+        })
+    }
+
+    fn clear_state(&self, policy: &str, filter: &Filter) -> Option<usize> {
+        (policy == "limits").then(|| {
+            self.asked.lock().push((filter.clone(), None));
+            7
+        })
     }
 
     fn not_ready(&self) -> Vec<Reason> {

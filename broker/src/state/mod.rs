@@ -11,12 +11,13 @@
 mod bucket;
 mod entries;
 mod shard;
+mod show;
+mod subject;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
@@ -27,6 +28,10 @@ pub(crate) use bucket::{BucketRule, Decision};
 pub(crate) use entries::StoreError;
 use entries::{Entries, Limits};
 use shard::{Key, KeyRef, Shard};
+pub(crate) use show::{Filter, Shown};
+#[cfg(test)]
+pub(crate) use show::{ShownBucket, ShownEntry};
+pub(crate) use subject::SubjectKey;
 
 /// A moment, in milliseconds of one monotonic clock: setting the machine's time moves no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,17 +55,6 @@ const SHARDS: usize = 32;
 /// Bucket names remembered for [`PolicyState::forget_socket`]; a policy that goes through more in its reloads
 /// leaves keys behind, which recover or are evicted.
 const MAX_SOCKET_BUCKETS: usize = 1024;
-
-/// Whom a bucket counts.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum SubjectKey {
-    /// The broker's own number of a socket; never used again, so its keys go with it.
-    Socket(u64),
-    User(Arc<str>),
-    Address(IpAddr),
-    Namespace(Arc<str>),
-    Global,
-}
 
 /// The state of every policy of the process, by policy name.
 #[derive(Debug, Default)]
@@ -107,6 +101,11 @@ impl Store {
             return Arc::clone(state);
         }
         Arc::clone(self.policies.write().entry(name.into()).or_default())
+    }
+
+    /// The state of a policy's name, if it has ever had any.
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<PolicyState>> {
+        self.policies.read().get(name).map(Arc::clone)
     }
 
     /// Drops the state of a policy that will not come back. Who still holds it goes on with what nobody else sees.

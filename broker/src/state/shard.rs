@@ -110,6 +110,25 @@ impl Shard {
         }
     }
 
+    /// Drops the keys that are meant, and says how many of them had not recovered.
+    pub(super) fn clear(&mut self, means: impl Fn(&Key) -> bool, now: u64) -> usize {
+        let mut cleared = 0;
+        let stamps = &mut self.stamps;
+        self.cells.retain(|key, cell| {
+            let goes = means(key);
+            if goes {
+                *stamps -= cell.stamps();
+                cleared += usize::from(cell.recovers_at() > now);
+            }
+            !goes
+        });
+        cleared
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Cell)> {
+        self.cells.iter()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.cells.len()
     }

@@ -1,5 +1,7 @@
+mod show;
 mod window;
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::bucket::RuleError;

@@ -22,6 +22,7 @@ use tracing::{debug, error, info, warn};
 use super::labels::ReloadResult;
 use super::metrics::{Hook, TrapKind, metrics};
 use super::throttle::Throttle;
+use crate::state::SubjectKey;
 
 const NODE: &str = "sluice::node";
 const POLICY: &str = "sluice::policy";
@@ -132,6 +133,27 @@ pub(crate) struct PolicyUnloaded<'a> {
 impl PolicyUnloaded<'_> {
     pub(crate) fn emit(self) {
         info!(target: POLICY, policy = self.policy, "policy unloaded");
+    }
+}
+
+/// An operator dropped what a policy had counted and stored, or a part of it.
+pub(crate) struct StateCleared<'a> {
+    pub policy: &'a str,
+    pub prefix: &'a str,
+    pub subject: Option<&'a SubjectKey>,
+    pub removed: usize,
+}
+
+impl StateCleared<'_> {
+    pub(crate) fn emit(self) {
+        info!(
+            target: POLICY,
+            policy = self.policy,
+            prefix = &*clip(self.prefix),
+            subject = self.subject.map(|subject| clip(&subject.to_string()).into_owned()),
+            removed = self.removed,
+            "policy state cleared"
+        );
     }
 }
 

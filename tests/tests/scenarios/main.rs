@@ -32,5 +32,6 @@ mod routing;
 mod shared;
 mod signatures;
 mod slow;
+mod state; // what policies remember
 mod transports;
 mod verdicts;

@@ -12,7 +12,7 @@ use super::{OVERHEAD, StoreError};
 /// The end of what has none.
 pub(super) const NEVER: u64 = u64::MAX;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub value: Value,
     /// From then on it is not there.

@@ -212,3 +212,25 @@ fn a_flood_of_handshakes_is_counted_in_full_and_logged_in_part() {
             .contains("sluice_handshake_errors_total{code=\"1\"} 1000")
     );
 }
+
+#[test]
+fn a_state_that_is_cleared_is_told_with_what_was_meant() {
+    let subject = SubjectKey::User("ann".into());
+    let records = records(|| {
+        for subject in [Some(&subject), None] {
+            StateCleared {
+                policy: "limits",
+                prefix: "seen:",
+                subject,
+                removed: 3,
+            }
+            .emit();
+        }
+    });
+    assert_eq!(records[0]["message"], "policy state cleared");
+    assert_eq!(records[0]["policy"], "limits");
+    assert_eq!(records[0]["prefix"], "seen:");
+    assert_eq!(records[0]["subject"], "user:ann");
+    assert_eq!(records[0]["removed"], 3);
+    assert!(records[1]["subject"].is_null());
+}
