@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cli::Exit;
 use crate::config::{self, Env};
 use crate::event::{Client, Event, Handshake, Identity, Peer};
-use crate::pipeline::{Judged, Pipelines};
+use crate::pipeline::{Judged, Passage, Pipelines};
 use crate::{app, packet, router};
 
 /// The way of an event from its text to the router's answer, with the policies of a configuration.
@@ -27,6 +27,7 @@ impl Line {
         let client = Client {
             peer: Peer {
                 token: 1,
+                name: "abcdefgh".into(),
                 id: "bench".to_owned(),
                 address: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 handshake: Arc::new(Handshake {
@@ -61,9 +62,10 @@ impl Line {
         let Some(pipeline) = self.pipelines.at("/") else {
             return false;
         };
-        match pipeline.judge(&self.client, event, false) {
+        let mut effects = Vec::new();
+        match pipeline.judge(&self.client, Passage::new(event, 0, false), &mut effects) {
             Judged::Passed(event) => router::route(&pipeline.namespace.routes, &event).is_ok(),
-            Judged::Denied(..) | Judged::Dropped => false,
+            _ => false,
         }
     }
 }

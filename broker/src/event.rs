@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -31,6 +32,14 @@ pub(crate) struct Event {
     pub attachments: Attachments,
 }
 
+impl Event {
+    /// Bytes of its arguments and attachments.
+    pub(crate) fn size(&self) -> usize {
+        let attachments = self.attachments.iter().map(Bytes::len);
+        self.args.len() + attachments.sum::<usize>()
+    }
+}
+
 /// What the policies know about a client.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -47,15 +56,19 @@ impl Identity {
             self.user = later.user;
         }
         for (name, value) in later.attributes {
-            match self.attributes.iter_mut().find(|(n, _)| *n == name) {
-                Some((_, old)) => *old = value,
-                None => self.attributes.push((name, value)),
-            }
+            self.set_attribute(name, value);
         }
         for room in later.rooms {
             if !self.rooms.contains(&room) {
                 self.rooms.push(room);
             }
+        }
+    }
+
+    pub(crate) fn set_attribute(&mut self, name: String, value: String) {
+        match self.attributes.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, old)) => *old = value,
+            None => self.attributes.push((name, value)),
         }
     }
 
@@ -131,6 +144,29 @@ pub(crate) enum Verdict {
     Deny(Denial),
     /// Delivered to no one; an ack is answered as if it had been.
     Drop,
+    /// Waits for the end of a window, in which later events of the socket may supersede it.
+    Coalesce(Coalescing),
+    /// Delivered to no one; an ack is answered with these arguments.
+    Reply(Arc<str>),
+}
+
+/// Of the events of one socket that share a key, the newest is delivered when the window ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Coalescing {
+    pub key: String,
+    pub window: Duration,
+    /// The first one is delivered at once.
+    pub leading: bool,
+}
+
+/// What a policy wants done beside its verdict.
+#[derive(Debug, Clone)]
+pub(crate) enum Effect {
+    Emit { to: Recipients, event: Event },
+    Join(String),
+    Leave(String),
+    Disconnect,
+    SetAttribute { name: String, value: String },
 }
 
 /// What the router makes of an event.
@@ -171,6 +207,8 @@ pub(crate) struct Handshake {
 pub(crate) struct Peer {
     /// A number of the broker's own: policies and rooms tell sockets apart by it.
     pub token: u64,
+    /// Names the socket to policies and other clients. It says nothing about the transport.
+    pub name: Arc<str>,
     /// The start of the transport's session id: enough to find a client in its own log, too little to post in its
     /// name (whoever knows the whole id of a polling session can).
     pub id: String,

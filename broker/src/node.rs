@@ -113,7 +113,12 @@ impl Node {
             .iter()
             .filter(|pipeline| pipeline.policies.iter().any(|p| p.name == policy.name))
             .map(|pipeline| pipeline.namespace.path.clone());
-        let hooks = [Hook::Connect, Hook::Event, Hook::Disconnect];
+        let hooks = [
+            Hook::Connect,
+            Hook::Event,
+            Hook::Subscribe,
+            Hook::Disconnect,
+        ];
         PolicyInfo {
             name: policy.name.to_string(),
             source: match policy.source {
@@ -127,6 +132,7 @@ impl Node {
             namespaces: namespaces.collect(),
             loaded: Some(LoadedPolicy {
                 version: policy.module.description.version.clone(),
+                contract: policy.module.contract.as_str(),
                 digest: policy.module.digest.to_string(),
                 generation: policy.generation,
                 hooks: hooks

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use crate::config::{self, Failure, Mode};
-use crate::event::{Client, Code, Denial, Event, Verdict};
-use crate::plugin::{Admission, DisconnectReason, Policy};
+use crate::event::{Client, Coalescing, Code, Denial, Effect, Event, Verdict};
+use crate::plugin::{Admission, Asked, DisconnectReason, Policy};
 use crate::telemetry::metrics::{Hook, VerdictKind};
 
 /// All namespaces with their policies and routes, as of one generation of the configuration.
@@ -67,9 +67,17 @@ impl Pipelines {
 
 impl Pipeline {
     /// Asks the policies, in order, whether a client may connect, and gathers who it is.
-    pub(crate) fn admit(&self, client: &Arc<Client>, auth: &str) -> Result<(), Denial> {
+    pub(crate) fn admit(
+        &self,
+        client: &Arc<Client>,
+        auth: &str,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Denial> {
         for policy in self.having(Hook::Connect) {
-            match policy.on_connect(client, auth) {
+            let answer = asking(policy, effects, |effects| {
+                policy.on_connect(client, auth, effects)
+            });
+            match answer {
                 Ok(Admission::Pass) => policy.count(Hook::Connect, VerdictKind::Pass),
                 Ok(Admission::Accept(identity)) => {
                     policy.count(Hook::Connect, VerdictKind::Accept);
@@ -89,54 +97,124 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Passes an event through the policies. The first verdict that stops, stops.
-    pub(crate) fn judge(&self, client: &Arc<Client>, mut event: Event, wants_ack: bool) -> Judged {
-        let mut replaced = false;
-        for policy in self.having(Hook::Event) {
-            let verdict = match policy.on_event(client, &event, wants_ack, replaced) {
-                None => continue,
-                Some(verdict) => verdict,
-            };
+    /// Passes an event through the policies that it has not passed yet. The first verdict that stops, stops.
+    pub(crate) fn judge(
+        &self,
+        client: &Arc<Client>,
+        mut passage: Passage,
+        effects: &mut Vec<Effect>,
+    ) -> Judged {
+        while let Some(policy) = self.policies.get(passage.next) {
+            passage.next += 1;
+            if !policy.has(Hook::Event) {
+                continue;
+            }
+            let asked = passage.asked();
+            let verdict = asking(policy, effects, |effects| {
+                policy.on_event(client, &asked, effects)
+            });
+            let Some(verdict) = verdict else { continue };
+            if let Ok(verdict) = &verdict {
+                policy.count(Hook::Event, kind(verdict));
+            }
             match verdict {
-                Ok(Verdict::Pass(None)) => policy.count(Hook::Event, VerdictKind::Pass),
-                Ok(Verdict::Pass(Some(args))) => {
-                    policy.count(Hook::Event, VerdictKind::Replace);
-                    if enforced(policy) {
-                        event.args = args;
-                        replaced = true;
-                    }
-                }
-                Ok(Verdict::Deny(denial)) => {
-                    policy.count(Hook::Event, VerdictKind::Deny);
-                    if enforced(policy) {
-                        return Judged::Denied(event, denial);
-                    }
-                }
-                Ok(Verdict::Drop) => {
-                    policy.count(Hook::Event, VerdictKind::Drop);
-                    if enforced(policy) {
-                        return Judged::Dropped;
-                    }
-                }
                 Err(_) => {
                     if let Err(denial) = failed(policy, policy.settings.on_error.event) {
-                        return Judged::Denied(event, denial);
+                        return Judged::Denied(passage.event, denial);
                     }
+                }
+                Ok(_) if !enforced(policy) => {}
+                Ok(Verdict::Pass(None)) => {}
+                Ok(Verdict::Pass(Some(args))) => {
+                    passage.event.args = args;
+                    passage.replaced = true;
+                }
+                Ok(Verdict::Deny(denial)) => return Judged::Denied(passage.event, denial),
+                Ok(Verdict::Drop) => return Judged::Dropped,
+                Ok(Verdict::Reply(args)) => return Judged::Answered(args),
+                Ok(Verdict::Coalesce(coalescing)) => {
+                    return Judged::Coalesced(passage, policy.name.clone(), coalescing);
                 }
             }
         }
-        Judged::Passed(event)
+        Judged::Passed(passage.event)
+    }
+
+    /// Asks the policies, in order, whether a client may join a room.
+    pub(crate) fn subscribe(
+        &self,
+        client: &Arc<Client>,
+        room: &str,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Denial> {
+        for policy in self.having(Hook::Subscribe) {
+            let answer = asking(policy, effects, |effects| {
+                policy.on_subscribe(client, room, effects)
+            });
+            match answer {
+                None => {}
+                Some(Ok(Ok(()))) => policy.count(Hook::Subscribe, VerdictKind::Pass),
+                Some(Ok(Err(denial))) => {
+                    policy.count(Hook::Subscribe, VerdictKind::Deny);
+                    if enforced(policy) {
+                        return Err(denial);
+                    }
+                }
+                Some(Err(_)) => failed(policy, policy.settings.on_error.subscribe)?,
+            }
+        }
+        Ok(())
     }
 
     /// Tells the policies that a client is gone.
-    pub(crate) fn farewell(&self, client: &Arc<Client>, reason: DisconnectReason) {
+    pub(crate) fn farewell(
+        &self,
+        client: &Arc<Client>,
+        reason: DisconnectReason,
+        effects: &mut Vec<Effect>,
+    ) {
         for policy in self.having(Hook::Disconnect) {
-            policy.on_disconnect(client, reason);
+            asking(policy, effects, |effects| {
+                policy.on_disconnect(client, reason, effects);
+            });
         }
     }
 
     fn having(&self, hook: Hook) -> impl Iterator<Item = &Arc<Policy>> {
         self.policies.iter().filter(move |policy| policy.has(hook))
+    }
+}
+
+/// An event on its way through the policies.
+#[derive(Debug)]
+pub(crate) struct Passage {
+    pub event: Event,
+    /// Its number among the events of its socket.
+    number: u64,
+    wants_ack: bool,
+    replaced: bool,
+    /// The policy that comes next.
+    next: usize,
+}
+
+impl Passage {
+    pub(crate) fn new(event: Event, number: u64, wants_ack: bool) -> Self {
+        Self {
+            event,
+            number,
+            wants_ack,
+            replaced: false,
+            next: 0,
+        }
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            event: &self.event,
+            number: self.number,
+            wants_ack: self.wants_ack,
+            replaced: self.replaced,
+        }
     }
 }
 
@@ -146,6 +224,35 @@ pub(crate) enum Judged {
     Passed(Event),
     Denied(Event, Denial),
     Dropped,
+    /// By the policy of this name. The rest of them judges it when it is due.
+    Coalesced(Passage, Arc<str>, Coalescing),
+    /// With the arguments of an acknowledgement.
+    Answered(Arc<str>),
+}
+
+/// Calls a policy and keeps what it wants done besides; a shadow's wishes are forgotten.
+fn asking<T>(
+    policy: &Policy,
+    effects: &mut Vec<Effect>,
+    ask: impl FnOnce(&mut Vec<Effect>) -> T,
+) -> T {
+    let before = effects.len();
+    let answer = ask(effects);
+    if !enforced(policy) {
+        effects.truncate(before);
+    }
+    answer
+}
+
+fn kind(verdict: &Verdict) -> VerdictKind {
+    match verdict {
+        Verdict::Pass(None) => VerdictKind::Pass,
+        Verdict::Pass(Some(_)) => VerdictKind::Replace,
+        Verdict::Deny(_) => VerdictKind::Deny,
+        Verdict::Drop => VerdictKind::Drop,
+        Verdict::Coalesce(_) => VerdictKind::Coalesce,
+        Verdict::Reply(_) => VerdictKind::Reply,
+    }
 }
 
 fn enforced(policy: &Policy) -> bool {

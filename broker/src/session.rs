@@ -1,6 +1,10 @@
 //! One socket's corridor: from its CONNECT to its end, every event of it goes through here, one at a time.
 //!
-//! `handle` reads like the life of an event: packet → pipeline → router → fanout → ack.
+//! `handle` reads like the life of an event: packet → pipeline → router → fanout → ack. `coalesce` has what waits for
+//! the end of a window, `effects` does what policies want done besides.
+
+mod coalesce;
+mod effects;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -9,10 +13,10 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::event::{Attachments, Client, Code, Delivery, Denial, Event};
+use crate::event::{Attachments, Client, Coalescing, Code, Delivery, Denial, Effect, Event};
 use crate::fanout::{Fanout, Member, Outlet};
 use crate::packet;
-use crate::pipeline::{Judged, Pipeline, Pipelines};
+use crate::pipeline::{Judged, Passage, Pipeline, Pipelines};
 use crate::plugin::DisconnectReason;
 use crate::router;
 use crate::state::Store;
@@ -20,6 +24,7 @@ use crate::telemetry::events::{
     Connected, ConnectionDenied, Disconnected, EventDenied, UnknownNamespace,
 };
 use crate::telemetry::metrics::{DropReason, metrics};
+use coalesce::Coalescer;
 
 /// What all sessions share.
 pub(crate) struct Broker {
@@ -44,6 +49,8 @@ pub(crate) struct Session {
     /// Held while an event is handled. Events of a WebSocket come one by one anyway; those of a polling client may
     /// come in two requests at once.
     turn: Mutex<Turn>,
+    /// What policies wanted done when they let it in.
+    welcome: Mutex<Vec<Effect>>,
     stage: AtomicU8,
     since: Instant,
 }
@@ -53,6 +60,19 @@ pub(crate) struct Session {
 struct Turn {
     generation: u64,
     pipeline: Weak<Pipeline>,
+    /// Events so far.
+    events: u64,
+    /// Made with the first event that a policy coalesces.
+    waiting: Option<Box<Coalescer<Waiting>>>,
+    /// Somebody comes when the next window ends.
+    is_timed: bool,
+}
+
+/// An event that waits for the end of its window. It ends in the pipeline in which it began.
+struct Waiting {
+    passage: Passage,
+    pipeline: Arc<Pipeline>,
+    ack: Option<i64>,
 }
 
 /// The stages of a session; it goes through them in this order and may skip the middle one.
@@ -67,12 +87,14 @@ pub(crate) enum Refusal {
     Denied(Denial),
 }
 
-/// Asks the policies of a namespace whether to let a client in. `auth` is the text that came with its CONNECT.
+/// Asks the policies of a namespace whether to let a client in. `auth` is the text that came with its CONNECT. The
+/// answer is what they want done once it is in.
 pub(crate) fn admit(
     broker: &Broker,
     client: &Arc<Client>,
     auth: Option<&str>,
-) -> Result<(), Refusal> {
+) -> Result<Vec<Effect>, Refusal> {
+    let mut effects = Vec::new();
     let pipelines = broker.pipelines.load();
     let pipeline = match pipelines.at(&client.namespace) {
         Some(pipeline) if client.namespace.len() <= MAX_NAMESPACE => pipeline,
@@ -87,9 +109,9 @@ pub(crate) fn admit(
             "this server is shutting down",
         ))
     } else {
-        check_auth(auth).and_then(|auth| pipeline.admit(client, auth))
+        check_auth(auth).and_then(|auth| pipeline.admit(client, auth, &mut effects))
     };
-    verdict.map_err(|denial| {
+    verdict.map(|()| effects).map_err(|denial| {
         broker.store.forget_socket(client.peer.token);
         ConnectionDenied {
             client,
@@ -122,6 +144,7 @@ impl Session {
         client: Arc<Client>,
         outlet: Arc<dyn Outlet>,
         transport: &'static str,
+        welcome: Vec<Effect>,
     ) -> Self {
         Self {
             client,
@@ -131,7 +154,11 @@ impl Session {
             turn: Mutex::new(Turn {
                 generation: 0,
                 pipeline: Weak::new(),
+                events: 0,
+                waiting: None,
+                is_timed: false,
             }),
+            welcome: Mutex::new(welcome),
             stage: AtomicU8::new(NEW),
             since: Instant::now(),
         }
@@ -156,6 +183,8 @@ impl Session {
             transport: self.transport,
         }
         .emit();
+        let welcome = std::mem::take(&mut *self.welcome.lock());
+        self.apply(welcome);
         // Closed between the two steps: nobody else will take it out again.
         if self.stage.load(Ordering::Acquire) == CLOSED {
             self.broker.fanout.exit(&self.client);
@@ -163,7 +192,7 @@ impl Session {
     }
 
     /// The client is gone, for whatever reason.
-    pub(crate) fn close(&self, reason: DisconnectReason, told: &'static str) {
+    pub(crate) fn close(self: &Arc<Self>, reason: DisconnectReason, told: &'static str) {
         // One that was not open never was in the namespace, and nobody was told of it.
         if self.stage.swap(CLOSED, Ordering::AcqRel) == OPEN {
             self.leave(reason, told);
@@ -171,11 +200,14 @@ impl Session {
         self.broker.store.forget_socket(self.client.peer.token);
     }
 
-    fn leave(&self, reason: DisconnectReason, told: &'static str) {
+    fn leave(self: &Arc<Self>, reason: DisconnectReason, told: &'static str) {
+        self.deliver_all();
         self.broker.fanout.exit(&self.client);
+        let mut effects = Vec::new();
         if let Some(pipeline) = self.broker.pipelines.load().at(&self.client.namespace) {
-            pipeline.farewell(&self.client, reason);
+            pipeline.farewell(&self.client, reason, &mut effects);
         }
+        self.apply_without_socket(effects);
         Disconnected {
             client: &self.client,
             reason: told,
@@ -186,7 +218,7 @@ impl Session {
     }
 
     /// One event, as it came: the text `["name",…]`, and its attachments.
-    pub(crate) fn handle(&self, text: &str, attachments: Attachments, ack: Option<i64>) {
+    pub(crate) fn handle(self: &Arc<Self>, text: &str, attachments: Attachments, ack: Option<i64>) {
         let mut turn = self.turn.lock();
         metrics().events_received.inc();
         let (name, args) = match packet::read(text, attachments.len()) {
@@ -202,23 +234,125 @@ impl Session {
             let denial = Denial::broker(Code::NoRoute, "the namespace is no longer served");
             return self.deny(&mut turn, Some(&event.name), &denial, ack);
         };
-        match pipeline.judge(&self.client, event, ack.is_some()) {
-            Judged::Passed(event) => match self.route(&pipeline, &event) {
-                Ok(()) => self.ok(ack),
-                Err(denial) => self.deny(&mut turn, Some(&event.name), &denial, ack),
-            },
-            Judged::Denied(event, denial) => {
-                self.deny(&mut turn, Some(&event.name), &denial, ack);
-            }
-            Judged::Dropped => {
-                metrics().dropped(DropReason::Policy);
-                // Silent: the sender is not to notice.
-                self.ok(ack);
-            }
-        }
+        turn.events += 1;
+        let passage = Passage::new(event, turn.events, ack.is_some());
+        self.advance(&mut turn, &pipeline, passage, ack);
     }
 
-    fn route(&self, pipeline: &Pipeline, event: &Event) -> Result<(), Denial> {
+    /// Takes an event through the policies that it has not passed yet, and does what they say.
+    fn advance(
+        self: &Arc<Self>,
+        turn: &mut Turn,
+        pipeline: &Arc<Pipeline>,
+        passage: Passage,
+        ack: Option<i64>,
+    ) {
+        let mut effects = Vec::new();
+        let mut next = Some(passage);
+        while let Some(passage) = next.take() {
+            match pipeline.judge(&self.client, passage, &mut effects) {
+                Judged::Passed(event) => match self.route(pipeline, &event, &mut effects) {
+                    Ok(()) => self.ok(ack),
+                    Err(denial) => self.deny(turn, Some(&event.name), &denial, ack),
+                },
+                Judged::Denied(event, denial) => {
+                    self.deny(turn, Some(&event.name), &denial, ack);
+                }
+                Judged::Dropped => {
+                    metrics().dropped(DropReason::Policy);
+                    // Silent: the sender is not to notice.
+                    self.ok(ack);
+                }
+                Judged::Answered(args) => {
+                    if let Some(id) = ack {
+                        self.outlet.ack(id, &args);
+                    }
+                }
+                Judged::Coalesced(passage, policy, coalescing) => {
+                    let waiting = Waiting {
+                        passage,
+                        pipeline: pipeline.clone(),
+                        ack,
+                    };
+                    next = self.coalesce(turn, policy, coalescing, waiting);
+                }
+            }
+        }
+        self.apply(effects);
+    }
+
+    /// The event, if it does not wait.
+    fn coalesce(
+        self: &Arc<Self>,
+        turn: &mut Turn,
+        policy: Arc<str>,
+        coalescing: Coalescing,
+        event: Waiting,
+    ) -> Option<Passage> {
+        let (order, bytes) = (turn.events, event.passage.event.size());
+        let waiting = turn
+            .waiting
+            .get_or_insert_with(|| Box::new(Coalescer::new()));
+        let offered = waiting.offer(policy, coalescing, order, bytes, event, Instant::now());
+        let next = waiting.next();
+        if let Some(superseded) = offered.superseded {
+            metrics().dropped(DropReason::Superseded);
+            if let Some(id) = superseded.ack {
+                self.outlet.ack(id, r#"[{"ok":true,"superseded":true}]"#);
+            }
+        }
+        if let Some(next) = next
+            && !turn.is_timed
+        {
+            turn.is_timed = true;
+            tokio::spawn(deliver_due(Arc::downgrade(self), next));
+        }
+        offered.due.map(|event| event.passage)
+    }
+
+    /// Delivers what is due. The answer is when to come again.
+    fn deliver_due(self: &Arc<Self>) -> Option<Instant> {
+        let mut turn = self.turn.lock();
+        if self.stage.load(Ordering::Acquire) == CLOSED {
+            // Ended by a policy in the middle of an event; otherwise it would have been delivered by then.
+            let lost = turn.waiting.take().map_or(0, |mut it| it.all().len());
+            (0..lost).for_each(|_| metrics().dropped(DropReason::Closed));
+            return None;
+        }
+        let due = match &mut turn.waiting {
+            Some(waiting) => waiting.due(Instant::now()),
+            None => Vec::new(),
+        };
+        for event in due {
+            self.advance(&mut turn, &event.pipeline, event.passage, event.ack);
+        }
+        let next = turn.waiting.as_ref().and_then(|waiting| waiting.next());
+        turn.is_timed = next.is_some();
+        next
+    }
+
+    /// Delivers all that waits, because its socket ends: the last value always arrives.
+    fn deliver_all(self: &Arc<Self>) {
+        // Held by whoever ends the socket in the middle of an event: it is a policy that does, and wants no more of it.
+        let Some(mut turn) = self.turn.try_lock() else {
+            return;
+        };
+        let Some(mut waiting) = turn.waiting.take() else {
+            return;
+        };
+        for event in waiting.all() {
+            self.advance(&mut turn, &event.pipeline, event.passage, event.ack);
+        }
+        // What later policies coalesce again has no time left.
+        turn.waiting = None;
+    }
+
+    fn route(
+        &self,
+        pipeline: &Pipeline,
+        event: &Event,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Denial> {
         let fanout = &self.broker.fanout;
         match router::route(&pipeline.namespace.routes, event)? {
             Delivery::Emit { name, to } => {
@@ -234,9 +368,12 @@ impl Session {
                 };
                 fanout.emit(&self.client, &to, event);
             }
-            Delivery::Join(room) => fanout
-                .join(&self.client, &room)
-                .map_err(|_| Denial::broker(Code::Overloaded, "in too many rooms already"))?,
+            Delivery::Join(room) => {
+                pipeline.subscribe(&self.client, &room, effects)?;
+                fanout
+                    .join(&self.client, &room)
+                    .map_err(|_| Denial::broker(Code::Overloaded, "in too many rooms already"))?;
+            }
             Delivery::Leave(room) => fanout.leave(&self.client, &room),
             Delivery::Ignore => {}
         }
@@ -291,5 +428,19 @@ impl Session {
         turn.pipeline = Arc::downgrade(pipeline);
         turn.generation = pipelines.generation;
         Some(pipeline.clone())
+    }
+}
+
+/// Comes whenever a window of the session ends, until none is left.
+async fn deliver_due(session: Weak<Session>, mut next: Instant) {
+    loop {
+        tokio::time::sleep_until(next.into()).await;
+        let Some(session) = session.upgrade() else {
+            return;
+        };
+        match session.deliver_due() {
+            Some(later) => next = later,
+            None => return,
+        }
     }
 }

@@ -75,6 +75,8 @@ pub(crate) struct PolicyInfo {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct LoadedPolicy {
     pub version: String,
+    /// The version of the contract that it was built against.
+    pub contract: &'static str,
     pub digest: String,
     pub generation: u64,
     pub hooks: Vec<&'static str>,

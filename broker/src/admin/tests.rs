@@ -60,6 +60,7 @@ impl Node for Fake {
                 mode: "enforce",
                 namespaces: vec!["/".to_owned()],
                 loaded: Some(LoadedPolicy {
+                    contract: "0.2",
                     version: "1.2.3".to_owned(),
                     digest: "sha256:00".to_owned(),
                     generation: 4,
@@ -296,7 +297,8 @@ async fn the_node_and_its_policies_are_shown() {
         json!([
             {
                 "name": "limits", "source": "configured", "mode": "enforce", "namespaces": ["/"],
-                "version": "1.2.3", "digest": "sha256:00", "generation": 4, "hooks": ["event"],
+                "version": "1.2.3",
+                "contract": "0.2", "digest": "sha256:00", "generation": 4, "hooks": ["event"],
                 "since": "1970-01-01T00:00:00.000Z",
             },
             {

@@ -46,6 +46,7 @@ pub(crate) enum Mode {
 pub(crate) struct OnError {
     pub connect: Failure,
     pub event: Failure,
+    pub subscribe: Failure,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,17 +195,24 @@ fn module(s: &mut Section<'_, '_>, name: Option<&str>, plugins: &Plugins) -> Opt
 }
 
 fn on_error(s: &mut Section<'_, '_>) -> OnError {
-    const DOC: &str = "What happens when the policy fails; or a table of `connect` and `event`.";
+    const DOC: &str =
+        "What happens when the policy fails; or a table of `connect`, `event` and `subscribe`.";
     if s.is_table("on_error") {
         return s.table("on_error", DOC, |s| OnError {
             connect: s.get("connect", "deny", "For a connection."),
             event: s.get("event", "deny", "For an event."),
+            subscribe: s.get(
+                "subscribe",
+                "deny",
+                "For a room that a client asks to join.",
+            ),
         });
     }
     let failure = s.get("on_error", "deny", DOC);
     OnError {
         connect: failure,
         event: failure,
+        subscribe: failure,
     }
 }
 
@@ -241,6 +249,17 @@ impl fmt::Debug for Policy {
             .field("memory", &self.memory)
             .field("grant", &self.grant)
             .finish_non_exhaustive()
+    }
+}
+
+impl Capability {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Emit => "emit",
+            Self::Rooms => "rooms",
+            Self::ClusterState => "cluster-state",
+            Self::Http => "http",
+        }
     }
 }
 

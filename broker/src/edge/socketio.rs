@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use engineioxide::service::NotFoundService;
 use http::Request;
@@ -275,6 +277,7 @@ impl Entrance {
         let client = Arc::new(Client {
             peer: Peer {
                 token: self.next.fetch_add(1, Ordering::Relaxed),
+                name: socket_name(),
                 id: socket.id.to_string().chars().take(8).collect(),
                 address: link.address,
                 handshake: link.handshake.clone(),
@@ -284,7 +287,7 @@ impl Entrance {
             rooms: Default::default(),
         });
         let auth = auth.and_then(Value::as_str).map(|text| text.as_str());
-        admit(&self.broker, &client, auth).map_err(|refusal| match refusal {
+        let welcome = admit(&self.broker, &client, auth).map_err(|refusal| match refusal {
             Refusal::NoNamespace => "Invalid namespace".to_owned(),
             Refusal::Denied(denial) => denial.code,
         })?;
@@ -299,7 +302,13 @@ impl Entrance {
             TransportType::Polling => "polling",
             TransportType::Websocket => "websocket",
         };
-        let session = Session::new(self.broker.clone(), client, outlet.clone(), transport);
+        let session = Session::new(
+            self.broker.clone(),
+            client,
+            outlet.clone(),
+            transport,
+            welcome,
+        );
         let place = Place {
             session: Arc::new(session),
             outlet,
@@ -312,6 +321,13 @@ impl Entrance {
         socket.extensions.insert(place);
         Ok(())
     }
+}
+
+/// A name for a socket that nobody can guess: the same alphabet and length as the protocol's own ids.
+fn socket_name() -> Arc<str> {
+    BASE64_URL_SAFE_NO_PAD
+        .encode(rand::random::<[u8; 15]>())
+        .into()
 }
 
 // === impl Events ===

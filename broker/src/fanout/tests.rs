@@ -34,6 +34,7 @@ impl Socket {
         let client = Arc::new(Client {
             peer: Peer {
                 token,
+                name: token.to_string().into(),
                 id: token.to_string(),
                 address: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 handshake: Arc::new(Handshake {

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::bindings::types;
+use super::clock::Clock;
 use super::engine::Engine;
+use super::host::Terms;
 use super::instance::{Fault, Instance};
 use super::module::Module;
 use super::policy::{HookMetrics, Policy, Rule, Source, implements};
 use crate::config::{self, Capability};
 use crate::glob::Glob;
 use crate::state::{BucketRule, Store};
-use crate::telemetry::metrics::{Hook, metrics};
+use crate::telemetry::metrics::{Hook, OwnMetric, metrics};
 
 /// What `configure` may take while a policy is loaded, off the event path. On the event path, where a new instance
 /// replaces one that failed, it has the policy's own deadline.
@@ -20,6 +22,10 @@ const CONFIGURE: Duration = Duration::from_secs(2);
 
 /// Rules and buckets a policy may declare: each is looked at for every event.
 const MAX_RULES: usize = 256;
+
+/// Metrics of a policy's own, and bytes of a name: each is kept for as long as the process lives.
+const MAX_METRICS: usize = 32;
+const LONGEST_METRIC: usize = 64;
 
 /// Tells policies apart in the instances of a thread; never used twice.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -49,6 +55,7 @@ pub(crate) struct Plan {
     pub source: Source,
     pub namespaces: Option<Vec<String>>,
     pub generation: u64,
+    pub clock: Clock,
 }
 
 impl Policy {
@@ -67,12 +74,20 @@ impl Policy {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             config: plan.settings.config.to_string(),
             rules: Vec::new(),
-            buckets: Arc::new([]),
-            state: store.policy(&name),
+            rooms: Vec::new(),
+            terms: Arc::new(Terms {
+                policy: name.clone(),
+                state: store.policy(&name),
+                buckets: Vec::new(),
+                metrics: Vec::new(),
+                granted: granted(&module.description.capabilities),
+                clock: plan.clock.clone(),
+            }),
             engine: engine.clone(),
             metrics: HookMetrics {
                 connect: measured(Hook::Connect),
                 event: measured(Hook::Event),
+                subscribe: measured(Hook::Subscribe),
                 disconnect: measured(Hook::Disconnect),
             },
             settings: plan.settings,
@@ -84,7 +99,7 @@ impl Policy {
             module,
         };
         let (_, configured) = Instance::new(&policy, CONFIGURE).map_err(Refused::Failed)?;
-        policy.resolve(configured.map_err(Refused::Configuration)?)?;
+        policy.resolve(configured.map_err(Refused::Configuration)?, plan.clock)?;
         // As a reactor will do it, in the middle of an event.
         let (_, again) =
             Instance::new(&policy, policy.settings.timeout).map_err(Refused::TooSlow)?;
@@ -92,11 +107,17 @@ impl Policy {
         Ok(policy)
     }
 
-    fn resolve(&mut self, interests: types::Interests) -> Result<(), Refused> {
-        if interests.events.len() > MAX_RULES || interests.buckets.len() > MAX_RULES {
-            return Err(Refused::Interests(format!(
-                "more than {MAX_RULES} event rules or buckets"
-            )));
+    fn resolve(&mut self, interests: types::Interests, clock: Clock) -> Result<(), Refused> {
+        let lists = [
+            ("event rules", interests.events.len(), MAX_RULES),
+            ("room rules", interests.rooms.len(), MAX_RULES),
+            ("buckets", interests.buckets.len(), MAX_RULES),
+            ("metrics", interests.metrics.len(), MAX_METRICS),
+        ];
+        for (what, length, most) in lists {
+            if length > most {
+                return Err(Refused::Interests(format!("more than {most} {what}")));
+            }
         }
         self.rules = interests
             .events
@@ -106,43 +127,68 @@ impl Policy {
                 args: rule.args,
             })
             .collect();
-        self.buckets = interests
-            .buckets
-            .into_iter()
-            .map(bucket)
-            .collect::<Result<Vec<_>, _>>()?
-            .into();
+        self.rooms = interests.rooms.iter().map(|it| Glob::new(it)).collect();
+        let buckets = interests.buckets.into_iter().map(bucket);
+        let metrics = interests.metrics.iter().map(|it| metric(&self.name, it));
+        self.terms = Arc::new(Terms {
+            policy: self.name.clone(),
+            state: self.terms.state.clone(),
+            buckets: buckets.collect::<Result<_, _>>()?,
+            metrics: metrics.collect::<Result<_, _>>()?,
+            granted: self.terms.granted.clone(),
+            clock,
+        });
         Ok(())
     }
+}
+
+/// The capabilities by the names of both sides.
+const CAPABILITIES: [(types::Capabilities, Capability); 4] = [
+    (types::Capabilities::EMIT, Capability::Emit),
+    (types::Capabilities::ROOMS, Capability::Rooms),
+    (types::Capabilities::CLUSTER_STATE, Capability::ClusterState),
+    (types::Capabilities::HTTP, Capability::Http),
+];
+
+/// What a policy may do: what it asks for, all of which has been granted. What was granted beyond that it does not get.
+fn granted(asked: &types::Capabilities) -> Vec<Capability> {
+    let asked = CAPABILITIES
+        .iter()
+        .filter(|(flag, _)| asked.contains(*flag));
+    asked.map(|(_, capability)| *capability).collect()
 }
 
 fn check_capabilities(
     asked: &types::Capabilities,
     settings: &config::Policy,
 ) -> Result<(), Refused> {
-    let all = [
-        (types::Capabilities::EMIT, Capability::Emit, "emit"),
-        (types::Capabilities::ROOMS, Capability::Rooms, "rooms"),
-        (
-            types::Capabilities::CLUSTER_STATE,
-            Capability::ClusterState,
-            "cluster-state",
-        ),
-        (types::Capabilities::HTTP, Capability::Http, "http"),
-    ];
-    for (flag, capability, name) in all {
-        if asked.contains(flag) {
-            return Err(if settings.grant.contains(&capability) {
-                Refused::NotYet(name)
-            } else {
-                Refused::NotGranted(name)
-            });
+    for capability in granted(asked) {
+        if !settings.grant.contains(&capability) {
+            return Err(Refused::NotGranted(capability.as_str()));
+        }
+        if matches!(capability, Capability::ClusterState | Capability::Http) {
+            return Err(Refused::NotYet(capability.as_str()));
         }
     }
     Ok(())
 }
 
+fn metric(policy: &Arc<str>, rule: &types::MetricRule) -> Result<OwnMetric, Refused> {
+    let of_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    if !(1..=LONGEST_METRIC).contains(&rule.name.len()) || !rule.name.bytes().all(of_word) {
+        return Err(Refused::Interests(format!(
+            "metric `{}`: its name has to be up to {LONGEST_METRIC} of a-z, 0-9 and _",
+            rule.name
+        )));
+    }
+    let is_counter = rule.kind == types::MetricKind::Counter;
+    Ok(metrics().own(policy, &rule.name, is_counter))
+}
+
 fn bucket(rule: types::BucketRule) -> Result<BucketRule, Refused> {
+    if rule.scope == types::Scope::Cluster {
+        return Err(Refused::NotYet(Capability::ClusterState.as_str()));
+    }
     let rule = BucketRule {
         name: rule.name.into(),
         burst: rule.burst,

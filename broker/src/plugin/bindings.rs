@@ -1,8 +1,21 @@
-//! The host's side of the contract, generated from the SDK's `policy.wit`: the one copy there is.
+//! The host's side of the contract, generated from the SDK's `wit` folder: the one copy there is, and what was the
+//! one copy before it.
 
-wasmtime::component::bindgen!({
-    path: "../plugin-sdk/wit/v0.1",
-    world: "policy",
-});
+/// What policies are built against now. Everything else here is written for it.
+pub(super) mod v0_2 {
+    wasmtime::component::bindgen!({
+        path: "../plugin-sdk/wit",
+        world: "policy",
+    });
+}
 
-pub(crate) use sluice::policy::types;
+/// What policies were built against before; `contract` carries it over.
+pub(super) mod v0_1 {
+    wasmtime::component::bindgen!({
+        path: "../plugin-sdk/wit/v0.1",
+        world: "policy",
+    });
+}
+
+pub(crate) use v0_2::sluice::policy::types;
+pub(super) use v0_2::sluice::policy::{current, effects, http, limits, log, metrics, store};

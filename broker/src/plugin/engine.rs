@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 use wasmtime::{Config, Engine as Wasm};
 
-use super::bindings::Policy;
+use super::contract;
 use super::host::Host;
 use super::wasi;
 
@@ -33,7 +33,7 @@ impl Engine {
             .max_wasm_stack(GUEST_STACK);
         let wasm = Wasm::new(&config)?;
         let mut linker = Linker::new(&wasm);
-        Policy::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)?;
+        contract::add_to_linker(&mut linker)?;
         wasi::add_to_linker(&mut linker)?;
         let weak = wasm.weak();
         std::thread::Builder::new()

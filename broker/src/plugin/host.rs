@@ -1,15 +1,25 @@
-//! What a policy can see and ask of the broker: the imports of its world, and the limits on its memory.
+//! What a policy can see and ask of the broker: the imports of its world.
+//!
+//! `current` tells it facts about the call, `effects` notes what it wants done, `store` is its counters and values,
+//! `memory` bounds what it may use.
+
+mod current;
+mod effects;
+mod memory;
+mod store;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use wasmtime::ResourceLimiter;
-
-use super::bindings::sluice::policy::{current, limits, log, types};
+use super::bindings::{limits, log, metrics, types};
+use super::clock::Clock;
 use super::instance::Overrun;
-use crate::event::{Attachments, Client};
-use crate::state::{BucketRule, Millis, PolicyState, SubjectKey};
+use crate::config::Capability;
+use crate::event::{Attachments, Client, Effect};
+use crate::state::{BucketRule, PolicyState, SubjectKey};
 use crate::telemetry::events::{Level, PolicyLog};
+use crate::telemetry::metrics::OwnMetric;
+use effects::Wanted;
+use memory::Memory;
 
 /// The two outputs of a guest; the number is the resource's representation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,36 +35,47 @@ const LINES_A_CALL: u32 = 16;
 #[derive(Clone)]
 pub(super) struct Current {
     pub client: Arc<Client>,
-    pub event: Option<(Arc<str>, Attachments)>,
+    pub event: Option<CurrentEvent>,
+}
+
+#[derive(Clone)]
+pub(super) struct CurrentEvent {
+    pub name: Arc<str>,
+    /// Its number among the events of its socket.
+    pub number: u64,
+    pub attachments: Attachments,
+}
+
+/// What all instances of a policy share.
+pub(super) struct Terms {
+    pub policy: Arc<str>,
+    pub state: Arc<PolicyState>,
+    pub buckets: Vec<BucketRule>,
+    pub metrics: Vec<OwnMetric>,
+    pub granted: Vec<Capability>,
+    pub clock: Clock,
 }
 
 /// The data of one instance's store.
 pub(super) struct Host {
-    pub policy: Arc<str>,
-    pub state: Arc<PolicyState>,
-    pub buckets: Arc<[BucketRule]>,
+    pub terms: Arc<Terms>,
     pub current: Option<Current>,
     pub memory: Memory,
     pub overrun: Overrun,
+    wanted: Wanted,
     lines: u32,
     /// What the guest printed since its last line break.
     printed: [Vec<u8>; 2],
 }
 
 impl Host {
-    pub(super) fn new(
-        policy: Arc<str>,
-        state: Arc<PolicyState>,
-        buckets: Arc<[BucketRule]>,
-        memory: u64,
-    ) -> Self {
+    pub(super) fn new(terms: Arc<Terms>, memory: u64) -> Self {
         Self {
-            policy,
-            state,
-            buckets,
+            terms,
             current: None,
             memory: Memory::new(memory),
             overrun: Overrun::default(),
+            wanted: Wanted::default(),
             lines: 0,
             printed: [Vec::new(), Vec::new()],
         }
@@ -62,12 +83,15 @@ impl Host {
 
     /// For the one call that is made before a module belongs to a policy: `describe`.
     pub(super) fn undescribed(memory: u64) -> Self {
-        Self::new(
-            Arc::from("describe"),
-            Arc::new(PolicyState::default()),
-            Arc::new([]),
-            memory,
-        )
+        let terms = Terms {
+            policy: Arc::from("describe"),
+            state: Arc::new(PolicyState::default()),
+            buckets: Vec::new(),
+            metrics: Vec::new(),
+            granted: Vec::new(),
+            clock: Clock::System,
+        };
+        Self::new(Arc::new(terms), memory)
     }
 
     /// Readies the host for one call.
@@ -85,6 +109,11 @@ impl Host {
         }
     }
 
+    /// What the call wanted done beside its verdict.
+    pub(super) fn take_effects(&mut self) -> Vec<Effect> {
+        self.wanted.take()
+    }
+
     fn log(&mut self, level: Level, message: &str) {
         self.lines += 1;
         if self.lines > LINES_A_CALL {
@@ -96,7 +125,7 @@ impl Host {
             message
         };
         PolicyLog {
-            policy: &self.policy,
+            policy: &self.terms.policy,
             level,
             message,
         }
@@ -139,18 +168,8 @@ impl Host {
         }
     }
 
-    fn client(&self) -> Option<&Client> {
-        self.current.as_ref().map(|current| &*current.client)
-    }
-
-    fn attachments(&self) -> &[bytes::Bytes] {
-        match &self.current {
-            Some(Current {
-                event: Some((_, attachments)),
-                ..
-            }) => attachments,
-            _ => &[],
-        }
+    fn is_granted(&self, capability: Capability) -> bool {
+        self.terms.granted.contains(&capability)
     }
 }
 
@@ -158,7 +177,7 @@ impl types::Host for Host {}
 
 impl limits::Host for Host {
     fn take(&mut self, bucket: u32, whom: limits::Subject, cost: u32) -> limits::Decision {
-        let Some(rule) = self.buckets.get(bucket as usize) else {
+        let Some(rule) = self.terms.buckets.get(bucket as usize) else {
             // A number that `interests` did not declare: refused, so that the mistake shows, and the author is told.
             self.log(Level::Error, "take: there is no such bucket");
             return limits::Decision {
@@ -167,89 +186,14 @@ impl limits::Host for Host {
                 retry_after_ms: 0,
             };
         };
-        let decision = self
-            .state
-            .take(rule, &self.subject(whom), cost, Millis::now());
+        let subject = self.subject(whom);
+        let now = self.terms.clock.millis();
+        let decision = self.terms.state.take(rule, &subject, cost, now);
         limits::Decision {
             allowed: decision.allowed,
             remaining: decision.remaining,
             retry_after_ms: decision.retry_after_ms,
         }
-    }
-}
-
-impl current::Host for Host {
-    fn now_ms(&mut self) -> u64 {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis() as u64)
-    }
-
-    fn event_name(&mut self) -> String {
-        match &self.current {
-            Some(Current {
-                event: Some((name, _)),
-                ..
-            }) => name.to_string(),
-            _ => String::new(),
-        }
-    }
-
-    fn namespace(&mut self) -> String {
-        self.client()
-            .map(|client| client.namespace.to_string())
-            .unwrap_or_default()
-    }
-
-    fn user(&mut self) -> Option<String> {
-        let identity = self.client()?.identity.read();
-        identity.user.as_ref().map(ToString::to_string)
-    }
-
-    fn attribute(&mut self, name: String) -> Option<String> {
-        let identity = self.client()?.identity.read();
-        identity.attribute(&name).map(ToOwned::to_owned)
-    }
-
-    fn address(&mut self) -> String {
-        self.client()
-            .map(|client| client.peer.address.to_string())
-            .unwrap_or_default()
-    }
-
-    fn header(&mut self, name: String) -> Option<String> {
-        let value = self.client()?.peer.handshake.headers.get(name)?;
-        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-    }
-
-    fn query(&mut self, name: String) -> Option<String> {
-        form_urlencoded::parse(self.client()?.peer.handshake.query.as_bytes())
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.into_owned())
-    }
-
-    fn in_room(&mut self, room: String) -> bool {
-        self.client()
-            .is_some_and(|client| client.rooms.lock().contains(room.as_str()))
-    }
-
-    fn attachment_count(&mut self) -> u32 {
-        self.attachments().len() as u32
-    }
-
-    fn attachment_len(&mut self, index: u32) -> u32 {
-        self.attachments()
-            .get(index as usize)
-            .map_or(0, |bytes| bytes.len() as u32)
-    }
-
-    fn attachment(&mut self, index: u32, offset: u32, max_len: u32) -> Vec<u8> {
-        let Some(bytes) = self.attachments().get(index as usize) else {
-            return Vec::new();
-        };
-        let start = (offset as usize).min(bytes.len());
-        let end = start.saturating_add(max_len as usize).min(bytes.len());
-        bytes[start..end].to_vec()
     }
 }
 
@@ -265,67 +209,18 @@ impl log::Host for Host {
     }
 }
 
-/// The memory of one instance: all its linear memories and tables together stay below the limit.
-pub(super) struct Memory {
-    limit: usize,
-    used: usize,
-    /// A growth was refused: what traps afterwards, traps for want of memory.
-    pub refused: bool,
-}
-
-impl Memory {
-    fn new(limit: u64) -> Self {
-        Self {
-            limit: usize::try_from(limit).unwrap_or(usize::MAX),
-            used: 0,
-            refused: false,
+impl metrics::Host for Host {
+    fn add(&mut self, metric: u32, by: u64) {
+        match self.terms.metrics.get(metric as usize) {
+            Some(OwnMetric::Counter(counter)) => _ = counter.inc_by(by),
+            _ => self.log(Level::Error, "add: there is no such counter"),
         }
     }
 
-    fn grow(&mut self, by: usize) -> bool {
-        match self.used.checked_add(by) {
-            Some(used) if used <= self.limit => {
-                self.used = used;
-                true
-            }
-            _ => {
-                self.refused = true;
-                false
-            }
+    fn set(&mut self, metric: u32, value: f64) {
+        match self.terms.metrics.get(metric as usize) {
+            Some(OwnMetric::Gauge(gauge)) => _ = gauge.set(value),
+            _ => self.log(Level::Error, "set: there is no such gauge"),
         }
-    }
-}
-
-impl ResourceLimiter for Memory {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        Ok(self.grow(desired.saturating_sub(current)))
-    }
-
-    fn table_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let elements = desired.saturating_sub(current);
-        Ok(self.grow(elements.saturating_mul(size_of::<usize>())))
-    }
-
-    // A component is several core instances; no honest one needs more than this.
-    fn instances(&self) -> usize {
-        64
-    }
-
-    fn tables(&self) -> usize {
-        64
-    }
-
-    fn memories(&self) -> usize {
-        16
     }
 }

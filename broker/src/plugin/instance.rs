@@ -5,11 +5,12 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{Store, UpdateDeadline};
 
-use super::bindings::{Policy as Bindings, types};
+use super::bindings::types;
+use super::contract::Guest;
 use super::engine::TICK;
 use super::host::{Current, Host};
 use super::policy::Policy;
-use crate::event::Client;
+use crate::event::Effect;
 use crate::telemetry::metrics::TrapKind;
 
 /// A call that failed: it cost itself and its instance, and nothing else.
@@ -38,7 +39,7 @@ pub(super) struct Overrun(Option<Duration>);
 
 pub(super) struct Instance {
     store: Store<Host>,
-    bindings: Bindings,
+    guest: Guest,
 }
 
 impl Instance {
@@ -53,13 +54,13 @@ impl Instance {
         store.set_hostcall_fuel(HOSTCALL_BYTES);
         store.epoch_deadline_callback(|mut store| overrun(&mut store.data_mut().overrun));
         store.set_epoch_deadline(ticks(deadline));
-        let bindings = match policy.module.pre.instantiate(&mut store) {
-            Ok(bindings) => bindings,
+        let guest = match policy.module.pre.instantiate(&mut store) {
+            Ok(guest) => guest,
             Err(error) => return Err(fault(&store, &error, TrapKind::Instantiate)),
         };
-        let mut instance = Self { store, bindings };
-        let interests = instance.call(None, deadline, |bindings, store| {
-            bindings.call_configure(store, &policy.config)
+        let mut instance = Self { store, guest };
+        let interests = instance.call(None, deadline, |guest, store| {
+            guest.configure(store, &policy.config)
         })?;
         Ok((instance, interests))
     }
@@ -69,11 +70,11 @@ impl Instance {
         &mut self,
         current: Option<Current>,
         deadline: Duration,
-        hook: impl FnOnce(&Bindings, &mut Store<Host>) -> wasmtime::Result<T>,
+        hook: impl FnOnce(&Guest, &mut Store<Host>) -> wasmtime::Result<T>,
     ) -> Result<T, Fault> {
         self.store.data_mut().begin(current);
         self.store.set_epoch_deadline(ticks(deadline));
-        let result = hook(&self.bindings, &mut self.store);
+        let result = hook(&self.guest, &mut self.store);
         self.store.data_mut().end();
         result.map_err(|error| fault(&self.store, &error, TrapKind::Trap))
     }
@@ -82,14 +83,32 @@ impl Instance {
         &mut self,
         current: Current,
         deadline: Duration,
-        event: u32,
+        rule: u32,
         traits: types::EventTraits,
         args: &str,
     ) -> Result<types::Verdict, Fault> {
         let socket = current.client.peer.token;
-        self.call(Some(current), deadline, |bindings, store| {
-            bindings.call_on_event(store, socket, event, traits, args)
+        self.call(Some(current), deadline, |guest, store| {
+            guest.on_event(store, socket, rule, traits, args)
         })
+    }
+
+    pub(super) fn on_subscribe(
+        &mut self,
+        current: Current,
+        deadline: Duration,
+        rule: u32,
+        room: &str,
+    ) -> Result<types::Subscription, Fault> {
+        let socket = current.client.peer.token;
+        self.call(Some(current), deadline, |guest, store| {
+            guest.on_subscribe(store, socket, rule, room)
+        })
+    }
+
+    /// What the last call wanted done beside its verdict.
+    pub(super) fn take_effects(&mut self) -> Vec<Effect> {
+        self.store.data_mut().take_effects()
     }
 
     pub(super) fn on_connect(
@@ -99,24 +118,20 @@ impl Instance {
         auth: &str,
     ) -> Result<types::Admission, Fault> {
         let socket = current.client.peer.token;
-        self.call(Some(current), deadline, |bindings, store| {
-            bindings.call_on_connect(store, socket, auth)
+        self.call(Some(current), deadline, |guest, store| {
+            guest.on_connect(store, socket, auth)
         })
     }
 
     pub(super) fn on_disconnect(
         &mut self,
-        client: std::sync::Arc<Client>,
+        current: Current,
         deadline: Duration,
         reason: types::DisconnectReason,
     ) -> Result<(), Fault> {
-        let socket = client.peer.token;
-        let current = Current {
-            client,
-            event: None,
-        };
-        self.call(Some(current), deadline, |bindings, store| {
-            bindings.call_on_disconnect(store, socket, reason)
+        let socket = current.client.peer.token;
+        self.call(Some(current), deadline, |guest, store| {
+            guest.on_disconnect(store, socket, reason)
         })
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! `module` is a file that was found to be a policy; `activate` makes a `policy` of it, with settings; an `instance`
 //! runs it on one thread, where `slots` keeps it and `budget` bounds what its failures cost. `host` and `wasi` are all
-//! that a policy can reach. `registry` makes the policies that a configuration asks for (`folder` finds those that were
-//! dropped in, `signature` tells which may be loaded, `memo` keeps what is compiled), and `reload` does so again when `watch` sees that a file has changed.
+//! that a policy can reach, by the version of the `contract` that it was built against; `clock` is its time. `registry`
+//! makes the policies that a configuration asks for (`folder` finds those that were dropped in, `signature` tells which
+//! may be loaded, `memo` keeps what is compiled), and `reload` does so again when `watch` sees that a file has changed.
 //! Nothing here knows sockets or routes.
 
 mod activate;
 mod bindings;
 mod budget;
+mod clock;
+mod contract;
 mod engine;
 #[cfg_attr(
     not(test),
@@ -30,7 +33,7 @@ mod watch;
 
 pub(crate) use bindings::types::DisconnectReason;
 pub(crate) use engine::Engine;
-pub(crate) use policy::{Admission, Policy, Source};
+pub(crate) use policy::{Admission, Asked, Policy, Source};
 pub(crate) use registry::{Failed, Registry};
 pub(crate) use reload::{Follower, Outcome, Reload};
 pub(crate) use slots::prune;

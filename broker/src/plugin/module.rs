@@ -6,7 +6,8 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::Store;
 use wasmtime::component::Component;
 
-use super::bindings::{PolicyPre, types::Description};
+use super::bindings::types::Description;
+use super::contract::{Contract, Foreign, GuestPre};
 use super::engine::Engine;
 use super::host::Host;
 
@@ -30,8 +31,21 @@ pub(crate) enum NotAPolicy {
     CoreModule,
     #[error("not a whole WebAssembly component, perhaps cut off: {0}")]
     Invalid(String),
-    #[error("a component of another world than sluice:policy/policy@0.1.0: {0}")]
-    OtherWorld(String),
+    #[error(
+        "a component, but not a policy: it has no part of sluice:policy, the contract of policies; write it with \
+         sluice-plugin-sdk"
+    )]
+    NotOfContract,
+    #[error(
+        "built against version {0} of the contract sluice:policy, and this broker speaks 0.1 and 0.2: run a broker \
+         that speaks it, or build the policy with an SDK of one of these"
+    )]
+    OtherVersion(String),
+    #[error("it does not fit version {contract} of the contract sluice:policy: {reason}")]
+    OtherWorld {
+        contract: &'static str,
+        reason: String,
+    },
     #[error("its description could not be read: {0}")]
     Describe(String),
 }
@@ -55,8 +69,10 @@ impl std::fmt::Display for Digest {
 
 pub(crate) struct Module {
     pub digest: Digest,
+    /// The version of the contract that it was built against.
+    pub contract: Contract,
     pub description: Description,
-    pub(super) pre: PolicyPre<Host>,
+    pub(super) pre: GuestPre,
 }
 
 impl Module {
@@ -65,14 +81,22 @@ impl Module {
         check_header(bytes)?;
         let component = Component::new(&engine.wasm, bytes)
             .map_err(|error| NotAPolicy::Invalid(one_line(&error)))?;
+        let contract = Contract::of(&component, &engine.wasm).map_err(|foreign| match foreign {
+            Foreign::None => NotAPolicy::NotOfContract,
+            Foreign::Version(version) => NotAPolicy::OtherVersion(version),
+        })?;
         let pre = engine
             .linker
             .instantiate_pre(&component)
-            .and_then(PolicyPre::new)
-            .map_err(|error| NotAPolicy::OtherWorld(one_line(&error)))?;
+            .and_then(|pre| GuestPre::new(contract, pre))
+            .map_err(|error| NotAPolicy::OtherWorld {
+                contract: contract.as_str(),
+                reason: one_line(&error),
+            })?;
         let description = describe(engine, &pre)?;
         Ok(Self {
             digest: Digest::of(bytes),
+            contract,
             description,
             pre,
         })
@@ -89,12 +113,12 @@ fn check_header(bytes: &[u8]) -> Result<(), NotAPolicy> {
     }
 }
 
-fn describe(engine: &Engine, pre: &PolicyPre<Host>) -> Result<Description, NotAPolicy> {
+fn describe(engine: &Engine, pre: &GuestPre) -> Result<Description, NotAPolicy> {
     let mut store = Store::new(&engine.wasm, Host::undescribed(DESCRIBE_MEMORY));
     store.limiter(|host| &mut host.memory);
     store.set_epoch_deadline(DESCRIBE.as_millis() as u64);
     pre.instantiate(&mut store)
-        .and_then(|bindings| bindings.call_describe(&mut store))
+        .and_then(|guest| guest.describe(&mut store))
         .map_err(|error| NotAPolicy::Describe(one_line(&error)))
 }
 
@@ -130,6 +154,6 @@ mod tests {
         let cut = b"\0asm\x0d\0\x01\0\x01\xff";
         assert!(compile(cut).contains("cut off"));
         let empty_component = b"\0asm\x0d\0\x01\0";
-        assert!(compile(empty_component).contains("another world"));
+        assert!(compile(empty_component).contains("not a policy"));
     }
 }

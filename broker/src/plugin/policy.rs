@@ -1,27 +1,25 @@
 //! An active policy: a module with its settings, resolved once so that an event costs numbers only.
+//!
+//! `answers` checks what the guest says.
+
+mod answers;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use serde_json::value::RawValue;
-
 use super::bindings::types;
 use super::engine::Engine;
-use super::host::{Current, Host};
+use super::host::{Current, CurrentEvent, Host, Terms};
 use super::instance::{Fault, Instance};
 use super::module::Module;
 use super::slots;
 use crate::config;
-use crate::event::{Client, Denial, Event, Identity, Verdict};
+use crate::event::{Client, Denial, Effect, Event, Identity, Verdict};
 use crate::glob::Glob;
-use crate::packet;
-use crate::state::{BucketRule, PolicyState};
 use crate::telemetry::events::PolicyTrapped;
 use crate::telemetry::metrics::{Hook, PolicyMetrics, TrapKind, VerdictKind};
 
-/// Bytes and rooms of an identity that one policy may give.
-const MAX_IDENTITY: usize = 64 << 10;
-const MAX_IDENTITY_ROOMS: usize = 1024;
+pub(super) use answers::MAX_IDENTITY;
 
 /// An event rule, ready for matching.
 pub(super) struct Rule {
@@ -42,8 +40,10 @@ pub(crate) struct Policy {
     pub since: SystemTime,
     pub(super) config: String,
     pub(super) rules: Vec<Rule>,
-    pub(super) buckets: Arc<[BucketRule]>,
-    pub(super) state: Arc<PolicyState>,
+    /// Of rooms that clients ask to join.
+    pub(super) rooms: Vec<Glob>,
+    /// What its instances share.
+    pub(super) terms: Arc<Terms>,
     pub(super) engine: Arc<Engine>,
     pub(super) metrics: HookMetrics,
 }
@@ -58,6 +58,7 @@ pub(crate) enum Source {
 pub(super) struct HookMetrics {
     pub connect: Option<PolicyMetrics>,
     pub event: Option<PolicyMetrics>,
+    pub subscribe: Option<PolicyMetrics>,
     pub disconnect: Option<PolicyMetrics>,
 }
 
@@ -68,18 +69,23 @@ pub(crate) enum Admission {
     Deny(Denial),
 }
 
+/// An event that policies are asked about.
+pub(crate) struct Asked<'a> {
+    pub event: &'a Event,
+    /// Its number among the events of its socket.
+    pub number: u64,
+    pub wants_ack: bool,
+    /// An earlier policy has replaced its arguments.
+    pub replaced: bool,
+}
+
 impl Policy {
     pub(super) fn engine(&self) -> &wasmtime::Engine {
         &self.engine.wasm
     }
 
     pub(super) fn host(&self) -> Host {
-        Host::new(
-            self.name.clone(),
-            self.state.clone(),
-            self.buckets.clone(),
-            self.settings.memory,
-        )
+        Host::new(self.terms.clone(), self.settings.memory)
     }
 
     pub(crate) fn has(&self, hook: Hook) -> bool {
@@ -95,107 +101,93 @@ impl Policy {
         Some((position as u32, self.rules.get(position)?.args))
     }
 
-    /// `None`: the policy is not interested and was not called.
+    /// `None`: the policy is not interested and was not called. What it wants done besides is added to `effects`.
     pub(crate) fn on_event(
         &self,
         client: &Arc<Client>,
-        event: &Event,
-        wants_ack: bool,
-        replaced: bool,
+        asked: &Asked<'_>,
+        effects: &mut Vec<Effect>,
     ) -> Option<Result<Verdict, Fault>> {
-        let (number, args) = self.interest(&event.name)?;
+        let event = asked.event;
+        let (rule, args) = self.interest(&event.name)?;
         let traits = traits(&[
-            (types::EventTraits::WANTS_ACK, wants_ack),
+            (types::EventTraits::WANTS_ACK, asked.wants_ack),
             (
                 types::EventTraits::HAS_ATTACHMENTS,
                 !event.attachments.is_empty(),
             ),
-            (types::EventTraits::REPLACED, replaced),
+            (types::EventTraits::REPLACED, asked.replaced),
         ]);
         let current = Current {
             client: client.clone(),
-            event: Some((event.name.clone(), event.attachments.clone())),
+            event: Some(CurrentEvent {
+                name: event.name.clone(),
+                number: asked.number,
+                attachments: event.attachments.clone(),
+            }),
         };
         let args = if args { &*event.args } else { "" };
-        let result = self.with_instance(Hook::Event, client, |instance, deadline| {
-            instance.on_event(current, deadline, number, traits, args)
+        let before = effects.len();
+        let verdict = self.with_instance(Hook::Event, client, effects, |instance, deadline| {
+            instance.on_event(current, deadline, rule, traits, args)
         });
-        Some(result.and_then(|verdict| match verdict {
-            types::Verdict::Pass => Ok(Verdict::Pass(None)),
-            types::Verdict::Replace(args) => self.replacement(client, event, args),
-            types::Verdict::Deny(denial) => Ok(Verdict::Deny(self.denial(denial))),
-            types::Verdict::Drop => Ok(Verdict::Drop),
+        let verdict = verdict.and_then(|verdict| {
+            let verdict = self.verdict(event, verdict);
+            verdict.map_err(|wrong| self.wrong(Hook::Event, client, wrong))
+        });
+        if verdict.is_err() {
+            effects.truncate(before);
+        }
+        Some(verdict)
+    }
+
+    /// `None`: the policy is not interested in the room.
+    pub(crate) fn on_subscribe(
+        &self,
+        client: &Arc<Client>,
+        room: &str,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Result<Result<(), Denial>, Fault>> {
+        let rule = self.rooms.iter().position(|glob| glob.matches(room))? as u32;
+        let answer = self.with_instance(Hook::Subscribe, client, effects, |instance, deadline| {
+            instance.on_subscribe(of_client(client), deadline, rule, room)
+        });
+        Some(answer.map(|answer| match answer {
+            types::Subscription::Pass => Ok(()),
+            types::Subscription::Deny(denial) => Err(self.denial(denial)),
         }))
     }
 
-    /// Arguments from a policy are as little trusted as those of a client: a placeholder out of range would make
-    /// every recipient close its connection.
-    fn replacement(&self, client: &Client, event: &Event, args: String) -> Result<Verdict, Fault> {
-        packet::check_args(&args, event.attachments.len()).map_err(|denial| {
-            let detail = format!("its replacement cannot be delivered: {}", denial.message);
-            self.fault(Hook::Event, client, TrapKind::Verdict, detail)
-        })?;
-        Ok(Verdict::Pass(Some(args.into())))
-    }
-
-    pub(crate) fn on_connect(&self, client: &Arc<Client>, auth: &str) -> Result<Admission, Fault> {
-        let current = Current {
-            client: client.clone(),
-            event: None,
-        };
-        let admission = self.with_instance(Hook::Connect, client, |instance, deadline| {
-            instance.on_connect(current, deadline, auth)
-        })?;
-        Ok(match admission {
-            types::Admission::Pass => Admission::Pass,
-            types::Admission::Accept(identity) => {
-                Admission::Accept(self.identity(client, identity)?)
-            }
-            types::Admission::Deny(denial) => Admission::Deny(self.denial(denial)),
-        })
-    }
-
-    /// An identity is kept for as long as its client is connected, so it has a bound.
-    fn identity(&self, client: &Client, identity: types::Identity) -> Result<Identity, Fault> {
-        let attributes = identity
-            .attributes
-            .iter()
-            .map(|(name, value)| name.len() + value.len());
-        let rooms = identity.rooms.iter().map(String::len);
-        let user = identity.user.iter().map(String::len);
-        let bytes: usize = attributes.chain(rooms).chain(user).sum();
-        if bytes > MAX_IDENTITY || identity.rooms.len() > MAX_IDENTITY_ROOMS {
-            let detail = format!(
-                "its identity has more than {MAX_IDENTITY} bytes or {MAX_IDENTITY_ROOMS} rooms"
-            );
-            return Err(self.fault(Hook::Connect, client, TrapKind::Verdict, detail));
-        }
-        Ok(Identity {
-            user: identity.user.map(Into::into),
-            attributes: identity.attributes,
-            rooms: identity.rooms,
-        })
-    }
-
-    pub(crate) fn on_disconnect(&self, client: &Arc<Client>, reason: types::DisconnectReason) {
-        // A failure is logged and counted where it happens, and there is nobody left to tell.
-        let _ = self.with_instance(Hook::Disconnect, client, |instance, deadline| {
-            instance.on_disconnect(client.clone(), deadline, reason)
+    pub(crate) fn on_connect(
+        &self,
+        client: &Arc<Client>,
+        auth: &str,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Admission, Fault> {
+        let before = effects.len();
+        let admission = self.with_instance(Hook::Connect, client, effects, |instance, deadline| {
+            instance.on_connect(of_client(client), deadline, auth)
         });
+        let admission = admission.and_then(|admission| {
+            let admission = self.admission(admission);
+            admission.map_err(|wrong| self.wrong(Hook::Connect, client, wrong))
+        });
+        if admission.is_err() {
+            effects.truncate(before);
+        }
+        admission
     }
 
-    fn denial(&self, denial: types::Denial) -> Denial {
-        Denial {
-            code: denial.code,
-            message: denial.message,
-            policy: Some(self.name.clone()),
-            // Data that is not JSON would break the client's decoder.
-            data: denial
-                .data
-                .and_then(|data| RawValue::from_string(data).ok()),
-            retry_after_ms: denial.retry_after_ms,
-            disconnect: denial.disconnect,
-        }
+    pub(crate) fn on_disconnect(
+        &self,
+        client: &Arc<Client>,
+        reason: types::DisconnectReason,
+        effects: &mut Vec<Effect>,
+    ) {
+        // A failure is logged and counted where it happens, and there is nobody left to tell.
+        let _ = self.with_instance(Hook::Disconnect, client, effects, |instance, deadline| {
+            instance.on_disconnect(of_client(client), deadline, reason)
+        });
     }
 
     pub(crate) fn count(&self, hook: Hook, verdict: VerdictKind) {
@@ -208,6 +200,7 @@ impl Policy {
         match hook {
             Hook::Connect => self.metrics.connect.as_ref(),
             Hook::Event => self.metrics.event.as_ref(),
+            Hook::Subscribe => self.metrics.subscribe.as_ref(),
             Hook::Disconnect => self.metrics.disconnect.as_ref(),
         }
     }
@@ -217,6 +210,7 @@ impl Policy {
         &self,
         hook: Hook,
         client: &Client,
+        effects: &mut Vec<Effect>,
         call: impl FnOnce(&mut Instance, Duration) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let begin = Instant::now();
@@ -228,6 +222,7 @@ impl Policy {
         let result = self.instance(deadline).and_then(|mut instance| {
             let result = call(&mut instance, deadline);
             if result.is_ok() {
+                effects.append(&mut instance.take_effects());
                 slots::put(self.id, instance);
             }
             result
@@ -258,6 +253,11 @@ impl Policy {
         }
     }
 
+    /// An answer that cannot be followed.
+    fn wrong(&self, hook: Hook, client: &Client, detail: String) -> Fault {
+        self.fault(hook, client, TrapKind::Verdict, detail)
+    }
+
     /// A fault that is no call's that was made and failed; it is reported here.
     fn fault(&self, hook: Hook, client: &Client, kind: TrapKind, detail: String) -> Fault {
         let fault = Fault { kind, detail };
@@ -284,8 +284,17 @@ pub(super) fn implements(hooks: types::Hooks, hook: Hook) -> bool {
     hooks.contains(match hook {
         Hook::Connect => types::Hooks::CONNECT,
         Hook::Event => types::Hooks::EVENT,
+        Hook::Subscribe => types::Hooks::SUBSCRIBE,
         Hook::Disconnect => types::Hooks::DISCONNECT,
     })
+}
+
+/// A call that is about a socket and none of its events.
+fn of_client(client: &Arc<Client>) -> Current {
+    Current {
+        client: client.clone(),
+        event: None,
+    }
 }
 
 fn traits(flags: &[(types::EventTraits, bool)]) -> types::EventTraits {

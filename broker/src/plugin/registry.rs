@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::activate::Plan;
+use super::clock::Clock;
 use super::engine::Engine;
 use super::folder;
 use super::memo::Memo;
@@ -280,6 +281,7 @@ impl Registry {
             source: wanted.source,
             namespaces: wanted.namespaces.clone(),
             generation: made.map_or(1, |made| made + 1),
+            clock: Clock::System,
         };
         Policy::activate(&self.engine, &self.store, module, plan)
             .map(Arc::new)

@@ -82,6 +82,11 @@ pub(crate) struct Share {
 // === impl Millis ===
 
 impl Millis {
+    /// A moment of another clock, which must not be mixed with this one.
+    pub(crate) fn at(ms: u64) -> Self {
+        Self(ms)
+    }
+
     pub(crate) fn now() -> Self {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         Self(u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX))

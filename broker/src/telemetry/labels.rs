@@ -44,11 +44,19 @@ macro_rules! label {
 }
 
 label! {
-    Hook { Connect = "connect", Event = "event", Disconnect = "disconnect" }
+    Hook { Connect = "connect", Event = "event", Subscribe = "subscribe", Disconnect = "disconnect" }
 }
 
 label! {
-    VerdictKind { Pass = "pass", Accept = "accept", Replace = "replace", Deny = "deny", Drop = "drop" }
+    VerdictKind {
+        Pass = "pass",
+        Accept = "accept",
+        Replace = "replace",
+        Deny = "deny",
+        Drop = "drop",
+        Coalesce = "coalesce",
+        Reply = "reply",
+    }
 }
 
 label! {
@@ -74,6 +82,10 @@ label! {
         SlowClient = "slow_client",
         /// The recipient is gone.
         Closed = "closed",
+        /// A newer one of its coalescing window took its place.
+        Superseded = "superseded",
+        /// A policy's wish to have a socket join one room more than it may.
+        TooManyRooms = "too_many_rooms",
     }
 }
 
@@ -110,6 +122,7 @@ impl VerdictKind {
         match hook {
             Hook::Connect => matches!(self, Self::Pass | Self::Accept | Self::Deny),
             Hook::Event => self != Self::Accept,
+            Hook::Subscribe => matches!(self, Self::Pass | Self::Deny),
             Hook::Disconnect => false,
         }
     }
@@ -118,6 +131,13 @@ impl VerdictKind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct PolicyLabel {
     pub policy: Arc<str>,
+}
+
+/// A number of a policy's own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OwnLabels {
+    pub policy: Arc<str>,
+    pub name: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -4,6 +4,7 @@
 
 mod fetch;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
@@ -21,8 +22,9 @@ use self::fetch::Fetches;
 pub(crate) use self::fetch::PolicyHttpMetrics;
 use super::exposition;
 use super::labels::{
-    CodeLabel, Counters, DenialLabels, DisconnectLabel, DropLabel, HookLabels, PolicyLabel,
-    ReloadResult, ResultLabel, SocketErrorLabel, StateKind, StateLabels, TrapLabels, VerdictLabels,
+    CodeLabel, Counters, DenialLabels, DisconnectLabel, DropLabel, HookLabels, OwnLabels,
+    PolicyLabel, ReloadResult, ResultLabel, SocketErrorLabel, StateKind, StateLabels, TrapLabels,
+    VerdictLabels,
 };
 pub(crate) use super::labels::{DropReason, FetchOutcome, Hook, TrapKind, VerdictKind};
 use super::latency::Latency;
@@ -59,6 +61,13 @@ impl PolicyMetrics {
     }
 }
 
+/// A number of a policy's own.
+#[derive(Debug, Clone)]
+pub(crate) enum OwnMetric {
+    Counter(Counter),
+    Gauge(Gauge<f64, AtomicU64>),
+}
+
 pub(crate) struct Metrics {
     registry: Registry,
     /// Sockets that are connected to a namespace.
@@ -73,6 +82,8 @@ pub(crate) struct Metrics {
     traps: Family<TrapLabels, Counter>,
     durations: Family<HookLabels, Latency>,
     fetches: Fetches,
+    own_counters: Family<OwnLabels, Counter>,
+    own_gauges: Family<OwnLabels, Gauge<f64, AtomicU64>>,
     connections_denied: Family<DenialLabels, Counter>,
     events_denied: Family<DenialLabels, Counter>,
     origins_refused: Counter,
@@ -134,6 +145,8 @@ impl Metrics {
             traps: add(&mut r, "policy_traps", "Calls of policies that failed"),
             durations,
             fetches: Fetches::new(&mut r),
+            own_counters: add(&mut r, "policy_counter", "Counters of a policy's own"),
+            own_gauges: add(&mut r, "policy_gauge", "Gauges of a policy's own"),
             connections_denied: add(
                 &mut r,
                 "connections_denied",
@@ -203,6 +216,19 @@ impl Metrics {
     /// The handle for what a policy asks over HTTP.
     pub(crate) fn policy_http(&self, name: &str) -> PolicyHttpMetrics {
         self.fetches.of(name)
+    }
+
+    /// The handle for a number of a policy's own.
+    pub(crate) fn own(&self, policy: &Arc<str>, name: &str, is_counter: bool) -> OwnMetric {
+        let labels = OwnLabels {
+            policy: policy.clone(),
+            name: name.to_owned(),
+        };
+        if is_counter {
+            OwnMetric::Counter(self.own_counters.get_or_create_owned(&labels))
+        } else {
+            OwnMetric::Gauge(self.own_gauges.get_or_create_owned(&labels))
+        }
     }
 
     pub(crate) fn dropped(&self, reason: DropReason) {

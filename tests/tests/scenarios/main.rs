@@ -14,6 +14,7 @@ mod chat; // the example's own configuration
 mod config;
 mod connect; // [1]
 mod containment; // [5]
+mod contracts;
 mod cors;
 mod drain; // [7]
 mod dropin; // [3], second half

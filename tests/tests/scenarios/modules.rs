@@ -34,9 +34,9 @@ fn bad_modules() -> [(&'static str, Vec<u8>, &'static str); 6] {
             "a core WebAssembly module",
         ),
         (
-            "another world",
+            "not a policy",
             b"\0asm\x0d\0\x01\0".to_vec(),
-            "another world",
+            "not a policy",
         ),
         (
             "refusing",
@@ -216,24 +216,23 @@ fn a_changed_configuration_is_loaded() {
     assert_eq!(a.denied("x", json!([]))["code"], "no_route");
 }
 
-/// What a policy asks for beside its verdicts has to be granted, and this version has none of it to grant.
+/// What a policy asks for beside its verdicts has to be granted.
 #[test]
 fn a_capability_is_not_had_for_the_asking() {
-    for grant in ["", "grant = [\"emit\"]\n"] {
-        let policy = format!("[[policy]]\nname = \"fixture-greedy\"\n{grant}");
-        let refused = Setup::new(&policy).modules(&["fixture-greedy"]).run(&[
-            "check",
-            "--config",
-            "sluice.toml",
-        ]);
+    let check = |grant: &str| {
+        Setup::new(&format!("[[policy]]\nname = \"fixture-greedy\"\n{grant}"))
+            .modules(&["fixture-greedy"])
+            .run(&["check", "--config", "sluice.toml"])
+    };
+    for grant in ["", "grant = [\"rooms\"]"] {
+        let refused = check(grant);
         assert_eq!(refused.code, Some(78), "{refused:?}");
-        assert!(&refused.stderr.contains("`emit`"), "{}", refused.stderr);
-        assert!(
-            refused.stderr.contains("fixture-greedy"),
-            "{}",
-            refused.stderr
-        );
+        for part in ["`emit`", "fixture-greedy", "does not grant"] {
+            assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+        }
     }
+    let granted = check("grant = [\"emit\"]");
+    assert_eq!(granted.code, Some(0), "{granted:?}");
 }
 
 /// A namespace that the configuration no longer has serves nobody: not the clients that are in it, and no new ones.

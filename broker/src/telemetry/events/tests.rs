@@ -50,6 +50,7 @@ fn client() -> Client {
     Client {
         peer: Peer {
             token: 7,
+            name: "abcdefgh".into(),
             id: "abcdefgh".to_owned(),
             address: IpAddr::from([192, 0, 2, 1]),
             handshake: Arc::new(Handshake {

@@ -1,0 +1,65 @@
+//! Counters and values that a policy keeps, and the requests it makes.
+
+use super::Host;
+use crate::plugin::bindings::{http, store};
+use store::Scope;
+
+impl store::Host for Host {
+    fn add(&mut self, at: Scope, key: String, by: i64, ttl_ms: u64) -> Result<i64, String> {
+        on_node(at)?;
+        let now = self.terms.clock.millis();
+        let sum = self.terms.state.add(&key, by, ttl_ms, now);
+        sum.map_err(|error| error.to_string())
+    }
+
+    fn get(&mut self, at: Scope, key: String) -> Result<Option<Vec<u8>>, String> {
+        on_node(at)?;
+        let now = self.terms.clock.millis();
+        Ok(self.terms.state.get(&key, now).map(|value| value.to_vec()))
+    }
+
+    fn set(&mut self, at: Scope, key: String, value: Vec<u8>, ttl_ms: u64) -> Result<(), String> {
+        on_node(at)?;
+        let now = self.terms.clock.millis();
+        let done = self.terms.state.set(&key, &value, ttl_ms, now);
+        done.map_err(|error| error.to_string())
+    }
+
+    fn compare_and_swap(
+        &mut self,
+        at: Scope,
+        key: String,
+        old: Option<Vec<u8>>,
+        new: Vec<u8>,
+        ttl_ms: u64,
+    ) -> Result<bool, String> {
+        on_node(at)?;
+        let now = self.terms.clock.millis();
+        let state = &self.terms.state;
+        let swapped = state.compare_and_swap(&key, old.as_deref(), &new, ttl_ms, now);
+        swapped.map_err(|error| error.to_string())
+    }
+
+    fn delete(&mut self, at: Scope, key: String) -> Result<(), String> {
+        on_node(at)?;
+        self.terms.state.delete(&key);
+        Ok(())
+    }
+}
+
+/// A policy that asks for the capability `cluster-state` does not load in this version, so nobody gets here by an
+/// honest way.
+fn on_node(at: Scope) -> Result<(), String> {
+    match at {
+        Scope::Node => Ok(()),
+        Scope::Cluster => Err("the capability `cluster-state` is not granted".to_owned()),
+    }
+}
+
+impl http::Host for Host {
+    fn fetch(&mut self, _request: http::Request) -> Result<http::Response, http::Error> {
+        Err(http::Error::Refused(
+            "requests are made from on-connect only".to_owned(),
+        ))
+    }
+}

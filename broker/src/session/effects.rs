@@ -1,0 +1,49 @@
+//! What policies want done beside their verdicts. Nothing that is emitted here passes a policy.
+
+use super::Session;
+use crate::event::{Effect, Recipients};
+use crate::telemetry::metrics::{DropReason, metrics};
+
+impl Session {
+    /// Does it, in the order in which it was asked for.
+    pub(super) fn apply(&self, effects: Vec<Effect>) {
+        let fanout = &self.broker.fanout;
+        for effect in effects {
+            match effect {
+                Effect::Emit { to, event } => {
+                    fanout.emit(&self.client, &to, &event);
+                }
+                // Beyond the bound of rooms that a socket may be in: policies' joins count as its own.
+                Effect::Join(room) => {
+                    if fanout.join(&self.client, &room).is_err() {
+                        metrics().dropped(DropReason::TooManyRooms);
+                    }
+                }
+                Effect::Leave(room) => fanout.leave(&self.client, &room),
+                Effect::Disconnect => self.outlet.disconnect(),
+                Effect::SetAttribute { name, value } => {
+                    self.client.identity.write().set_attribute(name, value);
+                }
+            }
+        }
+    }
+
+    /// Does what can still be done when the socket is gone.
+    pub(super) fn apply_without_socket(&self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Emit {
+                    to: Recipients::Sender,
+                    ..
+                } => metrics().dropped(DropReason::Closed),
+                Effect::Emit { to, event } => {
+                    self.broker.fanout.emit(&self.client, &to, &event);
+                }
+                Effect::Join(_)
+                | Effect::Leave(_)
+                | Effect::Disconnect
+                | Effect::SetAttribute { .. } => {}
+            }
+        }
+    }
+}
