@@ -40,7 +40,9 @@ pub(crate) use drop_in::{DropIn, drop_in};
 pub(crate) use env::{Env, FILE_VARIABLE};
 pub(crate) use namespace::Namespace;
 pub(crate) use plugins::Plugins;
-pub(crate) use policy::{Capability, Failure, Mode, Policy};
+pub(crate) use policy::{
+    Capability, Failure, Mode, NAME as POLICY_NAME, Policy, is_name as is_policy_name,
+};
 pub(crate) use policy_http::{Origin, PolicyHttp};
 pub(crate) use problem::{Problem, Problems};
 pub(crate) use route::{Action, RoomSource, Route, To};

@@ -71,10 +71,10 @@ const TIMEOUTS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(1);
 const MEMORIES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 30);
 const LONGEST_NAME: usize = 64;
-pub(super) const NAME: &str = "up to 64 of a-z, 0-9 and -";
+pub(crate) const NAME: &str = "up to 64 of a-z, 0-9 and -";
 
 /// It is part of metric labels, subjects and file names.
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(allowed)
 }

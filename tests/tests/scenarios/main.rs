@@ -27,6 +27,7 @@ mod limits; // [3], first half
 mod logs;
 mod modules; // [6]
 mod nats;
+mod policy_cli;
 mod python;
 mod reload; // [4]
 mod routing;

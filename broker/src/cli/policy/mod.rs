@@ -2,6 +2,7 @@
 
 mod keygen;
 mod keys;
+mod new;
 mod sign;
 mod verify;
 
@@ -11,6 +12,8 @@ use super::Exit;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
+    /// Make a crate: a policy that builds, with a test
+    New(new::New),
     /// Make a pair of keys to sign modules with (minisign)
     Keygen(keygen::Keygen),
     /// Sign modules: FILE.minisig beside each
@@ -22,6 +25,7 @@ pub(super) enum Policy {
 impl Policy {
     pub(super) fn run(&self) -> Result<(), Exit> {
         match self {
+            Self::New(new) => super::print(&new.run()?),
             Self::Keygen(keygen) => super::print(&keygen.run()?),
             Self::Sign(sign) => super::print(&sign.run()?),
             Self::Verify(verify) => super::print(&verify.run()?),
