@@ -1,5 +1,26 @@
 //! Facts about the call that is being served, asked of the host one at a time, so that a policy pays only for
 //! what it reads. While a policy is being configured there is no such call: texts are empty, options are none.
+//!
+//! ```
+//! use sluice_plugin_sdk::{prelude::*, testing};
+//! use serde_json::json;
+//!
+//! #[policy]
+//! struct Sign {}
+//!
+//! #[policy]
+//! impl Sign {
+//!     #[on_event("message")]
+//!     fn sign(&mut self, (text,): (String,)) -> Verdict {
+//!         Verdict::replace(&(text, current::user(), current::now_ms()))
+//!     }
+//! }
+//!
+//! let mut sign = testing::policy::<Sign>(json!({})).unwrap();
+//! sign.clock().set_ms(1_800_000_000_000);
+//! let verdict = sign.socket("a").user("alice").event("message", json!(["hi"]));
+//! assert_eq!(verdict, Verdict::replace(&("hi", "alice", 1_800_000_000_000u64)));
+//! ```
 
 use crate::host;
 
@@ -7,6 +28,18 @@ use crate::host;
 #[must_use]
 pub fn now_ms() -> u64 {
     host::now_ms()
+}
+
+/// The socket's name, which its client and everyone else may know.
+#[must_use]
+pub fn socket_id() -> String {
+    host::socket_id()
+}
+
+/// Names the event that is being served: no other event of any socket has this id.
+#[must_use]
+pub fn event_id() -> String {
+    host::event_id()
 }
 
 /// The name of the event; empty at the other hooks.
@@ -27,7 +60,7 @@ pub fn user() -> Option<String> {
     host::user()
 }
 
-/// An attribute that a policy has given the client when it connected.
+/// An attribute that a policy has given the client.
 #[must_use]
 pub fn attribute(name: &str) -> Option<String> {
     host::attribute(name)
@@ -55,6 +88,12 @@ pub fn query(name: &str) -> Option<String> {
 #[must_use]
 pub fn in_room(room: &str) -> bool {
     host::in_room(room)
+}
+
+/// The rooms that the socket is in.
+#[must_use]
+pub fn rooms() -> Vec<String> {
+    host::rooms()
 }
 
 /// How many binary attachments the event has.

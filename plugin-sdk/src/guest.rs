@@ -9,6 +9,7 @@ use std::thread::LocalKey;
 
 use crate::call::Traits;
 use crate::guest::bindings::sluice::policy::types;
+use crate::interests::{Route, Routes};
 use crate::{Admission, ConnectCall, Denial, DisconnectReason, EventCall, Policy, Verdict, config};
 
 #[allow(
@@ -30,6 +31,15 @@ pub mod bindings {
 
 pub use bindings::export_component;
 
+/// Where the configured policy is kept.
+pub type Slot<P> = RefCell<Option<Kept<P>>>;
+
+/// The configured policy, and which method each of its rules belongs to.
+pub struct Kept<P> {
+    policy: P,
+    routes: Routes,
+}
+
 /// What `export!` adds to a policy: its name, its version and the one instance of it.
 pub trait Exported: Policy {
     /// The name of its crate.
@@ -38,7 +48,7 @@ pub trait Exported: Policy {
     const VERSION: &'static str;
 
     /// Where the configured policy is kept.
-    fn slot() -> &'static LocalKey<RefCell<Option<Self>>>;
+    fn slot() -> &'static LocalKey<Slot<Self>>;
 }
 
 /// The component that a policy becomes.
@@ -48,9 +58,10 @@ impl<P: Exported> Component<P> {
     /// A call before `configure` is a mistake of the host, not of a client: it traps, so that the operator's
     /// failure policy decides.
     #[expect(clippy::expect_used, reason = "the contract: configure comes first")]
-    fn with<T>(hook: impl FnOnce(&mut P) -> T) -> T {
+    fn with<T>(hook: impl FnOnce(&mut P, &Routes) -> T) -> T {
         P::slot().with_borrow_mut(|slot| {
-            hook(slot.as_mut().expect("a hook was called before configure"))
+            let kept = slot.as_mut().expect("a hook was called before configure");
+            hook(&mut kept.policy, &kept.routes)
         })
     }
 }
@@ -67,9 +78,10 @@ impl<P: Exported> bindings::Guest for Component<P> {
 
     fn configure(config: String) -> Result<types::Interests, String> {
         let policy = config::parse::<P>(&config)?.configure()?;
-        let interests = policy.interests().into();
-        P::slot().set(Some(policy));
-        Ok(interests)
+        let interests = policy.interests();
+        let routes = interests.routes();
+        P::slot().set(Some(Kept { policy, routes }));
+        Ok(interests.into())
     }
 
     fn on_connect(socket: u64, auth: String) -> types::Admission {
@@ -77,7 +89,7 @@ impl<P: Exported> bindings::Guest for Component<P> {
             socket,
             auth: &auth,
         };
-        Self::with(|policy| policy.on_connect(&call)).into()
+        Self::with(|policy, _| policy.on_connect(&call)).into()
     }
 
     fn on_event(
@@ -86,9 +98,11 @@ impl<P: Exported> bindings::Guest for Component<P> {
         traits: types::EventTraits,
         args: String,
     ) -> types::Verdict {
-        let call = EventCall {
+        let rule = event as usize;
+        let mut call = EventCall {
             socket,
-            rule: event as usize,
+            rule,
+            route: Route::default(),
             traits: Traits {
                 wants_ack: traits.contains(types::EventTraits::WANTS_ACK),
                 has_attachments: traits.contains(types::EventTraits::HAS_ATTACHMENTS),
@@ -96,11 +110,15 @@ impl<P: Exported> bindings::Guest for Component<P> {
             },
             args: &args,
         };
-        Self::with(|policy| policy.on_event(&call)).into()
+        Self::with(|policy, routes| {
+            call.route = routes.events.get(rule).copied().unwrap_or_default();
+            policy.on_event(&call)
+        })
+        .into()
     }
 
     fn on_disconnect(socket: u64, reason: types::DisconnectReason) {
-        Self::with(|policy| policy.on_disconnect(socket, reason.into()));
+        Self::with(|policy, _| policy.on_disconnect(socket, reason.into()));
     }
 }
 
@@ -134,7 +152,7 @@ impl From<crate::Capabilities> for types::Capabilities {
 
 impl From<crate::Interests> for types::Interests {
     fn from(interests: crate::Interests) -> Self {
-        let (events, buckets) = interests.into_parts();
+        let (events, _rooms, buckets, _metrics) = interests.into_parts();
         Self {
             events: events
                 .into_iter()
@@ -148,6 +166,7 @@ impl From<crate::Interests> for types::Interests {
                         burst,
                         per_second,
                         window_ms,
+                        scope: _,
                     } = bucket;
                     types::BucketRule {
                         name,
@@ -187,6 +206,7 @@ impl From<Verdict> for types::Verdict {
             Verdict::Replace(args) => Self::Replace(args),
             Verdict::Deny(denial) => Self::Deny(denial.into()),
             Verdict::Drop => Self::Drop,
+            Verdict::Coalesce { .. } | Verdict::Reply(_) => unreachable!("{NEWER}"),
         }
     }
 }
@@ -224,11 +244,16 @@ impl From<types::DisconnectReason> for DisconnectReason {
     }
 }
 
+/// Until the bindings are those of the newer contract.
+const NEWER: &str = "this takes version 0.2 of the contract";
+
 /// The broker, as the modules `current`, `limits` and `log` call it.
 pub(crate) mod host {
+    use super::NEWER;
     use super::bindings::sluice::policy::{limits, log as lines, types};
+    use crate::http::{Error, Request, Response};
     use crate::log::Level;
-    use crate::{Decision, Subject};
+    use crate::{Decision, Scope, Subject, Target};
 
     pub(crate) use super::bindings::sluice::policy::current::{
         address, attachment, attachment_count, attachment_len, attribute, event_name, header,
@@ -265,5 +290,56 @@ pub(crate) mod host {
             Level::Error => lines::Level::Error,
         };
         lines::write(level, message);
+    }
+
+    pub(crate) fn socket_id() -> String {
+        String::new()
+    }
+    pub(crate) fn event_id() -> String {
+        String::new()
+    }
+    pub(crate) fn rooms() -> Vec<String> {
+        Vec::new()
+    }
+    pub(crate) fn metric_add(_: usize, _: u64) {}
+    pub(crate) fn metric_set(_: usize, _: f64) {}
+    pub(crate) fn emit(_: Target<'_>, _: &str, _: &str) -> Result<(), String> {
+        Err(NEWER.to_owned())
+    }
+    pub(crate) fn join(_: &str) -> Result<(), String> {
+        Err(NEWER.to_owned())
+    }
+    pub(crate) fn leave(_: &str) -> Result<(), String> {
+        Err(NEWER.to_owned())
+    }
+    pub(crate) fn disconnect() -> Result<(), String> {
+        Err(NEWER.to_owned())
+    }
+    pub(crate) fn set_attribute(_: &str, _: &str) -> Result<(), String> {
+        Err(NEWER.to_owned())
+    }
+    pub(crate) fn store_add(_: Scope, _: &str, _: i64, _: u64) -> Result<i64, String> {
+        Err(NEWER.to_owned())
+    }
+    pub(crate) fn store_get(_: Scope, _: &str) -> Result<Option<Vec<u8>>, String> {
+        Err(NEWER.to_owned())
+    }
+    pub(crate) fn store_set(_: Scope, _: &str, _: &[u8], _: u64) -> Result<(), String> {
+        Err(NEWER.to_owned())
+    }
+    pub(crate) fn store_compare_and_swap(
+        _: Scope,
+        _: &str,
+        _: Option<&[u8]>,
+        _: &[u8],
+        _: u64,
+    ) -> Result<bool, String> {
+        Err(NEWER.to_owned())
+    }
+    pub(crate) fn store_delete(_: Scope, _: &str) -> Result<(), String> {
+        Err(NEWER.to_owned())
+    }
+    pub(crate) fn fetch(_: Request) -> Result<Response, Error> {
+        Err(Error::Refused(NEWER.to_owned()))
     }
 }

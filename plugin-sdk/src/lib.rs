@@ -1,35 +1,22 @@
 //! Everything that a Sluice policy is written with.
 //!
-//! A policy is a type that implements [`Policy`]: its fields are its configuration, its methods are the
-//! hooks. [`export!`] makes a WebAssembly component of it when the crate is built for `wasm32-wasip2`; on
-//! every other target the same type runs inside a test, against the host in [`testing`].
+//! A policy is a struct: its fields are its configuration, its methods are the hooks. [`#[policy]`](macro@policy) makes a
+//! WebAssembly component of it when the crate is built for `wasm32-wasip2`; on every other target the same type runs
+//! inside a test, against the host in [`testing`].
 //!
 //! ```
 //! use sluice_plugin_sdk::prelude::*;
 //!
-//! /// Delivers the text of one event in capitals.
-//! #[derive(Deserialize)]
-//! #[serde(deny_unknown_fields)]
-//! struct Shout {
-//!     event: String,
-//! }
+//! #[policy]
+//! struct Shout { event: String }
 //!
-//! impl Policy for Shout {
-//!     const HOOKS: Hooks = Hooks::EVENT;
-//!
-//!     fn interests(&self) -> Interests {
-//!         Interests::new().event_with_args(&self.event)
-//!     }
-//!
-//!     fn on_event(&mut self, call: &EventCall<'_>) -> Verdict {
-//!         match call.args::<(String,)>() {
-//!             Ok((text,)) => Verdict::replace(&[text.to_uppercase()]),
-//!             Err(error) => error.into(),
-//!         }
+//! #[policy]
+//! impl Shout {
+//!     #[on_event(self.event)]
+//!     fn shout(&mut self, text: String) -> Verdict {
+//!         Verdict::replace(&[text.to_uppercase()])
 //!     }
 //! }
-//!
-//! export!(Shout);
 //!
 //! // What a test of it looks like:
 //! # use sluice_plugin_sdk::testing;
@@ -42,27 +29,40 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | crate root | [`Policy`], [`Interests`], the calls and what answers them |
+//! | crate root | [`#[policy]`](macro@policy), [`Policy`], [`Interests`], the calls and what answers them, [`deny!`] |
 //! | [`current`] | facts about the call that is being served |
-//! | [`log`](mod@log) | lines for the broker's log |
-//! | [`config`] | reading a configuration, durations in it |
-//! | [`testing`] | the in-memory host of native tests |
+//! | [`effects`] | emitting, joining, leaving, disconnecting, attributes |
+//! | [`store`] | counters and values that outlive a call, an instance and a reload; [`take`] is about buckets |
+//! | [`http`] | requests to back ends when a client connects |
+//! | [`metrics`](mod@metrics), [`log`](mod@log) | numbers and lines for the operator |
+//! | [`config`](mod@config) | reading a configuration, durations in it |
+//! | [`testing`] | the in-memory host of native tests, and the compiled policy in the broker's engine |
 //!
 //! The contract itself is `wit/policy.wit`; nothing here adds to it.
 
 #![deny(missing_docs)]
 
+mod admission;
+mod answer;
+mod args;
 mod call;
 pub mod config;
 pub mod current;
+mod denial;
+pub mod effects;
+mod hooks;
+pub mod http;
 mod interests;
 mod limits;
 pub mod log;
+pub mod metrics;
+mod pointer;
 mod policy;
 pub mod prelude;
+pub mod store;
 mod verdict;
 
-// The host behind `current`, `take` and `log`: the broker in a component, memory in a test.
+// The host behind `current`, `take` and the others: the broker in a component, memory in a test.
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod guest;
@@ -74,13 +74,38 @@ pub mod testing;
 #[cfg(not(target_family = "wasm"))]
 use testing::host;
 
-pub use call::{ArgsError, ConnectCall, DisconnectReason, EventCall};
-pub use interests::{Bucket, EventRule, Interests};
+pub use admission::{Admission, Identity, Subscription};
+pub use answer::{Answer, Globs};
+pub use args::ArgsError;
+pub use call::{ConnectCall, DisconnectReason, EventCall, SubscribeCall};
+pub use denial::{Denial, Refusal};
+pub use effects::Target;
+pub use hooks::{Capabilities, Hooks};
+pub use interests::{Bucket, EventRule, Interests, Metric, MetricKind, Scope};
 pub use limits::{Decision, Subject, take};
-pub use policy::{Capabilities, Hooks, Policy};
-pub use verdict::{Admission, Denial, Identity, Verdict};
+pub use policy::Policy;
+pub use sluice_plugin_sdk_macros::{
+    buckets, config, configure, metrics, on_connect, on_disconnect, on_event, on_subscribe, policy,
+};
+pub use verdict::Verdict;
 
-/// Makes a component of a [`Policy`]; written once in a policy's crate.
+/// What the attributes write.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::answer::Configured;
+    pub use serde;
+
+    /// A rule that is none of the policy's is a mistake of the host: the trap leaves it to the operator's failure
+    /// policy.
+    #[cold]
+    #[expect(clippy::panic, reason = "see above")]
+    pub fn no_such_rule(rule: usize) -> ! {
+        panic!("rule {rule} is not among the policy's interests")
+    }
+}
+
+/// Makes a component of a [`Policy`]; written once in a policy's crate, and by [`#[policy]`](macro@policy) for whoever
+/// uses that.
 ///
 /// The component describes itself with the name and the version of that crate. The crate is built as a
 /// `cdylib`; with `rlib` beside it, others can use its types. On targets other than WebAssembly nothing is
@@ -127,7 +152,7 @@ macro_rules! __export {
     ($policy:ty) => {
         const _: () = {
             ::std::thread_local! {
-                static POLICY: ::core::cell::RefCell<::core::option::Option<$policy>> =
+                static POLICY: $crate::guest::Slot<$policy> =
                     const { ::core::cell::RefCell::new(::core::option::Option::None) };
             }
 
@@ -135,9 +160,7 @@ macro_rules! __export {
                 const NAME: &'static str = ::core::env!("CARGO_PKG_NAME");
                 const VERSION: &'static str = ::core::env!("CARGO_PKG_VERSION");
 
-                fn slot() -> &'static ::std::thread::LocalKey<
-                    ::core::cell::RefCell<::core::option::Option<Self>>,
-                > {
+                fn slot() -> &'static ::std::thread::LocalKey<$crate::guest::Slot<Self>> {
                     &POLICY
                 }
             }

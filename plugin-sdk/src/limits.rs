@@ -2,7 +2,13 @@
 
 use crate::host;
 
-/// Whom a bucket counts. The host knows the socket that is being served, so a policy never names one.
+/// Whom a bucket counts, as in `take(0, Subject::User, 1)`. The host knows the socket that is being served, so a policy never names one.
+///
+/// ```
+/// use sluice_plugin_sdk::Subject;
+///
+/// assert_ne!(Subject::User, Subject::Address);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// The socket: one client in one namespace, until it disconnects.
@@ -18,6 +24,13 @@ pub enum Subject {
 }
 
 /// The answer of a bucket.
+///
+/// ```
+/// use sluice_plugin_sdk::{Decision, Denial};
+///
+/// let decision = Decision { allowed: false, remaining: 0, retry_after_ms: 250 };
+/// let denial = Denial::new("slow", "Slow down").retry_after_ms(decision.retry_after_ms);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// Whether the cost has been taken.
@@ -34,21 +47,22 @@ pub struct Decision {
 /// use sluice_plugin_sdk::prelude::*;
 /// use serde_json::json;
 ///
-/// #[derive(Deserialize)]
+/// #[policy]
 /// struct Once {}
 ///
-/// impl Policy for Once {
-///     const HOOKS: Hooks = Hooks::EVENT;
-///
-///     fn interests(&self) -> Interests {
-///         Interests::new().event("vote").bucket(Bucket::tokens("votes", 1, 0.0))
+/// #[policy]
+/// impl Once {
+///     #[buckets]
+///     fn buckets(&self) -> [Bucket; 1] {
+///         [Bucket::tokens("votes", 1, 0.0)]
 ///     }
 ///
-///     fn on_event(&mut self, _call: &EventCall<'_>) -> Verdict {
+///     #[on_event("vote")]
+///     fn vote(&mut self) -> Verdict {
 ///         if take(0, Subject::User, 1).allowed {
 ///             Verdict::Pass
 ///         } else {
-///             Denial::new("voted", "You have voted already").into()
+///             Verdict::deny("voted", "You have voted already")
 ///         }
 ///     }
 /// }

@@ -1,29 +1,26 @@
-//! The host of native tests: a broker's worth of sockets, buckets and time, in memory and on one thread.
+//! The host of native tests: a broker's worth of sockets, state and time, in memory and on one thread.
 //!
 //! ```
 //! use serde_json::json;
 //! use sluice_plugin_sdk::{prelude::*, testing};
 //!
-//! #[derive(Deserialize)]
+//! #[policy]
 //! struct Doorman {
 //!     code: String,
 //! }
 //!
-//! impl Policy for Doorman {
-//!     const HOOKS: Hooks = Hooks::CONNECT.and(Hooks::EVENT);
-//!
-//!     fn interests(&self) -> Interests {
-//!         Interests::new().event("secret:*")
-//!     }
-//!
-//!     fn on_connect(&mut self, _call: &ConnectCall<'_>) -> Admission {
+//! #[policy]
+//! impl Doorman {
+//!     #[on_connect]
+//!     fn greet(&mut self) -> Admission {
 //!         match current::query("code") {
 //!             Some(code) if code == self.code => Identity::user("guest").into(),
-//!             _ => Denial::new("code", "Say the code").into(),
+//!             _ => Admission::deny("code", "Say the code"),
 //!         }
 //!     }
 //!
-//!     fn on_event(&mut self, _call: &EventCall<'_>) -> Verdict {
+//!     #[on_event("secret:*")]
+//!     fn keep(&mut self) -> Verdict {
 //!         if current::user().is_some() { Verdict::Pass } else { Verdict::Drop }
 //!     }
 //! }
@@ -39,13 +36,41 @@
 //! assert_eq!(doorman.event("secret:plan", json!(["…"])), Verdict::Drop);
 //! assert_eq!(doorman.event("hello", json!([])), Verdict::Pass, "no rule matches it");
 //! ```
+//!
+//! What a policy asks for in its `grants` is granted. A test sees what was done beside the verdicts
+//! ([`Harness::effects`]), what was delivered and when ([`Harness::delivered`]), metrics, requests and log lines; it
+//! moves the [`Clock`] and answers requests ([`Harness::answer`]).
+//!
+//! # The same tests in the broker's engine
+//!
+//! With `SLUICE_TEST_COMPONENT=policy.wasm` in the environment every harness runs the compiled policy in place of the
+//! type: `$SLUICE_BIN policy test policy.wasm --serve`, where `SLUICE_BIN` is `sluice` unless it is set. The test cases
+//! stay as they are; only [`Harness::policy`] and [`Harness::serve_http`] have no meaning there.
+//!
+//! ```sh
+//! cargo build --release --target wasm32-wasip2
+//! SLUICE_TEST_COMPONENT=target/wasm32-wasip2/release/shout.wasm cargo test
+//! ```
 
 mod buckets;
+mod client;
+mod component;
+mod effects;
+mod engine;
 mod glob;
 mod harness;
 pub(crate) mod host;
+mod native;
+mod store;
+mod upstream;
+mod windows;
+mod world;
 
-pub use harness::{Client, Clock, Harness, policy};
+pub use client::Client;
+pub use effects::{Audience, Effect};
+pub use harness::{Harness, policy};
+pub use windows::Delivery;
+pub use world::Clock;
 
 /// Used by `export!`.
 #[doc(hidden)]

@@ -1,10 +1,23 @@
-//! What a policy answers.
+//! What a policy answers to an event.
+
+use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{ArgsError, log};
+use crate::{ArgsError, Denial, log};
 
 /// The answer to an event.
+///
+/// ```
+/// use std::time::Duration;
+/// use sluice_plugin_sdk::{Denial, Verdict};
+///
+/// assert_eq!(Verdict::replace(&("a", 1)), Verdict::Replace(r#"["a",1]"#.into()));
+/// assert_eq!(Verdict::reply(&[true]), Verdict::Reply("[true]".into()));
+/// assert_eq!(Verdict::from(Denial::new("no", "No")).denial().unwrap().code, "no");
+/// let newest = Verdict::coalesce("cursor", Duration::from_millis(100));
+/// assert!(matches!(newest, Verdict::Coalesce { leading: false, .. }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -16,62 +29,20 @@ pub enum Verdict {
     Deny(Denial),
     /// Is not delivered, and the sender is not told.
     Drop,
+    /// Of the events of this socket with this key, the newest goes on when the window ends, and those before it are
+    /// superseded. See [`Verdict::coalesce`].
+    Coalesce {
+        /// What belongs together.
+        key: String,
+        /// How long a window is: whole milliseconds, at least one. It begins with the first event after the last
+        /// window.
+        window: Duration,
+        /// Whether the event that begins a window goes on at once.
+        leading: bool,
+    },
+    /// Is not delivered; the text of a JSON array answers the client's acknowledgement. See [`Verdict::reply`].
+    Reply(String),
 }
-
-/// The answer to a client that connects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Admission {
-    /// Nothing to say about this client. If no policy accepts and none denies, it is anonymous.
-    Pass,
-    /// The client is known. Other policies may add to what it is.
-    Accept(Identity),
-    /// The client is refused, and told why.
-    Deny(Denial),
-}
-
-/// Why something is refused, as the client sees it.
-///
-/// ```
-/// use serde_json::json;
-/// use sluice_plugin_sdk::{Denial, Verdict};
-///
-/// let denial = Denial::new("too_fast", "Slow down").retry_after_ms(1_500).data(&json!({"limit": 10}));
-/// assert_eq!(denial.data.as_deref(), Some(r#"{"limit":10}"#));
-/// let verdict: Verdict = denial.into();
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Denial {
-    /// For programs: short, stable, `like_this`.
-    pub code: String,
-    /// For people.
-    pub message: String,
-    /// When it is worth trying again.
-    pub retry_after_ms: Option<u32>,
-    /// JSON text with whatever else the client may want to know.
-    pub data: Option<String>,
-    /// Whether the socket is closed after it has been told.
-    pub disconnect: bool,
-}
-
-/// Who a client is.
-///
-/// ```
-/// use sluice_plugin_sdk::{Admission, Identity};
-///
-/// let admission: Admission = Identity::user("alice").attribute("plan", "pro").room("user:alice").into();
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Identity {
-    /// The user's identifier; none leaves what earlier policies said.
-    pub user: Option<String>,
-    /// Names and texts; one that is set later replaces an earlier one of the same name.
-    pub attributes: Vec<(String, String)>,
-    /// Rooms that the socket joins. Those of several policies add up.
-    pub rooms: Vec<String>,
-}
-
-// === impl Verdict ===
 
 impl Verdict {
     /// New arguments for the event: a tuple, an array or a list, which serde writes as a JSON array.
@@ -80,10 +51,7 @@ impl Verdict {
     /// `invalid_replacement`, and the log says so.
     #[must_use]
     pub fn replace<T: Serialize + ?Sized>(args: &T) -> Self {
-        match serde_json::to_string(args) {
-            Ok(text) => Self::replace_text(text),
-            Err(error) => invalid_replacement(&error.to_string()),
-        }
+        array(args).map_or_else(|why| invalid_replacement(&why), Self::Replace)
     }
 
     /// The same from text that already is a JSON array. Only its first character is checked.
@@ -92,8 +60,52 @@ impl Verdict {
         if args.starts_with('[') {
             Self::Replace(args)
         } else {
-            invalid_replacement("it is no array")
+            invalid_replacement(NO_ARRAY)
         }
+    }
+
+    /// Answers the client's acknowledgement with these arguments, a tuple, an array or a list, and delivers the event
+    /// to no one. To a client that waits for no acknowledgement nothing is said.
+    #[must_use]
+    pub fn reply<T: Serialize + ?Sized>(args: &T) -> Self {
+        array(args).map_or_else(|why| invalid_replacement(&why), Self::Reply)
+    }
+
+    /// The same from text that already is a JSON array. Only its first character is checked.
+    #[must_use]
+    pub fn reply_text(args: String) -> Self {
+        if args.starts_with('[') {
+            Self::Reply(args)
+        } else {
+            invalid_replacement(NO_ARRAY)
+        }
+    }
+
+    /// Holds the event back until the window ends and then lets the newest of this socket and key go on: at most one
+    /// event a window, and the last one always arrives.
+    #[must_use]
+    pub fn coalesce(key: impl Into<String>, window: Duration) -> Self {
+        Self::Coalesce {
+            key: key.into(),
+            window,
+            leading: false,
+        }
+    }
+
+    /// The same, but the event that begins a window goes on at once: what comes alone is not delayed.
+    #[must_use]
+    pub fn coalesce_leading(key: impl Into<String>, window: Duration) -> Self {
+        Self::Coalesce {
+            key: key.into(),
+            window,
+            leading: true,
+        }
+    }
+
+    /// A refusal with a code for programs and a message for people; [`Denial`] has more to say.
+    #[must_use]
+    pub fn deny(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Deny(Denial::new(code, message))
     }
 
     /// The denial, if it is one.
@@ -106,16 +118,26 @@ impl Verdict {
     }
 }
 
+const NO_ARRAY: &str = "it is no array";
+
+/// The text of a JSON array.
+pub(crate) fn array<T: Serialize + ?Sized>(args: &T) -> Result<String, String> {
+    match serde_json::to_string(args) {
+        Ok(text) if text.starts_with('[') => Ok(text),
+        Ok(_) => Err(NO_ARRAY.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 #[cold]
 fn invalid_replacement(why: &str) -> Verdict {
     log::error(format!(
-        "the replacement of an event's arguments is unusable: {why}"
+        "what should replace or answer an event is unusable: {why}"
     ));
-    Denial::new(
+    Verdict::deny(
         "invalid_replacement",
         "A policy could not rewrite the event",
     )
-    .into()
 }
 
 impl From<Denial> for Verdict {
@@ -130,120 +152,6 @@ impl From<ArgsError> for Verdict {
     }
 }
 
-// === impl Admission ===
-
-impl Admission {
-    /// The denial, if it is one.
-    #[must_use]
-    pub fn denial(&self) -> Option<&Denial> {
-        match self {
-            Self::Deny(denial) => Some(denial),
-            _ => None,
-        }
-    }
-
-    /// The identity, if the client is accepted.
-    #[must_use]
-    pub fn identity(&self) -> Option<&Identity> {
-        match self {
-            Self::Accept(identity) => Some(identity),
-            _ => None,
-        }
-    }
-}
-
-impl From<Denial> for Admission {
-    fn from(denial: Denial) -> Self {
-        Self::Deny(denial)
-    }
-}
-
-impl From<ArgsError> for Admission {
-    fn from(error: ArgsError) -> Self {
-        Self::Deny(error.into())
-    }
-}
-
-impl From<Identity> for Admission {
-    fn from(identity: Identity) -> Self {
-        Self::Accept(identity)
-    }
-}
-
-// === impl Denial ===
-
-impl Denial {
-    /// A denial with a code for programs and a message for people.
-    #[must_use]
-    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            message: message.into(),
-            ..Self::default()
-        }
-    }
-
-    /// Says when it is worth trying again.
-    #[must_use]
-    pub fn retry_after_ms(mut self, ms: u32) -> Self {
-        self.retry_after_ms = Some(ms);
-        self
-    }
-
-    /// Adds data, written by serde as JSON. What JSON cannot say is left out, and logged.
-    #[must_use]
-    pub fn data<T: Serialize + ?Sized>(mut self, data: &T) -> Self {
-        match serde_json::to_string(data) {
-            Ok(text) => self.data = Some(text),
-            Err(error) => log::error(format!(
-                "the data of denial {} is unusable: {error}",
-                self.code
-            )),
-        }
-        self
-    }
-
-    /// Closes the socket after it has been told.
-    #[must_use]
-    pub fn disconnect(mut self) -> Self {
-        self.disconnect = true;
-        self
-    }
-}
-
-// === impl Identity ===
-
-impl Identity {
-    /// Nobody in particular, to which attributes and rooms can be added.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// This user.
-    #[must_use]
-    pub fn user(user: impl Into<String>) -> Self {
-        Self {
-            user: Some(user.into()),
-            ..Self::default()
-        }
-    }
-
-    /// Adds an attribute.
-    #[must_use]
-    pub fn attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.attributes.push((name.into(), value.into()));
-        self
-    }
-
-    /// Adds a room that the socket joins.
-    #[must_use]
-    pub fn room(mut self, room: impl Into<String>) -> Self {
-        self.rooms.push(room.into());
-        self
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,14 +162,13 @@ mod tests {
             Verdict::replace(&("a", 1, [true])),
             Verdict::Replace(r#"["a",1,[true]]"#.into())
         );
-        for verdict in [Verdict::replace("a"), Verdict::replace_text("{}".into())] {
+        for verdict in [
+            Verdict::replace("a"),
+            Verdict::replace_text("{}".into()),
+            Verdict::reply(&1),
+            Verdict::reply_text(String::new()),
+        ] {
             assert_eq!(verdict.denial().unwrap().code, "invalid_replacement");
         }
-    }
-
-    #[test]
-    fn data_that_json_cannot_say_is_left_out() {
-        let keys = std::collections::BTreeMap::from([((1, 2), 3)]);
-        assert_eq!(Denial::new("code", "message").data(&keys).data, None);
     }
 }

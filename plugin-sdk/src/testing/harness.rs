@@ -4,76 +4,91 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use serde::Serialize;
 use serde_json::Value;
 
-use super::glob;
-use super::host::{Call, Socket, World, serve};
-use crate::call::Traits;
+use super::client::Client;
+use super::effects::Effect;
+use super::engine::Engine;
+use super::windows::Delivery;
+use super::world::{Clock, Socket, World};
+use crate::http::{Error, Request, Response};
 use crate::log::Level;
-use crate::{
-    Admission, ConnectCall, DisconnectReason, EventCall, Hooks, Interests, Policy, Verdict, config,
-};
+use crate::{Admission, DisconnectReason, Interests, Policy, Subscription, Verdict};
 
 /// Configures a policy as the broker does.
 ///
 /// # Errors
 ///
 /// What the operator would be told.
+///
+/// ```
+/// use sluice_plugin_sdk::{prelude::*, testing};
+/// use serde_json::json;
+///
+/// #[policy]
+/// struct Short { max: usize }
+///
+/// #[policy]
+/// impl Short {
+///     #[on_event("message")]
+///     fn check(&mut self, text: String) -> Verdict {
+///         if text.len() > self.max { Verdict::Drop } else { Verdict::Pass }
+///     }
+/// }
+///
+/// let mut short = testing::policy::<Short>(json!({ "max": 3 })).unwrap();
+/// assert_eq!(short.event("message", json!(["hello"])), Verdict::Drop);
+/// assert_eq!(testing::policy::<Short>(json!({})).err().unwrap(), "missing field `max`");
+/// ```
 pub fn policy<P: Policy>(config: Value) -> Result<Harness<P>, String> {
-    let world = Rc::new(RefCell::new(World {
-        // An ordinary moment: 2023-11-14T22:13:20Z.
-        now_ms: 1_700_000_000_000,
-        ..World::default()
-    }));
-    let (policy, interests) = configure::<P>(&world, &config)?;
-    Ok(Harness {
-        policy,
+    let world = Rc::new(RefCell::new(World::new()));
+    let (engine, interests) = Engine::start(&world, &config)?;
+    let mut harness = Harness {
+        engine,
         interests,
         world,
         sockets: BTreeMap::new(),
         connections: 0,
         current: "socket".to_owned(),
-    })
+    };
+    harness.declare();
+    Ok(harness)
 }
 
-fn configure<P: Policy>(
-    world: &Rc<RefCell<World>>,
-    config: &Value,
-) -> Result<(P, Interests), String> {
-    let (policy, interests) = serve(world, None, || {
-        let policy = config::parse::<P>(&config.to_string())?.configure()?;
-        let interests = policy.interests();
-        Ok::<_, String>((policy, interests))
-    })?;
-    world.borrow_mut().rules = interests.buckets().to_vec();
-    Ok((policy, interests))
-}
-
-/// A configured policy and its world.
+/// A configured policy and its world; made by [`policy`].
+///
+/// ```
+/// use sluice_plugin_sdk::{prelude::*, testing};
+/// use serde_json::json;
+///
+/// #[policy]
+/// struct Members {}
+///
+/// #[policy]
+/// impl Members {
+///     #[on_event("message")]
+///     fn check(&mut self) -> Verdict {
+///         if current::in_room("members") { Verdict::Pass } else { Verdict::Drop }
+///     }
+/// }
+///
+/// let mut members = testing::policy::<Members>(json!({})).unwrap();
+/// members.socket("alice").room("members");
+/// assert_eq!(members.event("message", json!([])), Verdict::Pass);
+/// assert_eq!(members.socket("bob").event("message", json!([])), Verdict::Drop);
+/// assert_eq!(members.delivered().len(), 1);
+/// ```
 #[derive(Debug)]
 pub struct Harness<P> {
-    policy: P,
-    interests: Interests,
-    world: Rc<RefCell<World>>,
-    sockets: BTreeMap<String, Socket>,
+    pub(super) engine: Engine<P>,
+    pub(super) interests: Interests,
+    pub(super) world: Rc<RefCell<World>>,
+    pub(super) sockets: BTreeMap<String, Socket>,
     /// So that every connection has a token of its own.
     connections: u64,
-    current: String,
+    pub(super) current: String,
 }
-
-/// The time of a world, which only a test moves.
-#[derive(Debug)]
-pub struct Clock(Rc<RefCell<World>>);
-
-/// One client of a world; made by [`Harness::socket`].
-#[derive(Debug)]
-pub struct Client<'h, P> {
-    harness: &'h mut Harness<P>,
-    wants_ack: bool,
-    attachments: Vec<Vec<u8>>,
-}
-
-// === impl Harness ===
 
 impl<P: Policy> Harness<P> {
     /// Names the socket that the following calls are about, and makes it when it is new: in the namespace `/`, from
@@ -105,19 +120,25 @@ impl<P: Policy> Harness<P> {
         self.client().event_text(name, args)
     }
 
+    /// The current socket asks to join a room. If the policy lets it, it is in the room.
+    pub fn subscribe(&mut self, room: &str) -> Subscription {
+        self.client().subscribe(room)
+    }
+
     /// The current socket goes, and all that was known about it.
     pub fn disconnect(&mut self, reason: DisconnectReason) {
         self.client().disconnect(reason);
     }
 
-    /// Gives the policy another configuration. Buckets keep what they have counted; a configuration that is
-    /// refused changes nothing.
+    /// Gives the policy another configuration. Buckets, the store and metrics keep what they hold; a configuration
+    /// that is refused changes nothing.
     ///
     /// # Errors
     ///
     /// What the operator would be told.
     pub fn reload(&mut self, config: Value) -> Result<(), String> {
-        (self.policy, self.interests) = configure(&self.world, &config)?;
+        self.interests = self.engine.reload(&self.world, &config)?;
+        self.declare();
         Ok(())
     }
 
@@ -128,9 +149,17 @@ impl<P: Policy> Harness<P> {
     }
 
     /// The policy itself.
+    ///
+    /// # Panics
+    ///
+    /// When the compiled policy is tested: nobody sees into a component.
     #[must_use]
+    #[expect(clippy::panic, reason = "the way in which a test fails")]
     pub fn policy(&self) -> &P {
-        &self.policy
+        match &self.engine {
+            Engine::Native(native) => &native.policy,
+            Engine::Component(_) => panic!("a compiled policy cannot be looked into"),
+        }
     }
 
     /// What it has logged, oldest first.
@@ -139,222 +168,105 @@ impl<P: Policy> Harness<P> {
         self.world.borrow().logs.clone()
     }
 
-    fn client(&mut self) -> Client<'_, P> {
+    /// What it has had done beside its verdicts, oldest first. Joins, leaves and attributes are known to later calls.
+    #[must_use]
+    pub fn effects(&self) -> Vec<Effect> {
+        self.world.borrow().effects.clone()
+    }
+
+    /// The same, and forgets it.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.world.borrow_mut().effects)
+    }
+
+    /// The arguments of what it has emitted under this name, oldest first.
+    #[must_use]
+    pub fn emitted(&self, name: &str) -> Vec<Value> {
+        let world = self.world.borrow();
+        let emitted = world.effects.iter().filter_map(|effect| match effect {
+            Effect::Emit { event, args, .. } if event == name => Some(args.clone()),
+            _ => None,
+        });
+        emitted.collect()
+    }
+
+    /// The events that it has let go on, oldest first; those that were coalesced when their window ended.
+    #[must_use]
+    pub fn delivered(&self) -> Vec<Delivery> {
+        self.world.borrow().delivered.clone()
+    }
+
+    /// The same, and forgets them.
+    pub fn take_delivered(&mut self) -> Vec<Delivery> {
+        std::mem::take(&mut self.world.borrow_mut().delivered)
+    }
+
+    /// How many events gave way to a newer one of their window.
+    #[must_use]
+    pub fn superseded(&self) -> u64 {
+        self.world.borrow().windows.superseded
+    }
+
+    /// What one of its own metrics shows; 0 if it was never touched.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> f64 {
+        let world = self.world.borrow();
+        world.values.get(name).copied().unwrap_or(0.0)
+    }
+
+    /// Requests for this URL are answered with this status and this JSON, until another answer is set.
+    pub fn answer<T: Serialize>(&mut self, url: &str, status: u16, body: T) {
+        let response = Response {
+            status,
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: serde_json::to_vec(&body).unwrap_or_default(),
+        };
+        self.answer_with(url, Ok(response));
+    }
+
+    /// The same with any answer, or none.
+    pub fn answer_with(&mut self, url: &str, answer: Result<Response, Error>) {
+        match &mut self.engine {
+            Engine::Native(_) => self.world.borrow_mut().upstream.answer(url, answer),
+            Engine::Component(component) => component.answer(url, &answer),
+        }
+    }
+
+    /// Requests for which [`answer`](Self::answer) knows none are answered by this.
+    ///
+    /// # Panics
+    ///
+    /// When the compiled policy is tested: its requests are answered by [`answer`](Self::answer) alone.
+    #[expect(clippy::panic, reason = "the way in which a test fails")]
+    pub fn serve_http(
+        &mut self,
+        answers: impl FnMut(&Request) -> Result<Response, Error> + 'static,
+    ) {
+        match &self.engine {
+            Engine::Native(_) => self.world.borrow_mut().upstream.serve(Box::new(answers)),
+            Engine::Component(_) => panic!("a compiled policy needs `answer`"),
+        }
+    }
+
+    /// The requests that it has made, oldest first.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        self.world.borrow().upstream.requests.clone()
+    }
+
+    pub(super) fn client(&mut self) -> Client<'_, P> {
         if !self.sockets.contains_key(&self.current) {
             self.connections += 1;
             let socket = Socket::new(self.connections);
             self.sockets.insert(self.current.clone(), socket);
         }
-        Client {
-            harness: self,
-            wants_ack: false,
-            attachments: Vec::new(),
-        }
-    }
-}
-
-// === impl Clock ===
-
-impl Clock {
-    /// Lets time pass.
-    pub fn advance(&self, ms: u64) {
-        self.0.borrow_mut().now_ms += ms;
+        Client::new(self)
     }
 
-    /// Milliseconds since the Unix epoch.
-    #[must_use]
-    pub fn now_ms(&self) -> u64 {
-        self.0.borrow().now_ms
-    }
-
-    /// Sets the time, back as well as forth.
-    pub fn set_ms(&self, now_ms: u64) {
-        self.0.borrow_mut().now_ms = now_ms;
-    }
-}
-
-// === impl Socket ===
-
-impl Socket {
-    fn new(token: u64) -> Self {
-        Self {
-            token,
-            namespace: "/".to_owned(),
-            address: "127.0.0.1".to_owned(),
-            user: None,
-            attributes: BTreeMap::new(),
-            headers: BTreeMap::new(),
-            query: BTreeMap::new(),
-            rooms: std::collections::BTreeSet::new(),
-        }
-    }
-}
-
-// === impl Client ===
-
-impl<P: Policy> Client<'_, P> {
-    /// Who it is.
-    pub fn user(self, user: &str) -> Self {
-        self.set(|socket| socket.user = Some(user.to_owned()))
-    }
-
-    /// What is known about it.
-    pub fn attribute(self, name: &str, value: &str) -> Self {
-        self.set(|socket| {
-            socket.attributes.insert(name.to_owned(), value.to_owned());
-        })
-    }
-
-    /// Its IP address.
-    pub fn address(self, address: &str) -> Self {
-        self.set(|socket| socket.address = address.to_owned())
-    }
-
-    /// The namespace that it is in.
-    pub fn namespace(self, namespace: &str) -> Self {
-        self.set(|socket| socket.namespace = namespace.to_owned())
-    }
-
-    /// A header of its handshake.
-    pub fn header(self, name: &str, value: &str) -> Self {
-        self.set(|socket| {
-            socket
-                .headers
-                .insert(name.to_ascii_lowercase(), value.to_owned());
-        })
-    }
-
-    /// A parameter of its handshake query.
-    pub fn query(self, name: &str, value: &str) -> Self {
-        self.set(|socket| {
-            socket.query.insert(name.to_owned(), value.to_owned());
-        })
-    }
-
-    /// A room that it is in.
-    pub fn room(self, room: &str) -> Self {
-        self.set(|socket| {
-            socket.rooms.insert(room.to_owned());
-        })
-    }
-
-    /// The event that follows in this chain waits for an acknowledgement.
-    pub fn wants_ack(mut self) -> Self {
-        self.wants_ack = true;
-        self
-    }
-
-    /// The event that follows in this chain comes with this attachment, the next one in order.
-    pub fn attachment(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.attachments.push(bytes.into());
-        self
-    }
-
-    /// See [`Harness::connect`].
-    pub fn connect(self, auth: Value) -> Admission {
-        if !P::HOOKS.contains(Hooks::CONNECT) {
-            return Admission::Pass;
-        }
-        let socket = self.current();
-        let text = auth.to_string();
-        let call = ConnectCall {
-            socket: socket.token,
-            auth: &text,
-        };
-        let harness = self.harness;
-        let admission = serve(&harness.world, Some(served(socket, "")), || {
-            harness.policy.on_connect(&call)
-        });
-        if let (Some(identity), Some(socket)) = (
-            admission.identity().cloned(),
-            harness.sockets.get_mut(&harness.current),
-        ) {
-            socket.user = identity.user.or(socket.user.take());
-            socket.attributes.extend(identity.attributes);
-            socket.rooms.extend(identity.rooms);
-        }
-        admission
-    }
-
-    /// See [`Harness::event`].
-    pub fn event(self, name: &str, args: Value) -> Verdict {
-        self.event_text(name, &args.to_string())
-    }
-
-    /// See [`Harness::event_text`].
-    ///
-    /// # Panics
-    ///
-    /// When the policy answers with a replacement that is no JSON array, which the broker would count as a
-    /// failure of the policy.
-    #[expect(clippy::panic, reason = "the way in which a test fails")]
-    pub fn event_text(self, name: &str, args: &str) -> Verdict {
-        let mut rules = self.harness.interests.events().iter().enumerate();
-        let Some((rule, interest)) = rules.find(|(_, rule)| glob::matches(&rule.name, name)) else {
-            return Verdict::Pass;
-        };
-        if !P::HOOKS.contains(Hooks::EVENT) {
-            return Verdict::Pass;
-        }
-        let socket = self.current();
-        let call = EventCall {
-            socket: socket.token,
-            rule,
-            traits: Traits {
-                wants_ack: self.wants_ack,
-                has_attachments: !self.attachments.is_empty(),
-                replaced: false,
-            },
-            args: if interest.args { args } else { "" },
-        };
-        let mut facts = served(socket, name);
-        facts.attachments = self.attachments;
-        let harness = self.harness;
-        let verdict = serve(&harness.world, Some(facts), || {
-            harness.policy.on_event(&call)
-        });
-        if let Verdict::Replace(text) = &verdict
-            && let Err(error) = serde_json::from_str::<Vec<serde::de::IgnoredAny>>(text)
-        {
-            panic!("the replacement is no JSON array: {error}: {text}");
-        }
-        verdict
-    }
-
-    /// See [`Harness::disconnect`].
-    pub fn disconnect(self, reason: DisconnectReason) {
-        let socket = self.current();
-        let token = socket.token;
-        let harness = self.harness;
-        if P::HOOKS.contains(Hooks::DISCONNECT) {
-            serve(&harness.world, Some(served(socket, "")), || {
-                harness.policy.on_disconnect(token, reason);
-            });
-        }
-        harness.sockets.remove(&harness.current);
-    }
-
-    fn current(&self) -> Socket {
-        let harness = &*self.harness;
-        harness
-            .sockets
-            .get(&harness.current)
-            .cloned()
-            .unwrap_or_else(|| Socket::new(0))
-    }
-
-    fn set(self, set: impl FnOnce(&mut Socket)) -> Self {
-        if let Some(socket) = self.harness.sockets.get_mut(&self.harness.current) {
-            set(socket);
-        }
-        self
-    }
-}
-
-fn served(socket: Socket, event: &str) -> Call {
-    Call {
-        socket,
-        event: event.to_owned(),
-        attachments: Vec::new(),
+    /// The numbers of buckets and metrics are those of the latest configuration.
+    fn declare(&mut self) {
+        let mut world = self.world.borrow_mut();
+        world.rules = self.interests.buckets().to_vec();
+        world.metrics = self.interests.metrics().to_vec();
     }
 }

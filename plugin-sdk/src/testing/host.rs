@@ -1,57 +1,26 @@
-//! What `current`, `take` and `log` ask for natively: the world of the harness whose policy is being called.
+//! What `current`, `take` and the others ask for natively: the world of the harness whose policy is being called.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::buckets::{Buckets, Key};
+use super::buckets::Key;
+use super::effects::Effect;
+use super::world::{Call, Socket, World};
+use crate::http::{Error, Request, Response};
 use crate::log::Level;
-use crate::{Bucket, Decision, Subject};
-
-/// Everything that a policy can ask about.
-#[derive(Debug, Default)]
-pub(super) struct World {
-    pub(super) now_ms: u64,
-    pub(super) rules: Vec<Bucket>,
-    pub(super) buckets: Buckets,
-    pub(super) logs: Vec<(Level, String)>,
-    /// None while no hook is being served.
-    pub(super) call: Option<Call>,
-}
-
-/// The call that is being served.
-#[derive(Debug, Clone)]
-pub(super) struct Call {
-    pub(super) socket: Socket,
-    pub(super) event: String,
-    pub(super) attachments: Vec<Vec<u8>>,
-}
-
-/// A client.
-#[derive(Debug, Clone)]
-pub(super) struct Socket {
-    pub(super) token: u64,
-    pub(super) namespace: String,
-    pub(super) address: String,
-    pub(super) user: Option<String>,
-    pub(super) attributes: BTreeMap<String, String>,
-    /// Names in lower case.
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) query: BTreeMap<String, String>,
-    pub(super) rooms: BTreeSet<String>,
-}
+use crate::{Capabilities, Decision, Hooks, MetricKind, Scope, Subject, Target};
 
 thread_local! {
     /// A policy that is called without a harness finds an empty world.
-    static WORLD: RefCell<Rc<RefCell<World>>> = RefCell::default();
+    static WORLD: RefCell<Rc<RefCell<World>>> = RefCell::new(Rc::new(RefCell::new(World::new())));
 }
 
-/// Calls a policy in a world.
+/// Calls a policy in a world. What it wants done comes with its answer.
 pub(super) fn serve<T>(
     world: &Rc<RefCell<World>>,
     call: Option<Call>,
     hook: impl FnOnce() -> T,
-) -> T {
+) -> (T, Vec<Effect>) {
     /// Puts the former world back, also when a test fails inside the hook.
     struct Restore(Rc<RefCell<World>>);
     impl Drop for Restore {
@@ -62,7 +31,9 @@ pub(super) fn serve<T>(
     }
     world.borrow_mut().call = call;
     let _restore = Restore(WORLD.replace(Rc::clone(world)));
-    hook()
+    let answer = hook();
+    let call = world.borrow_mut().call.take();
+    (answer, call.map(|call| call.effects).unwrap_or_default())
 }
 
 fn with<T>(read: impl FnOnce(&mut World) -> T) -> T {
@@ -76,6 +47,14 @@ fn of_call<T: Default>(read: impl FnOnce(&Call) -> T) -> T {
 
 pub(crate) fn now_ms() -> u64 {
     with(|world| world.now_ms)
+}
+
+pub(crate) fn socket_id() -> String {
+    of_call(|call| format!("socket-{}", call.socket.token))
+}
+
+pub(crate) fn event_id() -> String {
+    of_call(|call| call.event_id.clone())
 }
 
 pub(crate) fn event_name() -> String {
@@ -108,6 +87,10 @@ pub(crate) fn query(name: &str) -> Option<String> {
 
 pub(crate) fn in_room(room: &str) -> bool {
     of_call(|call| call.socket.rooms.contains(room))
+}
+
+pub(crate) fn rooms() -> Vec<String> {
+    of_call(|call| call.socket.rooms.iter().cloned().collect())
 }
 
 pub(crate) fn attachment_count() -> u32 {
@@ -160,4 +143,138 @@ fn key(socket: &Socket, whom: Subject) -> Key {
 
 pub(crate) fn log(level: Level, message: &str) {
     with(|world| world.logs.push((level, message.to_owned())));
+}
+
+#[expect(
+    clippy::panic,
+    reason = "only tests get here, and this is a mistake in the policy"
+)]
+fn metric(index: usize, kind: MetricKind, change: impl FnOnce(&mut f64)) {
+    with(|world| match world.metrics.get(index) {
+        Some(metric) if metric.kind == kind => {
+            change(world.values.entry(metric.name.clone()).or_default());
+        }
+        Some(metric) => panic!("metric {index}, `{}`, is no {kind:?}", metric.name),
+        None => panic!("metric {index} is not among the policy's interests"),
+    });
+}
+
+pub(crate) fn metric_add(index: usize, by: u64) {
+    metric(index, MetricKind::Counter, |value| *value += by as f64);
+}
+
+pub(crate) fn metric_set(index: usize, to: f64) {
+    metric(index, MetricKind::Gauge, |value| *value = to);
+}
+
+/// What the policy asks for in its description is granted, and nothing else.
+fn granted(world: &World, capability: Capabilities, name: &str) -> Result<(), String> {
+    if world.capabilities.contains(capability) {
+        return Ok(());
+    }
+    Err(format!(
+        "the policy has not asked for the capability `{name}`"
+    ))
+}
+
+fn effect(needs: Option<(Capabilities, &str)>, effect: Effect) -> Result<(), String> {
+    with(|world| {
+        if let Some((capability, name)) = needs {
+            granted(world, capability, name)?;
+        }
+        let call = world.call.as_mut();
+        let call = call.ok_or("no call is being served")?;
+        call.effects.push(effect);
+        Ok(())
+    })
+}
+
+const ROOMS: Option<(Capabilities, &str)> = Some((Capabilities::ROOMS, "rooms"));
+
+pub(crate) fn emit(to: Target<'_>, event: &str, args: &str) -> Result<(), String> {
+    let args: serde_json::Value = serde_json::from_str(args).map_err(|error| error.to_string())?;
+    if !args.is_array() {
+        return Err("the arguments are no JSON array".to_owned());
+    }
+    let (to, event) = (to.into(), event.to_owned());
+    let emitted = Effect::Emit { to, event, args };
+    effect(Some((Capabilities::EMIT, "emit")), emitted)
+}
+
+pub(crate) fn join(room: &str) -> Result<(), String> {
+    effect(ROOMS, Effect::Join(room.to_owned()))
+}
+
+pub(crate) fn leave(room: &str) -> Result<(), String> {
+    effect(ROOMS, Effect::Leave(room.to_owned()))
+}
+
+pub(crate) fn disconnect() -> Result<(), String> {
+    effect(ROOMS, Effect::Disconnect)
+}
+
+pub(crate) fn set_attribute(name: &str, value: &str) -> Result<(), String> {
+    let (name, value) = (name.to_owned(), value.to_owned());
+    effect(None, Effect::SetAttribute { name, value })
+}
+
+/// Calls the store, if the policy may.
+fn store<T>(scope: Scope, call: impl FnOnce(&mut World) -> Result<T, String>) -> Result<T, String> {
+    with(|world| {
+        if scope == Scope::Cluster {
+            granted(world, Capabilities::CLUSTER_STATE, "cluster-state")?;
+        }
+        call(world)
+    })
+}
+
+pub(crate) fn store_add(scope: Scope, key: &str, by: i64, ttl_ms: u64) -> Result<i64, String> {
+    store(scope, |world| {
+        world.memory.add((scope, key), by, ttl_ms, world.now_ms)
+    })
+}
+
+pub(crate) fn store_get(scope: Scope, key: &str) -> Result<Option<Vec<u8>>, String> {
+    store(scope, |world| world.memory.get((scope, key), world.now_ms))
+}
+
+pub(crate) fn store_set(scope: Scope, key: &str, value: &[u8], ttl_ms: u64) -> Result<(), String> {
+    store(scope, |world| {
+        world
+            .memory
+            .put((scope, key), value.to_vec(), ttl_ms, world.now_ms)
+    })
+}
+
+pub(crate) fn store_compare_and_swap(
+    scope: Scope,
+    key: &str,
+    old: Option<&[u8]>,
+    new: &[u8],
+    ttl_ms: u64,
+) -> Result<bool, String> {
+    store(scope, |world| {
+        let memory = &mut world.memory;
+        memory.compare_and_swap((scope, key), (old, new), ttl_ms, world.now_ms)
+    })
+}
+
+pub(crate) fn store_delete(scope: Scope, key: &str) -> Result<(), String> {
+    store(scope, |world| world.memory.delete((scope, key)))
+}
+
+pub(crate) fn fetch(request: Request) -> Result<Response, Error> {
+    with(|world| {
+        granted(world, Capabilities::HTTP, "http").map_err(Error::Refused)?;
+        if world
+            .call
+            .as_ref()
+            .is_none_or(|call| call.hook != Hooks::CONNECT)
+        {
+            return Err(Error::Refused(
+                "requests are for `on_connect` only".to_owned(),
+            ));
+        }
+        world.upstream.fetch(request)
+    })
 }

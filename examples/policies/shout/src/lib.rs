@@ -2,26 +2,16 @@
 
 use sluice_plugin_sdk::prelude::*;
 
-/// Its configuration: the event's name.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Its configuration: the event's name, or a glob.
+#[policy]
 pub struct Shout {
     event: String,
 }
 
-impl Policy for Shout {
-    const HOOKS: Hooks = Hooks::EVENT;
-
-    fn interests(&self) -> Interests {
-        Interests::new().event_with_args(&self.event)
-    }
-
-    fn on_event(&mut self, call: &EventCall<'_>) -> Verdict {
-        match call.args::<(String,)>() {
-            Ok((text,)) => Verdict::replace(&[text.to_uppercase()]),
-            Err(error) => error.into(),
-        }
+#[policy]
+impl Shout {
+    #[on_event(self.event)]
+    fn shout(&mut self, text: String) -> Verdict {
+        Verdict::replace(&[text.to_uppercase()])
     }
 }
-
-export!(Shout);

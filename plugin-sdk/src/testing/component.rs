@@ -1,0 +1,125 @@
+//! The compiled policy in the broker's engine: a subprocess that is asked over its pipes. `PROTOCOL.md` beside this file
+//! says what is written and read.
+
+mod wire;
+
+use std::env;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::effects::Effect;
+use super::engine::{Answer, Ask};
+use super::world::{Socket, World};
+use crate::Interests;
+use crate::http::{Error, Response};
+use wire::{Line, Reply};
+
+/// How long an answer may take: the engine's own deadlines are far shorter, so that this much says that it hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+pub(super) struct Component {
+    child: Child,
+    input: ChildStdin,
+    /// Lines, from a thread that reads them, so that waiting for one can end.
+    output: Receiver<String>,
+}
+
+/// The only way in which the broker and this module may disagree is a test that fails, so that is how it is told.
+#[expect(clippy::panic, reason = "only tests get here")]
+impl Component {
+    /// The component that the environment names.
+    pub(super) fn from_env() -> Option<Self> {
+        let file = env::var_os("SLUICE_TEST_COMPONENT")?;
+        let broker = env::var_os("SLUICE_BIN").unwrap_or_else(|| "sluice".into());
+        let mut command = Command::new(broker);
+        command.args(["policy", "test"]).arg(file).arg("--serve");
+        Some(Self::start(command))
+    }
+
+    fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            panic!("{command:?} has no pipes");
+        };
+        let (lines, receiver) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if lines.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            child,
+            input,
+            output: receiver,
+        }
+    }
+
+    pub(super) fn configure(&mut self, config: &Value, now_ms: u64) -> Result<Interests, String> {
+        let reply = self.exchange(&json!({ "configure": config, "at_ms": now_ms }));
+        match (reply.configured, reply.refused) {
+            (Some(configured), _) => Ok(configured.interests.into()),
+            (None, Some(refused)) => Err(refused),
+            (None, None) => panic!("the broker answered something else to a configuration"),
+        }
+    }
+
+    pub(super) fn answer(&mut self, url: &str, answer: &Result<Response, Error>) {
+        self.exchange(&json!({ "http": wire::upstream(url, answer) }));
+    }
+
+    pub(super) fn ask(
+        &mut self,
+        world: &mut World,
+        socket: &Socket,
+        ask: Ask<'_>,
+    ) -> (Answer, Vec<Effect>) {
+        let line = Line::new(world.now_ms, socket, ask);
+        let mut reply = self.exchange(&line);
+        let records = std::mem::take(&mut reply.records);
+        world.logs.extend(records.logs());
+        world.values.extend(records.metrics);
+        let requests = records.http.into_iter().map(Into::into);
+        world.upstream.requests.extend(requests);
+        let effects = records.effects.into_iter().map(Into::into).collect();
+        (reply.answer(line.hook()), effects)
+    }
+
+    /// Writes a line and reads the one that answers it.
+    fn exchange(&mut self, line: &impl Serialize) -> Reply {
+        let mut text = serde_json::to_string(line)
+            .unwrap_or_else(|error| panic!("this cannot be handed to a component: {error}"));
+        text.push('\n');
+        if self.input.write_all(text.as_bytes()).is_err() {
+            panic!("the broker is gone: {:?}", self.child.wait());
+        }
+        let Ok(answer) = self.output.recv_timeout(PATIENCE) else {
+            panic!("the broker does not answer; it was asked: {text}");
+        };
+        let reply: Reply = serde_json::from_str(&answer).unwrap_or_else(|error| {
+            panic!("the broker's answer makes no sense: {error}: {answer}")
+        });
+        if let Some(error) = reply.error {
+            panic!("the broker does not understand {text}: {error}");
+        }
+        reply
+    }
+}
+
+impl Drop for Component {
+    /// Whatever it is doing, nobody waits for it any more.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,434 @@
+//! The lines of the protocol.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::http::{Error, Request, Response};
+use crate::log::Level;
+use crate::testing::effects::{Audience, Effect};
+use crate::testing::engine::{Answer, Ask};
+use crate::testing::world::Socket;
+use crate::{
+    Admission, Bucket, Denial, DisconnectReason, Identity, Interests, Metric, Scope, Subscription,
+    Verdict,
+};
+
+/// A call.
+#[derive(Debug, Serialize)]
+pub(super) struct Line<'a> {
+    at_ms: u64,
+    hook: &'static str,
+    socket: u64,
+    namespace: &'a str,
+    address: &'a str,
+    user: Option<&'a str>,
+    attributes: &'a BTreeMap<String, String>,
+    rooms: &'a BTreeSet<String>,
+    headers: &'a BTreeMap<String, String>,
+    query: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<Box<RawValue>>,
+    wants_ack: bool,
+    replaced: bool,
+    attachments: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(at_ms: u64, socket: &'a Socket, ask: Ask<'a>) -> Self {
+        let mut line = Self {
+            at_ms,
+            hook: "",
+            socket: socket.token,
+            namespace: &socket.namespace,
+            address: &socket.address,
+            user: socket.user.as_deref(),
+            attributes: &socket.attributes,
+            rooms: &socket.rooms,
+            headers: &socket.headers,
+            query: &socket.query,
+            auth: None,
+            event: None,
+            args: None,
+            wants_ack: false,
+            replaced: false,
+            attachments: Vec::new(),
+            room: None,
+            reason: None,
+        };
+        line.ask(ask);
+        line
+    }
+
+    fn ask(&mut self, ask: Ask<'a>) {
+        match ask {
+            Ask::Connect { auth } => {
+                self.hook = "connect";
+                self.auth = Some(raw(auth));
+            }
+            Ask::Event {
+                name,
+                args,
+                wants_ack,
+                replaced,
+                attachments,
+            } => {
+                self.hook = "event";
+                self.event = Some(name);
+                self.args = Some(raw(args));
+                self.wants_ack = wants_ack;
+                self.replaced = replaced;
+                self.attachments = attachments
+                    .iter()
+                    .map(|bytes| STANDARD.encode(bytes))
+                    .collect();
+            }
+            Ask::Subscribe { room } => {
+                self.hook = "subscribe";
+                self.room = Some(room);
+            }
+            Ask::Disconnect { reason } => {
+                self.hook = "disconnect";
+                self.reason = Some(match reason {
+                    DisconnectReason::Client => "client",
+                    DisconnectReason::Server => "server",
+                    DisconnectReason::Transport => "transport",
+                    DisconnectReason::Timeout => "timeout",
+                    DisconnectReason::Policy => "policy",
+                });
+            }
+        }
+    }
+
+    pub(super) fn hook(&self) -> &'static str {
+        self.hook
+    }
+}
+
+/// The spelling stays, but a line is one line.
+#[expect(clippy::panic, reason = "the way in which a test fails")]
+fn raw(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.replace(['\n', '\r'], " ")).unwrap_or_else(|error| {
+        panic!("the broker hands no policy what is not JSON: {error}: {text}")
+    })
+}
+
+/// What answers the requests for a URL.
+pub(super) fn upstream(url: &str, answer: &Result<Response, Error>) -> Value {
+    match answer {
+        Ok(Response {
+            status,
+            headers,
+            body,
+        }) => json!({
+            "url": url,
+            "status": status,
+            "headers": headers,
+            "body": String::from_utf8_lossy(body),
+        }),
+        Err(error) => {
+            let error: Cow<'_, str> = match error {
+                Error::Timeout => "timeout".into(),
+                Error::TooLarge => "too_large".into(),
+                Error::Refused(why) => format!("refused: {why}").into(),
+                Error::Failed(why) => format!("failed: {why}").into(),
+            };
+            json!({ "url": url, "error": error })
+        }
+    }
+}
+
+/// The answer to any line.
+#[derive(Debug, Deserialize)]
+pub(super) struct Reply {
+    pub(super) error: Option<String>,
+    pub(super) refused: Option<String>,
+    pub(super) configured: Option<Configured>,
+    verdict: Option<String>,
+    reason: Option<String>,
+    args: Option<Box<RawValue>>,
+    denial: Option<WireDenial>,
+    identity: Option<WireIdentity>,
+    coalesce: Option<WireCoalesce>,
+    #[serde(flatten)]
+    pub(super) records: Records,
+}
+
+/// What else happened during a call.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Records {
+    pub(super) effects: Vec<WireEffect>,
+    logs: Vec<WireLog>,
+    pub(super) metrics: BTreeMap<String, f64>,
+    pub(super) http: Vec<WireRequest>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Configured {
+    pub(super) interests: WireInterests,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct WireInterests {
+    events: Vec<WireEvent>,
+    rooms: Vec<String>,
+    buckets: Vec<WireBucket>,
+    metrics: Vec<WireMetric>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireEvent {
+    name: String,
+    args: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireBucket {
+    name: String,
+    burst: u32,
+    per_second: f64,
+    window_ms: u32,
+    scope: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireMetric {
+    name: String,
+    kind: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireDenial {
+    code: String,
+    message: String,
+    retry_after_ms: Option<u32>,
+    data: Option<Box<RawValue>>,
+    #[serde(default)]
+    disconnect: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireIdentity {
+    user: Option<String>,
+    attributes: Vec<(String, String)>,
+    rooms: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireCoalesce {
+    key: String,
+    window_ms: u64,
+    leading: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub(super) enum WireEffect {
+    Emit {
+        to: String,
+        room: Option<String>,
+        event: String,
+        args: Value,
+    },
+    Join {
+        room: String,
+    },
+    Leave {
+        room: String,
+    },
+    Disconnect,
+    SetAttribute {
+        name: String,
+        value: String,
+    },
+}
+
+#[derive(Debug, Deserialize)]
+struct WireLog {
+    level: String,
+    message: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct WireRequest {
+    method: String,
+    url: String,
+    #[serde(default)]
+    headers: Vec<(String, String)>,
+    #[serde(default)]
+    body: String,
+}
+
+// === impl Reply ===
+
+impl Reply {
+    /// # Panics
+    ///
+    /// When the policy failed, or the answer is none of this hook's.
+    #[expect(clippy::panic, reason = "the way in which a test fails")]
+    pub(super) fn answer(self, hook: &str) -> Answer {
+        let verdict = self.verdict.as_deref().unwrap_or_default();
+        if verdict == "failed" {
+            panic!("the policy failed: {}", self.reason.unwrap_or_default());
+        }
+        let args = || self.args.as_ref().map(|args| args.get().to_owned());
+        let denial = || self.denial.as_ref().map(Denial::from);
+        let answer = match (hook, verdict) {
+            (_, "not_called") => Some(Answer::NotCalled),
+            ("connect", "pass") => Some(Answer::Admission(Admission::Pass)),
+            ("connect", "accept") => {
+                let identity = self.identity.as_ref().map(Identity::from);
+                identity.map(|identity| Answer::Admission(identity.into()))
+            }
+            ("connect", "deny") => denial().map(|denial| Answer::Admission(denial.into())),
+            ("event", "pass") => Some(Answer::Verdict(Verdict::Pass)),
+            ("event", "drop") => Some(Answer::Verdict(Verdict::Drop)),
+            ("event", "deny") => denial().map(|denial| Answer::Verdict(denial.into())),
+            ("event", "replace") => args().map(|args| Answer::Verdict(Verdict::Replace(args))),
+            ("event", "reply") => args().map(|args| Answer::Verdict(Verdict::Reply(args))),
+            ("event", "coalesce") => {
+                let coalesce = self.coalesce.as_ref().map(Verdict::from);
+                coalesce.map(Answer::Verdict)
+            }
+            ("subscribe", "pass") => Some(Answer::Subscription(Subscription::Pass)),
+            ("subscribe", "deny") => denial().map(|denial| Answer::Subscription(denial.into())),
+            ("disconnect", "pass") => Some(Answer::Gone),
+            _ => None,
+        };
+        answer.unwrap_or_else(|| panic!("`{verdict}` is no whole answer of on_{hook}"))
+    }
+}
+
+// === impl Records ===
+
+impl Records {
+    pub(super) fn logs(&self) -> impl Iterator<Item = (Level, String)> + '_ {
+        self.logs.iter().map(|line| {
+            let level = match &*line.level {
+                "debug" => Level::Debug,
+                "warn" => Level::Warn,
+                "error" => Level::Error,
+                _ => Level::Info,
+            };
+            (level, line.message.clone())
+        })
+    }
+}
+
+// === into the SDK's types ===
+
+impl From<WireInterests> for Interests {
+    fn from(wire: WireInterests) -> Self {
+        let mut interests = Self::new();
+        for WireEvent { name, args } in wire.events {
+            interests = if args {
+                interests.event_with_args(name)
+            } else {
+                interests.event(name)
+            };
+        }
+        interests = wire.rooms.into_iter().fold(interests, Self::room);
+        let buckets = wire.buckets.into_iter().map(|bucket| Bucket {
+            name: bucket.name,
+            burst: bucket.burst,
+            per_second: bucket.per_second,
+            window_ms: bucket.window_ms,
+            scope: if bucket.scope == "cluster" {
+                Scope::Cluster
+            } else {
+                Scope::Node
+            },
+        });
+        interests = buckets.fold(interests, Self::bucket);
+        let metrics = wire.metrics.into_iter().map(|metric| {
+            if metric.kind == "gauge" {
+                Metric::gauge(metric.name)
+            } else {
+                Metric::counter(metric.name)
+            }
+        });
+        metrics.fold(interests, Self::metric)
+    }
+}
+
+impl From<&WireDenial> for Denial {
+    fn from(wire: &WireDenial) -> Self {
+        Self {
+            code: wire.code.clone(),
+            message: wire.message.clone(),
+            retry_after_ms: wire.retry_after_ms,
+            data: wire.data.as_ref().map(|data| data.get().to_owned()),
+            disconnect: wire.disconnect,
+        }
+    }
+}
+
+impl From<&WireIdentity> for Identity {
+    fn from(wire: &WireIdentity) -> Self {
+        Self {
+            user: wire.user.clone(),
+            attributes: wire.attributes.clone(),
+            rooms: wire.rooms.clone(),
+        }
+    }
+}
+
+impl From<&WireCoalesce> for Verdict {
+    fn from(wire: &WireCoalesce) -> Self {
+        Self::Coalesce {
+            key: wire.key.clone(),
+            window: Duration::from_millis(wire.window_ms),
+            leading: wire.leading,
+        }
+    }
+}
+
+impl From<WireEffect> for Effect {
+    fn from(wire: WireEffect) -> Self {
+        match wire {
+            WireEffect::Emit {
+                to,
+                room,
+                event,
+                args,
+            } => {
+                let to = match (&*to, room) {
+                    ("sender", _) => Audience::Sender,
+                    ("others", _) => Audience::Others,
+                    ("room", room) => Audience::Room(room.unwrap_or_default()),
+                    _ => Audience::All,
+                };
+                Self::Emit { to, event, args }
+            }
+            WireEffect::Join { room } => Self::Join(room),
+            WireEffect::Leave { room } => Self::Leave(room),
+            WireEffect::Disconnect => Self::Disconnect,
+            WireEffect::SetAttribute { name, value } => Self::SetAttribute { name, value },
+        }
+    }
+}
+
+impl From<WireRequest> for Request {
+    fn from(wire: WireRequest) -> Self {
+        Self {
+            headers: wire.headers,
+            body: wire.body.into_bytes(),
+            ..Self::new(wire.method, wire.url)
+        }
+    }
+}
