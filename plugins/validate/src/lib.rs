@@ -1,14 +1,12 @@
 //! Checks the arguments of events against what the operator declares, escapes HTML in chosen texts, and can wrap a
 //! message into an envelope that says who sent it and when.
 //!
-//! One pass over the text of the arguments does all of it: `walk` follows the declarations (`schema`) with a `reader`,
-//! copies nothing unless something has to be replaced (`rewrite`), and ends at the first `violation`. What is not
+//! One pass over the text of the arguments does all of it: `walk` follows the declarations (`schema`), copies nothing
+//! unless something has to be replaced, and ends at the first `violation`. What is not
 //! replaced stays byte for byte as the client wrote it. `config` reads the declarations.
 
 mod config;
 mod envelope;
-mod reader;
-mod rewrite;
 mod schema;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
 //! What is wrong with the arguments of an event, and where, as the client is told.
 
+use policy_json::Malformed;
 use serde_json::{Map, Value};
 use sluice_plugin_sdk::Denial;
 
-use crate::reader::Malformed;
 use crate::schema::{Type, Types};
 
 /// The first thing that is wrong.

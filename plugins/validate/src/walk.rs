@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
+use policy_json::{Interest, Kind, Reader, Rewrite, html};
 use sluice_plugin_sdk::EventCall;
 
 use crate::EventRule;
-use crate::reader::{Interest, Kind, Reader};
-use crate::rewrite::{Rewrite, html};
 use crate::schema::{EscapeOrder, Schema, Type};
 use crate::violation::{Violation, What};
 

@@ -8,23 +8,29 @@ use std::ops::Range;
 
 /// The text is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Malformed;
+pub struct Malformed;
 
 /// What a value is, by its first character.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// Begins with a quote.
     String,
+    /// Begins with a digit or a minus.
     Number,
+    /// `true` or `false`.
     Boolean,
+    /// `null`.
     Null,
+    /// Begins with a brace.
     Object,
+    /// Begins with a bracket.
     Array,
 }
 
 /// Which characters of a text are of interest.
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
-pub(crate) enum Interest {
+pub enum Interest {
     /// Those that are not one byte that stands for itself.
     Json = 1,
     /// And those that HTML gives a meaning.
@@ -48,22 +54,26 @@ static CLASS: [u8; 256] = {
 
 /// A position in a text.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
+    /// At the beginning of a text.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
 
-    pub(crate) fn position(&self) -> usize {
+    /// How many bytes have been read.
+    #[must_use]
+    pub fn position(&self) -> usize {
         self.at
     }
 
     /// The kind of the value that comes next; only its first character has been looked at.
-    pub(crate) fn kind(&mut self) -> Result<Kind, Malformed> {
+    pub fn kind(&mut self) -> Result<Kind, Malformed> {
         self.skip_space();
         match self.byte().ok_or(Malformed)? {
             b'"' => Ok(Kind::String),
@@ -77,7 +87,7 @@ impl<'a> Reader<'a> {
     }
 
     /// This character, after any space.
-    pub(crate) fn expect(&mut self, wanted: u8) -> Result<(), Malformed> {
+    pub fn expect(&mut self, wanted: u8) -> Result<(), Malformed> {
         if self.accept(wanted) {
             Ok(())
         } else {
@@ -86,7 +96,7 @@ impl<'a> Reader<'a> {
     }
 
     /// This character, after any space, if it is there.
-    pub(crate) fn accept(&mut self, wanted: u8) -> bool {
+    pub fn accept(&mut self, wanted: u8) -> bool {
         self.skip_space();
         let found = self.byte() == Some(wanted);
         self.at += usize::from(found);
@@ -94,7 +104,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether another item follows in an array or object, whose first has been read unless `first`.
-    pub(crate) fn next_item(&mut self, first: bool, end: u8) -> Result<bool, Malformed> {
+    pub fn next_item(&mut self, first: bool, end: u8) -> Result<bool, Malformed> {
         if self.accept(end) {
             return Ok(false);
         }
@@ -105,7 +115,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Nothing but space is left.
-    pub(crate) fn end(&mut self) -> Result<(), Malformed> {
+    pub fn end(&mut self) -> Result<(), Malformed> {
         self.skip_space();
         if self.at == self.text.len() {
             Ok(())
@@ -117,7 +127,7 @@ impl<'a> Reader<'a> {
     /// Skips characters of a text that are one byte each and of no interest. How many they were.
     ///
     /// Most of most texts is such characters, so that the rest can take its time.
-    pub(crate) fn skip_plain(&mut self, interest: Interest) -> usize {
+    pub fn skip_plain(&mut self, interest: Interest) -> usize {
         let rest = self.rest().iter();
         let count = rest
             .take_while(|byte| CLASS[usize::from(**byte)] & interest as u8 == 0)
@@ -127,7 +137,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next character of a text whose opening quote has been read, and where it stands; none at its end.
-    pub(crate) fn next_char(&mut self) -> Result<Option<(Range<usize>, char)>, Malformed> {
+    pub fn next_char(&mut self) -> Result<Option<(Range<usize>, char)>, Malformed> {
         let start = self.at;
         let char = match self.byte().ok_or(Malformed)? {
             b'"' => {
@@ -154,7 +164,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A text as it is meant, borrowed where it is all plain.
-    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, Malformed> {
+    pub fn string(&mut self) -> Result<Cow<'a, str>, Malformed> {
         self.expect(b'"')?;
         let start = self.at;
         self.skip_plain(Interest::Json);
@@ -171,7 +181,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A number as it is written.
-    pub(crate) fn number(&mut self) -> Result<&'a str, Malformed> {
+    pub fn number(&mut self) -> Result<&'a str, Malformed> {
         let start = self.at;
         self.at += usize::from(self.byte() == Some(b'-'));
         match self.byte() {
@@ -191,7 +201,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `true`, `false` or `null`.
-    pub(crate) fn literal(&mut self) -> Result<(), Malformed> {
+    pub fn literal(&mut self) -> Result<(), Malformed> {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let literals: [&[u8]; 3] = [b"true", b"false", b"null"];
         let found = literals
@@ -201,9 +211,56 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Skips a value, whatever it is. What lies inside it has been checked by the broker and is not checked again; depth
+    /// is counted and not recursed into, so that no text overflows the stack.
+    ///
+    /// # Errors
+    ///
+    /// When the text ends before the value does.
+    pub fn skip_value(&mut self) -> Result<(), Malformed> {
+        let mut depth = 0_u32;
+        loop {
+            match self.kind()? {
+                Kind::String => self.skip_string()?,
+                Kind::Number => {
+                    self.number()?;
+                }
+                Kind::Boolean | Kind::Null => self.literal()?,
+                Kind::Object | Kind::Array => {
+                    self.at += 1;
+                    depth += 1;
+                }
+            }
+            // To the next value, out of everything that ends here.
+            loop {
+                if depth == 0 {
+                    return Ok(());
+                }
+                self.skip_space();
+                match self.byte().ok_or(Malformed)? {
+                    b']' | b'}' => depth -= 1,
+                    b',' | b':' => {}
+                    _ => break,
+                }
+                self.at += 1;
+            }
+        }
+    }
+
+    fn skip_string(&mut self) -> Result<(), Malformed> {
+        self.expect(b'"')?;
+        loop {
+            self.skip_plain(Interest::Json);
+            if self.next_char()?.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Where the value that comes next ends, if it is what stands for a binary attachment:
     /// `{"_placeholder":true,"num":0}`, in either order.
-    pub(crate) fn placeholder(mut self) -> Option<Self> {
+    #[must_use]
+    pub fn placeholder(mut self) -> Option<Self> {
         self.expect(b'{').ok()?;
         let (mut marked, mut numbered) = (false, false);
         let mut first = true;

@@ -57,7 +57,7 @@ fn a_key_is_borrowed_where_it_is_plain() {
 #[test]
 fn what_html_gives_a_meaning_is_of_interest() {
     for byte in 0..128u8 {
-        let is_html = crate::rewrite::html(char::from(byte)).is_some();
+        let is_html = crate::html::html(char::from(byte)).is_some();
         let of_interest = |interest| CLASS[usize::from(byte)] & interest as u8 != 0;
         assert_eq!(
             of_interest(Interest::JsonAndHtml),
@@ -120,4 +120,32 @@ fn a_placeholder_is_exactly_that() {
     ] {
         assert!(!is(text), "{text}");
     }
+}
+
+#[test]
+fn a_value_is_skipped_as_a_whole() {
+    for value in [
+        "1",
+        "-1.5e3",
+        "true",
+        "null",
+        r#""a]}\"\\""#,
+        "[]",
+        "{}",
+        "[[],[[]]]",
+        r#"{"a" : [1, {"b":"]"} , null],"c":{}}"#,
+        r#"[ {} , [ ] ,"x" ]"#,
+    ] {
+        let text = format!("{value} , 7");
+        let mut reader = Reader::new(&text);
+        reader.skip_value().unwrap();
+        assert_eq!(reader.position(), value.len(), "{value}");
+    }
+    for text in [
+        "", "[", "[1", "{\"a\"", "{\"a\":", "\"a", "[1,", "x", "[\u{1}]",
+    ] {
+        assert_eq!(Reader::new(text).skip_value(), Err(Malformed), "{text}");
+    }
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    assert_eq!(Reader::new(&deep).skip_value(), Ok(()));
 }

@@ -3,24 +3,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What stands for a character in HTML: exactly the set of validator.js' `escape`. All of it is plain in JSON too.
-pub(crate) fn html(char: char) -> Option<&'static str> {
-    Some(match char {
-        '&' => "&amp;",
-        '<' => "&lt;",
-        '>' => "&gt;",
-        '"' => "&quot;",
-        '\'' => "&#x27;",
-        '/' => "&#x2F;",
-        '\\' => "&#x5C;",
-        '`' => "&#96;",
-        _ => return None,
-    })
-}
-
 /// A text that is read from front to back, with what becomes of it.
 #[derive(Debug)]
-pub(crate) struct Rewrite<'a> {
+pub struct Rewrite<'a> {
     text: &'a str,
     /// Where what has been dealt with begins and ends.
     start: usize,
@@ -30,7 +15,8 @@ pub(crate) struct Rewrite<'a> {
 
 impl<'a> Rewrite<'a> {
     /// Of the text from here on.
-    pub(crate) fn new(text: &'a str, start: usize) -> Self {
+    #[must_use]
+    pub fn new(text: &'a str, start: usize) -> Self {
         Self {
             text,
             start,
@@ -40,7 +26,7 @@ impl<'a> Rewrite<'a> {
     }
 
     /// Puts something in place of a part that comes after all that has been replaced.
-    pub(crate) fn replace(&mut self, part: Range<usize>, with: &str) {
+    pub fn replace(&mut self, part: Range<usize>, with: &str) {
         let between = self.text.get(self.done..part.start).unwrap_or_default();
         let copy = self
             .copy
@@ -50,12 +36,15 @@ impl<'a> Rewrite<'a> {
         self.done = part.end;
     }
 
-    pub(crate) fn is_unchanged(&self) -> bool {
+    /// Whether nothing has been replaced.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
         self.copy.is_none()
     }
 
     /// The text up to here.
-    pub(crate) fn finish(self, end: usize) -> Cow<'a, str> {
+    #[must_use]
+    pub fn finish(self, end: usize) -> Cow<'a, str> {
         match self.copy {
             None => Cow::Borrowed(self.text.get(self.start..end).unwrap_or_default()),
             Some(mut copy) => {
