@@ -1,5 +1,7 @@
 //! The composition root: builds every room, opens the doors, and closes them again in order.
 
+mod keep;
+
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,13 +19,11 @@ use crate::edge::{self, Edge};
 use crate::fanout::Fanout;
 use crate::node::Node;
 use crate::pipeline::Pipelines;
-use crate::plugin::{Engine, Failed, Follower, Outcome, Registry, Reload};
+use crate::plugin::{self, Engine, Failed, Follower, Outcome, Registry, Reload};
 use crate::session::Broker;
 use crate::state::Store;
 use crate::telemetry;
-use crate::telemetry::events::{
-    ConfigurationWaits, Draining, ReactorPanicked, ReloadApplied, ReloadFailed,
-};
+use crate::telemetry::events::{Draining, ReactorPanicked};
 
 /// Threads for what is not on an event's path: accepting, the admin listener, compilation and watching.
 const CONTROL_THREADS: usize = 2;
@@ -32,13 +32,13 @@ const CONTROL_THREADS: usize = 2;
 pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
     let _records = telemetry::init(&loaded.config.telemetry);
     end_with_reactors();
-    let (reload, pipelines, store, failed) = load(loaded.clone())?;
+    let (reload, outcome, store) = load(loaded.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_name("control")
         .enable_all()
         .build()?;
-    let result = runtime.block_on(serve(loaded, reload, pipelines, store, failed));
+    let result = runtime.block_on(serve(loaded, reload, outcome, store));
     // What is still running has been told, or has had its time.
     runtime.shutdown_background();
     result
@@ -47,44 +47,45 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
 /// Makes the policies of a configuration as `run` does, and forgets them again. What was dropped in and does not
 /// load is no error, and comes back.
 pub(crate) fn check(loaded: Loaded) -> Result<Vec<Failed>, Exit> {
-    let (_, _, _, failed) = load(loaded)?;
-    Ok(failed)
+    let (_, outcome, _) = load(loaded)?;
+    Ok(outcome.failed)
 }
 
 /// The policies of a configuration, without anything that serves them.
-pub(crate) fn pipelines(loaded: Loaded) -> Result<Pipelines, Exit> {
-    let (_, pipelines, _, _) = load(loaded)?;
-    Ok(pipelines)
+pub(crate) fn pipelines(loaded: Loaded) -> Result<Arc<Pipelines>, Exit> {
+    let (_, outcome, _) = load(loaded)?;
+    Ok(outcome.pipelines.unwrap_or_default())
 }
 
-fn load(loaded: Loaded) -> Result<(Reload, Pipelines, Arc<Store>, Vec<Failed>), Exit> {
+fn load(loaded: Loaded) -> Result<(Reload, Outcome, Arc<Store>), Exit> {
     let engine = Arc::new(Engine::new().map_err(|error| Exit::Internal(error.to_string()))?);
     let store = Arc::new(Store::new());
     let registry = Registry::new(engine, store.clone());
-    let (reload, pipelines, failed) = Reload::start(registry, loaded).map_err(|failed| {
+    let (reload, outcome) = Reload::start(registry, loaded).map_err(|failed| {
         let lines: Vec<_> = failed.iter().map(ToString::to_string).collect();
         Exit::Configuration(lines.join("\n"))
     })?;
-    Ok((reload, pipelines, store, failed))
+    Ok((reload, outcome, store))
 }
 
 async fn serve(
     loaded: Loaded,
     reload: Reload,
-    pipelines: Pipelines,
+    outcome: Outcome,
     store: Arc<Store>,
-    failed: Vec<Failed>,
 ) -> anyhow::Result<()> {
     let config = loaded.config;
     let broker = Arc::new(Broker {
-        pipelines: ArcSwap::from_pointee(pipelines),
+        pipelines: ArcSwap::new(outcome.pipelines.unwrap_or_default()),
         fanout: Fanout::default(),
         store: store.clone(),
         sessions: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
     });
-    let node = Arc::new(Node::new(config.clone(), broker.clone(), store));
-    report(&node, failed);
+    let (control, mailbox) = plugin::control();
+    let node = Arc::new(Node::new(config.clone(), broker.clone(), store, control));
+    node.remembers(outcome.histories);
+    keep::report(&node, outcome.failed);
     let admin = TcpListener::bind(config.admin.listen)
         .await
         .with_context(|| format!("cannot listen on admin.listen {}", config.admin.listen))?;
@@ -94,18 +95,22 @@ async fn serve(
     let edge = Arc::new(edge);
     let admin_address = admin.local_addr()?;
     node.is_at(edge.address(), admin_address);
+    let ready_line = node.ready_line();
     let (stop_admin, admin_stopped) = oneshot::channel::<()>();
     let token = config.admin.token.clone();
     let admin_server = tokio::spawn(admin::serve(admin, node.clone(), token, async {
         // Stopped by a word or by the end of whoever would say it.
         let _ = admin_stopped.await;
     }));
-    if config.plugins.watch {
-        let follower = Follower::new(reload);
-        tokio::spawn(follow(follower, broker.clone(), edge.clone(), node.clone()));
-    }
+    let served = Served {
+        broker: broker.clone(),
+        edge: edge.clone(),
+        node,
+    };
+    let watches = config.plugins.watch;
+    tokio::spawn(keep::keep(Follower::new(reload), mailbox, watches, served));
     let mut stop = Stop::new()?;
-    ready(&node.ready_line())?;
+    ready(&ready_line)?;
     tokio::select! {
         () = stop.wanted() => {}
         () = edge.stopped_accepting() => {
@@ -126,61 +131,11 @@ fn ready(line: &str) -> std::io::Result<()> {
     out.flush()
 }
 
-/// Loads what changes on disk, for as long as the process lives.
-async fn follow(mut follower: Follower, broker: Arc<Broker>, edge: Arc<Edge>, node: Arc<Node>) {
-    loop {
-        tokio::time::sleep(follower.pause()).await;
-        // A file system that hangs, or a compiler that works, must not hold up the admin listener.
-        let look = tokio::task::spawn_blocking(move || {
-            let outcome = follower.look();
-            (follower, outcome)
-        });
-        match look.await {
-            Ok((back, outcome)) => {
-                follower = back;
-                if let Some(outcome) = outcome {
-                    apply(outcome, &broker, &edge, &node).await;
-                }
-            }
-            Err(error) => {
-                // A panic of the compiler: the policies serve on as they are, and this process reloads no more.
-                tracing::error!(%error, "reloading ended");
-                node.stopped_following();
-                return;
-            }
-        }
-    }
-}
-
-async fn apply(outcome: Outcome, broker: &Broker, edge: &Edge, node: &Node) {
-    if let Some(pipelines) = outcome.pipelines {
-        // From here on every event that begins sees the new ones, as a whole.
-        broker.pipelines.store(pipelines.clone());
-        ReloadApplied {
-            generation: pipelines.generation,
-        }
-        .emit();
-        edge.replaced(&pipelines).await;
-    }
-    if !outcome.waiting.is_empty() {
-        ConfigurationWaits {
-            sections: &outcome.waiting,
-        }
-        .emit();
-    }
-    report(node, outcome.failed);
-}
-
-/// Tells what could not be followed: the log once, readiness and the API for as long as it lasts.
-fn report(node: &Node, failed: Vec<Failed>) {
-    for failure in node.set_failed(failed) {
-        ReloadFailed {
-            policy: failure.policy.as_deref(),
-            file: &failure.file,
-            reason: &failure.reason,
-        }
-        .emit();
-    }
+/// What sees new pipelines as soon as there are any.
+struct Served {
+    broker: Arc<Broker>,
+    edge: Arc<Edge>,
+    node: Arc<Node>,
 }
 
 /// Readiness first, so that nobody is sent here any more; then the clients, spread over the period.

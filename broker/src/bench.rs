@@ -12,7 +12,7 @@ use crate::{app, packet, router};
 
 /// The way of an event from its text to the router's answer, with the policies of a configuration.
 pub struct Line {
-    pipelines: Pipelines,
+    pipelines: Arc<Pipelines>,
     client: Arc<Client>,
 }
 

@@ -1,5 +1,8 @@
 //! This node, as its operator sees it.
 
+mod policies;
+
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -7,17 +10,19 @@ use std::time::{Instant, SystemTime};
 
 use parking_lot::Mutex;
 
+use futures_util::future::BoxFuture;
+
 use crate::admin::{
-    self, Emit, EmitError, Listen, LoadedPolicy, NamespaceInfo, NodeInfo, PolicyFailure,
-    PolicyInfo, Reason,
+    self, Emit, EmitError, Listen, NamespaceInfo, NodeInfo, PolicyChange, PolicyChanged,
+    PolicyInfo, PolicyRefusal, Reason,
 };
-use crate::config::{Config, Mode};
+use crate::config::Config;
 use crate::event::Event;
-use crate::plugin::{Failed, Policy, Source};
+use crate::plugin::{Control, Failed, Past};
 use crate::session::Broker;
 use crate::state::{Filter, Millis, Shown, Store};
 use crate::telemetry::events::StateCleared;
-use crate::telemetry::metrics::{Hook, metrics};
+use crate::telemetry::metrics::metrics;
 
 pub(crate) struct Node {
     name: String,
@@ -28,12 +33,21 @@ pub(crate) struct Node {
     since: Instant,
     listen: OnceLock<Listen>,
     failed: Mutex<Vec<Failed>>,
+    /// The generations of each policy that are kept, the latest to serve first.
+    histories: Mutex<HashMap<String, Vec<Past>>>,
+    /// Who changes policies.
+    control: Control,
     /// Changes of files are no longer noticed.
     blind: AtomicBool,
 }
 
 impl Node {
-    pub(crate) fn new(config: Config, broker: Arc<Broker>, store: Arc<Store>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        broker: Arc<Broker>,
+        store: Arc<Store>,
+        control: Control,
+    ) -> Self {
         metrics().watch(&store);
         Self {
             name: format!("{:016x}", rand::random::<u64>()),
@@ -44,6 +58,8 @@ impl Node {
             since: Instant::now(),
             listen: OnceLock::new(),
             failed: Mutex::default(),
+            histories: Mutex::default(),
+            control,
             blind: AtomicBool::new(false),
         }
     }
@@ -86,6 +102,11 @@ impl Node {
         news
     }
 
+    /// Replaces what is known of earlier generations.
+    pub(crate) fn remembers(&self, histories: HashMap<String, Vec<Past>>) {
+        *self.histories.lock() = histories;
+    }
+
     /// The process goes on with what it has, and a restart is needed to change anything.
     pub(crate) fn stopped_following(&self) {
         self.blind.store(true, Ordering::Relaxed);
@@ -101,49 +122,6 @@ impl Node {
 
     fn is_draining(&self) -> bool {
         self.broker.draining.load(Ordering::Relaxed)
-    }
-
-    fn show(&self, policy: &Policy, failed: &[Failed]) -> PolicyInfo {
-        let failure = failed
-            .iter()
-            .find(|failure| failure.policy.as_deref() == Some(&policy.name));
-        let pipelines = self.broker.pipelines.load();
-        let namespaces = pipelines
-            .all()
-            .iter()
-            .filter(|pipeline| pipeline.policies.iter().any(|p| p.name == policy.name))
-            .map(|pipeline| pipeline.namespace.path.clone());
-        let hooks = [
-            Hook::Connect,
-            Hook::Event,
-            Hook::Subscribe,
-            Hook::Disconnect,
-        ];
-        PolicyInfo {
-            name: policy.name.to_string(),
-            source: match policy.source {
-                Source::Configured => admin::Source::Configured,
-                Source::DroppedIn => admin::Source::DroppedIn,
-            },
-            mode: match policy.settings.mode {
-                Mode::Enforce => "enforce",
-                Mode::Shadow => "shadow",
-            },
-            namespaces: namespaces.collect(),
-            loaded: Some(LoadedPolicy {
-                version: policy.module.description.version.clone(),
-                contract: policy.module.contract.as_str(),
-                digest: policy.module.digest.to_string(),
-                generation: policy.generation,
-                hooks: hooks
-                    .into_iter()
-                    .filter(|hook| policy.has(*hook))
-                    .map(Hook::as_str)
-                    .collect(),
-                since: policy.since,
-            }),
-            failed: failure.map(failure_of),
-        }
     }
 }
 
@@ -171,27 +149,11 @@ impl admin::Node for Node {
     }
 
     fn policies(&self) -> Vec<PolicyInfo> {
-        let failed = self.failed.lock().clone();
-        let pipelines = self.broker.pipelines.load();
-        let serving = pipelines.policies();
-        let never_loaded = failed.iter().filter_map(|failure| {
-            let name = failure.policy.clone()?;
-            let is_serving = serving.iter().any(|policy| *policy.name == *name);
-            (!is_serving).then(|| PolicyInfo {
-                name,
-                // A configured policy that does not load ends the process at its start.
-                source: admin::Source::DroppedIn,
-                mode: "enforce",
-                namespaces: Vec::new(),
-                loaded: None,
-                failed: Some(failure_of(failure)),
-            })
-        });
-        serving
-            .iter()
-            .map(|policy| self.show(policy, &failed))
-            .chain(never_loaded)
-            .collect()
+        self.show_policies()
+    }
+
+    fn change(&self, change: PolicyChange) -> BoxFuture<'_, Result<PolicyChanged, PolicyRefusal>> {
+        Box::pin(self.carry_out(change))
     }
 
     fn state(&self, policy: &str, filter: &Filter, limit: usize) -> Option<Shown> {
@@ -258,12 +220,5 @@ fn reason(code: &'static str, message: &str) -> Reason {
         code,
         policy: None,
         message: message.to_owned(),
-    }
-}
-
-fn failure_of(failure: &Failed) -> PolicyFailure {
-    PolicyFailure {
-        reason: failure.reason.clone(),
-        since: failure.since,
     }
 }

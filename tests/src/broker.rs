@@ -62,6 +62,18 @@ impl Broker {
         .expect("an answer")
     }
 
+    /// Puts a module as a policy: the answer to `PUT /api/v1/policies/{name}`.
+    pub fn upload(&self, name: &str, module: &[u8]) -> http::Response {
+        let path = format!("/api/v1/policies/{name}");
+        http::request(self.admin(), "PUT", &path, &[], module).expect("an answer")
+    }
+
+    /// Posts to something of a policy, such as `rollback?generation=3`.
+    pub fn command(&self, name: &str, what: &str) -> http::Response {
+        let path = format!("/api/v1/policies/{name}/{what}");
+        http::request(self.admin(), "POST", &path, &[], &[]).expect("an answer")
+    }
+
     pub fn metrics(&self) -> Metrics {
         let response = self.get("/metrics");
         assert_eq!(response.status, 200, "{response:?}");

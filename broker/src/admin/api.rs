@@ -1,4 +1,4 @@
-//! `/api/v1`: what the node is, which policies serve, and events from back ends.
+//! `/api/v1`: what the node is, and events from back ends.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::node::{Emit, EmitError, Node, NodeInfo, PolicyInfo};
+use super::node::{Emit, EmitError, Node, NodeInfo};
 use super::problem::Problem;
 use crate::event::RESERVED;
 use crate::packet;
@@ -41,10 +41,6 @@ struct Emitted {
 
 pub(super) async fn node(State(node): State<Arc<dyn Node>>) -> Json<NodeInfo> {
     Json(node.info())
-}
-
-pub(super) async fn policies(State(node): State<Arc<dyn Node>>) -> Json<Vec<PolicyInfo>> {
-    Json(node.policies())
 }
 
 pub(super) async fn emit(

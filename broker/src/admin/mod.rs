@@ -7,6 +7,7 @@ mod auth;
 mod health;
 mod metrics;
 mod node;
+mod policies;
 mod problem;
 mod router;
 mod server;
@@ -15,8 +16,9 @@ mod state;
 mod tests;
 
 pub(crate) use health::probe;
-pub(crate) use node::{
-    Emit, EmitError, Listen, LoadedPolicy, NamespaceInfo, Node, NodeInfo, PolicyFailure,
-    PolicyInfo, Reason, Source,
+pub(crate) use node::{Emit, EmitError, Listen, NamespaceInfo, Node, NodeInfo, Reason};
+pub(crate) use policies::{
+    Calls, ChangedPolicy, LoadedPolicy, PastGeneration, PolicyChange, PolicyChanged, PolicyFailure,
+    PolicyInfo, PolicyRefusal, RefusalKind, Source,
 };
 pub(crate) use server::serve;

@@ -4,16 +4,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use futures_util::future::BoxFuture;
 use serde::{Serialize, Serializer};
 
+use super::policies::{PolicyChange, PolicyChanged, PolicyInfo, PolicyRefusal};
 use crate::state::{Filter, Shown};
 
-/// The node, as the admin listener sees it. Calls are short and do not wait.
+/// The node, as the admin listener sees it. Calls are short and do not wait, that of a change excepted.
 pub(crate) trait Node: Send + Sync + 'static {
     fn info(&self) -> NodeInfo;
 
     /// In the order in which they are asked; those that have never been loaded last.
     fn policies(&self) -> Vec<PolicyInfo>;
+
+    /// Changes policies, and answers when what has changed serves.
+    fn change(&self, change: PolicyChange) -> BoxFuture<'_, Result<PolicyChanged, PolicyRefusal>>;
 
     /// What a policy has counted and stored: at most `limit` buckets and as many entries. `None`: there is no such
     /// policy.
@@ -55,48 +60,6 @@ pub(crate) struct NamespaceInfo {
 pub(crate) struct Listen {
     pub server: SocketAddr,
     pub admin: SocketAddr,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct PolicyInfo {
-    pub name: String,
-    pub source: Source,
-    pub mode: &'static str,
-    /// The paths of the configured namespaces whose pipelines it is in.
-    pub namespaces: Vec<String>,
-    /// What serves; absent for a policy that has never been loaded.
-    #[serde(flatten)]
-    pub loaded: Option<LoadedPolicy>,
-    /// Why what its file says now does not serve.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failed: Option<PolicyFailure>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct LoadedPolicy {
-    pub version: String,
-    /// The version of the contract that it was built against.
-    pub contract: &'static str,
-    pub digest: String,
-    pub generation: u64,
-    pub hooks: Vec<&'static str>,
-    #[serde(serialize_with = "iso")]
-    pub since: SystemTime,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct PolicyFailure {
-    pub reason: String,
-    #[serde(serialize_with = "iso")]
-    pub since: SystemTime,
-}
-
-/// Where a policy comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Source {
-    Configured,
-    DroppedIn,
 }
 
 /// Why a node is not ready.

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 
 use super::auth::{self, Auth};
 use super::node::Node;
+use super::policies::{self, Uploads};
 use super::problem::Problem;
 use super::{api, health, metrics, state};
 
@@ -22,16 +23,21 @@ pub(super) const MAX_BODY: usize = 1 << 20;
 /// Answers are made at once; what takes longer is a client that does not send its body.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Modules are received, compiled and tried out.
+const LONG_TIMEOUT: Duration = Duration::from_secs(60);
+
 pub(super) fn router(node: Arc<dyn Node>, auth: Auth) -> Router {
     let guarded = Router::new()
         .route("/metrics", get(metrics::get))
         .route("/api/v1/node", get(api::node))
-        .route("/api/v1/policies", get(api::policies))
+        .route("/api/v1/policies", get(policies::list))
         .route(
             "/api/v1/policies/{name}/state",
             get(state::show).delete(state::clear),
         )
         .route("/api/v1/emit", post(api::emit))
+        .route_layer(middleware::from_fn(quickly))
+        .merge(changes())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(auth, auth::require));
@@ -45,19 +51,46 @@ pub(super) fn router(node: Arc<dyn Node>, auth: Auth) -> Router {
         .with_state(node)
 }
 
-async fn surround(request: Request, next: Next) -> Response {
-    let mut response = match tokio::time::timeout(TIMEOUT, next.run(request)).await {
+/// What changes policies, which takes its time.
+fn changes() -> Router<Arc<dyn Node>> {
+    let modules = get(policies::show)
+        .put(policies::upload)
+        .layer(DefaultBodyLimit::max(policies::MAX_MODULE));
+    Router::new()
+        .route("/api/v1/policies/reload", post(policies::reload_all))
+        .route("/api/v1/policies/{name}", modules)
+        .route("/api/v1/policies/{name}/reload", post(policies::reload))
+        .route(
+            "/api/v1/policies/{name}/rollback",
+            post(policies::roll_back),
+        )
+        .layer(Extension(Uploads::new()))
+        .route_layer(middleware::from_fn(patiently))
+}
+
+async fn quickly(request: Request, next: Next) -> Response {
+    within(TIMEOUT, request, next).await
+}
+
+async fn patiently(request: Request, next: Next) -> Response {
+    within(LONG_TIMEOUT, request, next).await
+}
+
+async fn within(limit: Duration, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             "timeout",
-            format!(
-                "the request was not complete within {} s",
-                TIMEOUT.as_secs()
-            ),
+            format!("the request was not complete within {} s", limit.as_secs()),
         )
         .into_response(),
-    };
+    }
+}
+
+/// Headers that every answer has.
+async fn surround(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

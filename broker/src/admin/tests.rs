@@ -1,12 +1,15 @@
 mod emit;
+mod policies;
 mod state;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,6 +27,7 @@ struct Fake {
     emitted: Mutex<Vec<Emit>>,
     /// What state was asked for, and how much of it; cleared, where there is no limit.
     asked: Mutex<Vec<(Filter, Option<usize>)>>,
+    changes: Mutex<Vec<PolicyChange>>,
 }
 
 impl Node for Fake {
@@ -66,6 +70,22 @@ impl Node for Fake {
                     generation: 4,
                     hooks: vec!["event"],
                     since: SystemTime::UNIX_EPOCH,
+                    history: vec![PastGeneration {
+                        generation: 3,
+                        version: "1.2.2".to_owned(),
+                        digest: "sha256:ff".to_owned(),
+                        since: SystemTime::UNIX_EPOCH,
+                        ended: Some("replaced"),
+                    }],
+                    calls: BTreeMap::from([(
+                        "event",
+                        Calls {
+                            verdicts: BTreeMap::from([("pass", 7)]),
+                            traps: BTreeMap::new(),
+                            p50_seconds: Some(0.5),
+                            p99_seconds: None,
+                        },
+                    )]),
                 }),
                 failed: None,
             },
@@ -92,6 +112,11 @@ impl Node for Fake {
             self.asked.lock().push((filter.clone(), None));
             7
         })
+    }
+
+    fn change(&self, change: PolicyChange) -> BoxFuture<'_, Result<PolicyChanged, PolicyRefusal>> {
+        self.changes.lock().push(change.clone());
+        Box::pin(std::future::ready(policies::answer(&change)))
     }
 
     fn not_ready(&self) -> Vec<Reason> {
@@ -300,6 +325,11 @@ async fn the_node_and_its_policies_are_shown() {
                 "version": "1.2.3",
                 "contract": "0.2", "digest": "sha256:00", "generation": 4, "hooks": ["event"],
                 "since": "1970-01-01T00:00:00.000Z",
+                "history": [{
+                    "generation": 3, "version": "1.2.2", "digest": "sha256:ff",
+                    "since": "1970-01-01T00:00:00.000Z", "ended": "replaced",
+                }],
+                "calls": {"event": {"verdicts": {"pass": 7}, "traps": {}, "p50_seconds": 0.5}},
             },
             {
                 "name": "dropped", "source": "dropped-in", "mode": "enforce", "namespaces": [],

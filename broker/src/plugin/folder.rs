@@ -1,15 +1,26 @@
-//! The plugin folder: modules that take part because they lie there, and the settings beside them.
+//! The plugin folder: modules that take part because they lie there, and the settings beside them. And the files of
+//! modules wherever they are: read as a whole, written as a whole.
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::watch;
+use bytes::Bytes;
+
+use super::{signature, watch};
 use crate::config;
 
-/// A module larger than this is not read: a policy of that size is a mistake, or something else.
-const MAX_MODULE: u64 = 64 << 20;
+/// A module larger than this is not taken: a policy of that size is a mistake, or something else.
+pub(crate) const MAX_MODULE: u64 = 64 << 20;
+
+/// The bytes of a module, and the text of the signature that came with it, or why that cannot be read.
+#[derive(Debug, Clone)]
+pub(crate) struct Artifact {
+    pub bytes: Bytes,
+    pub signature: Result<Option<Arc<str>>, String>,
+}
 
 /// Modules in the plugin folder that no configured policy is or is made of, in the order of their names.
 ///
@@ -58,8 +69,8 @@ pub(super) fn stem(file: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// The bytes of a module.
-pub(super) fn read(module: &Path) -> Result<Vec<u8>, String> {
+/// What stands at the path of a module.
+pub(super) fn read(module: &Path) -> Result<Artifact, String> {
     let failed = |error: io::Error| error.to_string();
     // Asked before it is opened: opening a pipe waits for who writes to it.
     if !fs::metadata(module).map_err(failed)?.is_file() {
@@ -72,12 +83,76 @@ pub(super) fn read(module: &Path) -> Result<Vec<u8>, String> {
     if bytes.len() as u64 > MAX_MODULE {
         return Err(format!("larger than {} MiB", MAX_MODULE >> 20));
     }
-    Ok(bytes)
+    Ok(Artifact {
+        bytes: bytes.into(),
+        signature: signature::beside(module).map(|text| text.map(Arc::from)),
+    })
+}
+
+/// The configured policy, another than `name`, that has this file as its module too.
+pub(super) fn shared_with<'a>(
+    module: &Path,
+    name: &str,
+    config: &'a config::Config,
+) -> Option<&'a str> {
+    let module = real(module);
+    let mut others = config.policies.iter().filter(|other| other.name != name);
+    let other = others.find(|other| real(&other.module) == module)?;
+    Some(&other.name)
+}
+
+/// Puts a module at a path, as a whole: whoever reads finds the old one or the new one.
+pub(super) fn write(module: &Path, artifact: &Artifact) -> io::Result<()> {
+    if module.is_symlink() {
+        // Neither the link nor what it leads to is the broker's to change: both belong to a deployment.
+        return Err(io::Error::other("it is a link"));
+    }
+    let signature = signature::file_of(module);
+    // Both are written before either takes its place.
+    let new = Beside::write(module, &artifact.bytes)?;
+    match &artifact.signature {
+        Ok(Some(text)) => Beside::write(&signature, text.as_bytes())?.rename(&signature)?,
+        // What is there is that of another module.
+        Ok(None) | Err(_) => match fs::remove_file(&signature) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        },
+    }
+    new.rename(module)
+}
+
+/// A file on its way, under a name that nobody takes for a module; removed unless it takes its place.
+struct Beside(PathBuf);
+
+impl Beside {
+    fn write(file: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let path = file.with_file_name(format!(".{name}.{:016x}", rand::random::<u64>()));
+        let mut new = fs::File::create_new(&path)?;
+        let beside = Self(path);
+        new.write_all(bytes)?;
+        if let Ok(old) = fs::metadata(file) {
+            new.set_permissions(old.permissions())?;
+        }
+        new.sync_all()?;
+        Ok(beside)
+    }
+
+    fn rename(&self, to: &Path) -> io::Result<()> {
+        fs::rename(&self.0, to)
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // Renamed, it is no longer there.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// A file, or something that cannot be looked into: reading it will tell why. Taken for absent, a link to nowhere
 /// would unload a policy, or strip it of its settings.
-fn is_there(file: &Path) -> bool {
+pub(super) fn is_there(file: &Path) -> bool {
     match fs::metadata(file) {
         Ok(found) => found.is_file(),
         Err(_) => fs::symlink_metadata(file).is_ok(),
@@ -168,7 +243,8 @@ mod tests {
     #[test]
     fn what_is_no_file_or_too_large_is_not_read() {
         let dir = folder(&["a.wasm"]);
-        assert_eq!(read(&dir.path().join("policies/a.wasm")).unwrap(), b"x");
+        let read_one = read(&dir.path().join("policies/a.wasm")).unwrap();
+        assert_eq!(read_one.bytes, "x");
         assert!(read(dir.path()).unwrap_err().contains("not a file"));
         let large = dir.path().join("large.wasm");
         fs::File::create(&large)
@@ -176,5 +252,29 @@ mod tests {
             .set_len(MAX_MODULE + 1)
             .unwrap();
         assert!(read(&large).unwrap_err().contains("64 MiB"));
+    }
+    #[test]
+    fn a_module_is_written_as_a_whole_with_its_signature() {
+        let dir = folder(&["a.wasm"]);
+        let path = dir.path().join("policies/a.wasm");
+        let artifact = |bytes: &'static str, signature: Option<&'static str>| Artifact {
+            bytes: bytes.into(),
+            signature: Ok(signature.map(Arc::from)),
+        };
+        write(&path, &artifact("new", Some("signed"))).unwrap();
+        let there = read(&path).unwrap();
+        assert_eq!(there.bytes, "new");
+        assert_eq!(there.signature.unwrap().as_deref(), Some("signed"));
+        write(&path, &artifact("newer", None)).unwrap();
+        assert_eq!(read(&path).unwrap().signature, Ok(None));
+        let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+
+        // A link is somebody else's.
+        symlink("a.wasm", dir.path().join("policies/b.wasm")).unwrap();
+        assert!(write(&dir.path().join("policies/b.wasm"), &artifact("x", None)).is_err());
+        // And a folder that is not there is not made.
+        assert!(write(&dir.path().join("gone/a.wasm"), &artifact("x", None)).is_err());
+        assert_eq!(read(&path).unwrap().bytes, "newer");
     }
 }

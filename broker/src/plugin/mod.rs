@@ -4,7 +4,8 @@
 //! runs it on one thread, where `slots` keeps it and `budget` bounds what its failures cost. `host` and `wasi` are all
 //! that a policy can reach, by the version of the `contract` that it was built against; `clock` is its time. `registry`
 //! makes the policies that a configuration asks for (`folder` finds those that were dropped in, `signature` tells which
-//! may be loaded, `memo` keeps what is compiled), and `reload` does so again when `watch` sees that a file has changed.
+//! may be loaded, `memo` keeps what is compiled), and `reload` does so again when `watch` sees that a file has changed,
+//! or when an operator asks through `control`.
 //! Nothing here knows sockets or routes.
 
 mod activate;
@@ -12,7 +13,9 @@ mod bindings;
 mod budget;
 mod clock;
 mod contract;
+mod control;
 mod engine;
+mod failed;
 #[cfg_attr(
     not(test),
     expect(dead_code, reason = "the connect hook is about to use it")
@@ -32,8 +35,11 @@ mod wasi;
 mod watch;
 
 pub(crate) use bindings::types::DisconnectReason;
+pub(crate) use control::{Command, CommandError, Control, Done, Mailbox, control};
 pub(crate) use engine::Engine;
+pub(crate) use failed::Failed;
+pub(crate) use folder::{Artifact, MAX_MODULE};
 pub(crate) use policy::{Admission, Asked, Policy, Source};
-pub(crate) use registry::{Failed, Registry};
+pub(crate) use registry::{ChangeError, End, Past, Persisted, Registry};
 pub(crate) use reload::{Follower, Outcome, Reload};
 pub(crate) use slots::prune;

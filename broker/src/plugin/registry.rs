@@ -1,4 +1,11 @@
 //! From the configuration and the plugin folder to the policies that are active.
+//!
+//! `wanted` says what is asked for, `history` keeps what served before, `change` is what an operator asks for beside
+//! the files.
+
+mod change;
+mod history;
+mod wanted;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -8,7 +15,8 @@ use std::time::SystemTime;
 use super::activate::Plan;
 use super::clock::Clock;
 use super::engine::Engine;
-use super::folder;
+use super::failed::Failed;
+use super::folder::{self, Artifact};
 use super::memo::Memo;
 use super::module::{Digest, Module};
 use super::policy::{Policy, Source};
@@ -17,37 +25,10 @@ use crate::config;
 use crate::pipeline::{Pipeline, Pipelines};
 use crate::state::Store;
 use crate::telemetry::events::{PolicyLoaded, PolicyUnloaded};
-
-/// Why a policy, or the configuration as a whole, is not what its file says.
-#[derive(Debug, Clone)]
-pub(crate) struct Failed {
-    /// `None`: the failure is the configuration file's.
-    pub policy: Option<String>,
-    pub file: PathBuf,
-    pub reason: String,
-    pub since: SystemTime,
-}
-
-impl Failed {
-    /// The same failure, perhaps noticed at another time.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        (&self.policy, &self.file, &self.reason) == (&other.policy, &other.file, &other.reason)
-    }
-}
-
-impl std::fmt::Display for Failed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.policy {
-            Some(policy) => write!(
-                f,
-                "policy `{policy}`: {}: {}",
-                self.file.display(),
-                self.reason
-            ),
-            None => write!(f, "{}: {}", self.file.display(), self.reason),
-        }
-    }
-}
+pub(crate) use change::{Change, ChangeError, Persisted};
+pub(crate) use history::{End, Past};
+use history::{Generation, Histories};
+use wanted::{Entry, Wanted};
 
 /// Makes policies, and remembers those that are active so that what did not change is not made again.
 pub(crate) struct Registry {
@@ -55,12 +36,29 @@ pub(crate) struct Registry {
     store: Arc<Store>,
     /// One module under two names compiles once, and what failed does not compile again to fail again.
     modules: Memo<Module>,
-    active: Vec<Arc<Policy>>,
+    active: Vec<Active>,
     /// The namespaces that the last pipelines were made for.
     namespaces: Vec<config::Namespace>,
-    /// How often each policy was made and served.
-    generations: HashMap<String, u64>,
+    histories: Histories,
     generation: u64,
+}
+
+/// A policy that serves.
+#[derive(Clone)]
+struct Active {
+    policy: Arc<Policy>,
+    artifact: Artifact,
+    /// It serves in place of what the files ask for.
+    instead_of: Option<Arc<Refused>>,
+}
+
+/// What the files ask for and does not serve, for as long as they ask for just that: an operator has gone back to
+/// an earlier generation, or what was uploaded could not be written.
+#[derive(PartialEq)]
+struct Refused {
+    wanted: Wanted,
+    /// `None`: there is no file, or it cannot be read.
+    digest: Option<Digest>,
 }
 
 /// What a configuration came to.
@@ -71,25 +69,12 @@ pub(crate) struct Built {
     pub failed: Vec<Failed>,
 }
 
-/// A policy that the configuration or the plugin folder asks for.
-struct Wanted {
-    settings: Arc<config::Policy>,
-    source: Source,
-    namespaces: Option<Vec<String>>,
-}
-
 /// What became of all that was asked for.
 struct Made {
-    next: Vec<Arc<Policy>>,
+    next: Vec<Active>,
     failed: Vec<Failed>,
     /// As `failed`, but nothing may change because of it.
     fatal: Vec<Failed>,
-}
-
-enum Entry {
-    Make(Wanted),
-    /// It cannot be told what is wanted of this one, which is active: it is to go on as it is.
-    Keep(Arc<Policy>),
 }
 
 impl Registry {
@@ -100,7 +85,7 @@ impl Registry {
             modules: Memo::new(),
             active: Vec::new(),
             namespaces: Vec::new(),
-            generations: HashMap::new(),
+            histories: Histories::default(),
             generation: 0,
         }
     }
@@ -125,18 +110,21 @@ impl Registry {
             return Err(fatal);
         }
         let is_first = self.generation == 0;
-        let same_policies = self.active.len() == next.len()
-            && self
-                .active
-                .iter()
-                .zip(&next)
-                .all(|(a, b)| Arc::ptr_eq(a, b));
+        let same_policies =
+            self.active.len() == next.len() && self.active.iter().zip(&next).all(|(a, b)| a.is(b));
         let pipelines = if is_first || !same_policies || self.namespaces != config.namespaces {
             Some(self.assemble(config, next)?)
         } else {
+            // What the files ask for may be another thing that one of them stands for.
+            self.active = next;
             None
         };
         Ok(Built { pipelines, failed })
+    }
+
+    /// The generations of each policy that are kept, the latest to serve first.
+    pub(crate) fn histories(&self) -> HashMap<String, Vec<Past>> {
+        self.histories.show()
     }
 
     /// Makes every policy that is to be active.
@@ -150,20 +138,20 @@ impl Registry {
                 Entry::Keep(old) => {
                     match self.as_dropped_in(&old) {
                         Ok(kept) => next.push(kept),
-                        Err(reason) => fatal.push(failure(&old.settings, reason)),
+                        Err(reason) => fatal.push(Failed::of(&old.policy.settings, reason)),
                     }
                     continue;
                 }
             };
             let old = self.active(&wanted.settings.name);
             let reason = match self.make(&wanted, old.as_ref(), &config.plugins) {
-                Ok(policy) => {
-                    next.push(policy);
+                Ok(made) => {
+                    next.push(made);
                     continue;
                 }
                 Err(reason) => reason,
             };
-            let failure = failure(&wanted.settings, reason);
+            let failure = Failed::of(&wanted.settings, reason);
             // What was dropped in never stands in the way of anything else.
             let kept = match (wanted.source, old) {
                 (Source::DroppedIn, None) => {
@@ -172,7 +160,7 @@ impl Registry {
                 }
                 (Source::DroppedIn, Some(old)) => self.as_dropped_in(&old).ok(),
                 (Source::Configured, old) => old.filter(|old| {
-                    old.source == Source::Configured && old.settings == wanted.settings
+                    old.policy.source == Source::Configured && old.has_settings_of(&wanted)
                 }),
             };
             match kept {
@@ -190,21 +178,23 @@ impl Registry {
         }
     }
 
+    /// Makes pipelines of policies, which are the active ones from here on.
     fn assemble(
         &mut self,
         config: &config::Config,
-        next: Vec<Arc<Policy>>,
+        next: Vec<Active>,
     ) -> Result<Pipelines, Vec<Failed>> {
+        let policies: Vec<_> = next.iter().map(|it| it.policy.clone()).collect();
         let pipelines = config
             .namespaces
             .iter()
             .map(|namespace| Pipeline {
-                policies: take_part(namespace, &next),
+                policies: take_part(namespace, &policies),
                 namespace: namespace.clone(),
             })
             .collect();
         let pipelines =
-            Pipelines::new(self.generation + 1, next.clone(), pipelines).map_err(|reason| {
+            Pipelines::new(self.generation + 1, policies, pipelines).map_err(|reason| {
                 vec![Failed {
                     policy: None,
                     file: PathBuf::from("namespaces"),
@@ -213,35 +203,50 @@ impl Registry {
                 }]
             })?;
         self.generation += 1;
-        for policy in next.iter().filter(|policy| !self.is_active(policy)) {
-            PolicyLoaded {
-                policy: &policy.name,
-                version: &policy.module.description.version,
-                digest: &policy.module.digest.to_string(),
-                generation: policy.generation,
+        for new in &next {
+            if !self.active.iter().any(|old| old.is(new)) {
+                self.serves(new);
             }
-            .emit();
         }
         for old in &self.active {
-            if !next.iter().any(|policy| policy.name == old.name) {
-                PolicyUnloaded { policy: &old.name }.emit();
+            let name = &old.policy.name;
+            if !next.iter().any(|it| it.policy.name == *name) {
+                self.histories.gone(name);
+                PolicyUnloaded { policy: name }.emit();
             }
         }
-        let made = next.iter().map(|it| (it.name.to_string(), it.generation));
-        self.generations.extend(made);
         self.active = next;
         self.namespaces.clone_from(&config.namespaces);
         Ok(pipelines)
     }
 
-    fn is_active(&self, policy: &Arc<Policy>) -> bool {
-        self.active.iter().any(|active| Arc::ptr_eq(active, policy))
+    fn serves(&mut self, new: &Active) {
+        let policy = &new.policy;
+        let description = &policy.module.description;
+        let generation = Generation {
+            number: policy.generation,
+            digest: policy.module.digest,
+            version: description.version.clone(),
+            settings: policy.settings.clone(),
+            namespaces: policy.namespaces.clone(),
+            artifact: new.artifact.clone(),
+            since: policy.since,
+            ended: None,
+        };
+        self.histories.serves(&policy.name, generation);
+        PolicyLoaded {
+            policy: &policy.name,
+            version: &description.version,
+            digest: &policy.module.digest.to_string(),
+            generation: policy.generation,
+        }
+        .emit();
     }
 
-    fn active(&self, name: &str) -> Option<Arc<Policy>> {
+    fn active(&self, name: &str) -> Option<Active> {
         self.active
             .iter()
-            .find(|policy| *policy.name == *name)
+            .find(|active| *active.policy.name == *name)
             .cloned()
     }
 
@@ -249,125 +254,101 @@ impl Registry {
     fn make(
         &mut self,
         wanted: &Wanted,
-        old: Option<&Arc<Policy>>,
+        old: Option<&Active>,
         plugins: &config::Plugins,
-    ) -> Result<Arc<Policy>, String> {
-        let bytes = folder::read(&wanted.settings.module)?;
-        let digest = Digest::of(&bytes);
-        signature::admit(&wanted.settings, &bytes, digest, &plugins.trusted_keys)?;
-        if let Some(old) = old
-            && old.module.digest == digest
-        {
-            self.modules.keep(digest, &old.module);
-            // One of another source stands elsewhere in the pipelines, whatever else is the same.
-            if old.settings == wanted.settings
-                && old.source == wanted.source
-                && old.namespaces == wanted.namespaces
-            {
-                return Ok(old.clone());
+    ) -> Result<Active, String> {
+        let mut artifact = folder::read(&wanted.settings.module)?;
+        let digest = Digest::of(&artifact.bytes);
+        signature::admit(&wanted.settings, &artifact, digest, &plugins.trusted_keys)?;
+        if let Some(old) = old {
+            if let Some(same) = old.for_files(wanted, digest) {
+                self.modules
+                    .keep(old.policy.module.digest, &old.policy.module);
+                return Ok(same);
+            }
+            if old.policy.module.digest == digest {
+                self.modules.keep(digest, &old.policy.module);
+                // Kept once, however many generations are made of it.
+                artifact.bytes = old.artifact.bytes.clone();
             }
         }
-        let engine = self.engine.clone();
-        let module = self
-            .modules
-            .get(digest, || Module::compile(&engine, &bytes))?;
-        self.activate(wanted, module)
+        let module = self.module(digest, &artifact)?;
+        let number = self.histories.next(&wanted.settings.name);
+        self.activate(wanted, module, artifact, number)
     }
 
-    fn activate(&self, wanted: &Wanted, module: Arc<Module>) -> Result<Arc<Policy>, String> {
-        let made = self.generations.get(&wanted.settings.name);
+    /// The module of these bytes, compiled if they are new.
+    fn module(&mut self, digest: Digest, artifact: &Artifact) -> Result<Arc<Module>, String> {
+        let engine = self.engine.clone();
+        self.modules
+            .get(digest, || Module::compile(&engine, &artifact.bytes))
+    }
+
+    fn activate(
+        &self,
+        wanted: &Wanted,
+        module: Arc<Module>,
+        artifact: Artifact,
+        generation: u64,
+    ) -> Result<Active, String> {
         let plan = Plan {
             settings: wanted.settings.clone(),
             source: wanted.source,
             namespaces: wanted.namespaces.clone(),
-            generation: made.map_or(1, |made| made + 1),
+            generation,
             clock: Clock::System,
         };
-        Policy::activate(&self.engine, &self.store, module, plan)
-            .map(Arc::new)
-            .map_err(|refused| refused.to_string())
+        let policy = Policy::activate(&self.engine, &self.store, module, plan)
+            .map_err(|refused| refused.to_string())?;
+        Ok(Active {
+            policy: Arc::new(policy),
+            artifact,
+            instead_of: None,
+        })
     }
 
     /// An active policy as one that was dropped in. Kept as one that is configured, when the configuration has ceased
     /// to name it, it would be in no pipeline and let everything pass.
-    fn as_dropped_in(&self, old: &Arc<Policy>) -> Result<Arc<Policy>, String> {
-        if old.source == Source::DroppedIn {
+    fn as_dropped_in(&self, old: &Active) -> Result<Active, String> {
+        if old.policy.source == Source::DroppedIn {
             return Ok(old.clone());
         }
         let wanted = Wanted {
-            settings: old.settings.clone(),
+            settings: old.policy.settings.clone(),
             source: Source::DroppedIn,
             namespaces: None,
         };
-        self.activate(&wanted, old.module.clone())
+        let number = self.histories.next(&old.policy.name);
+        let module = old.policy.module.clone();
+        self.activate(&wanted, module, old.artifact.clone(), number)
+    }
+}
+
+// === impl Active ===
+
+impl Active {
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.policy, &other.policy)
     }
 
-    /// The configured policies in their order, then those that were dropped in, in the order of their file names.
-    fn entries(&self, config: &config::Config, env: &config::Env) -> (Vec<Entry>, Vec<Failed>) {
-        let configured = config.policies.iter().map(|settings| {
-            Entry::Make(Wanted {
-                settings: Arc::new(settings.clone()),
-                source: Source::Configured,
-                namespaces: None,
-            })
-        });
-        let mut entries: Vec<_> = configured.collect();
-        let mut failed = Vec::new();
-        match folder::dropped_in(config) {
-            Ok(files) => {
-                for file in files {
-                    let (entry, failure) = self.entry(file, config, env);
-                    entries.extend(entry);
-                    failed.extend(failure);
-                }
-            }
-            Err(error) => {
-                // What cannot be looked into is not empty.
-                let kept = self.active.iter().filter(|policy| {
-                    policy.source == Source::DroppedIn
-                        && config.policies.iter().all(|it| *it.name != *policy.name)
-                });
-                entries.extend(kept.cloned().map(Entry::Keep));
-                failed.push(Failed {
-                    policy: None,
-                    file: config.plugins.dir.clone().unwrap_or_default(),
-                    reason: error.to_string(),
-                    since: SystemTime::now(),
-                });
-            }
+    /// This policy, if it is to serve on given what the files ask for now.
+    fn for_files(&self, wanted: &Wanted, digest: Digest) -> Option<Self> {
+        // One of another source stands elsewhere in the pipelines, whatever else is the same.
+        if self.policy.module.digest == digest && *wanted == Wanted::of(&self.policy) {
+            return Some(Self {
+                instead_of: None,
+                ..self.clone()
+            });
         }
-        (entries, failed)
+        let refused = self.instead_of.as_ref()?;
+        (refused.wanted == *wanted && refused.digest == Some(digest)).then(|| self.clone())
     }
 
-    /// What a module in the plugin folder asks for.
-    fn entry(
-        &self,
-        file: PathBuf,
-        config: &config::Config,
-        env: &config::Env,
-    ) -> (Option<Entry>, Option<Failed>) {
-        match folder::drop_in(&file, config, env) {
-            Ok(drop_in) => {
-                let wanted = Wanted {
-                    settings: Arc::new(drop_in.policy),
-                    source: Source::DroppedIn,
-                    namespaces: drop_in.namespaces,
-                };
-                (Some(Entry::Make(wanted)), None)
-            }
-            Err(reason) => {
-                let name = folder::stem(&file);
-                // A mistake in its settings must not unload it.
-                let kept = self.active(&name).map(Entry::Keep);
-                let failed = Failed {
-                    policy: Some(name),
-                    file,
-                    reason,
-                    since: SystemTime::now(),
-                };
-                (kept, Some(failed))
-            }
-        }
+    /// Whether it was made of these settings, or stands for a policy that has them.
+    fn has_settings_of(&self, wanted: &Wanted) -> bool {
+        let refused = self.instead_of.as_ref();
+        self.policy.settings == wanted.settings
+            || refused.is_some_and(|refused| refused.wanted.settings == wanted.settings)
     }
 }
 
@@ -386,13 +367,4 @@ fn take_part(namespace: &config::Namespace, policies: &[Arc<Policy>]) -> Vec<Arc
                 .is_none_or(|paths| paths.contains(&namespace.path))
     });
     named.chain(dropped_in).cloned().collect()
-}
-
-fn failure(settings: &config::Policy, reason: String) -> Failed {
-    Failed {
-        policy: Some(settings.name.clone()),
-        file: settings.module.clone(),
-        reason,
-        since: SystemTime::now(),
-    }
 }

@@ -1,16 +1,20 @@
-//! Following the files: the configuration is read and its policies are made again, beside those that serve.
+//! Following the files: the configuration is read and its policies are made again, beside those that serve. And doing
+//! what an operator asks for beside the files.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::registry::{Failed, Registry};
+use super::control::{Command, CommandError, Done, DonePolicy};
+use super::failed::Failed;
+use super::registry::{Change, ChangeError, Past, Registry};
 use super::signature;
 use super::watch::{Fingerprint, Settling, Watched};
 use crate::config::{self, Loaded};
 use crate::pipeline::Pipelines;
 
-/// What a reload came to.
+/// What a reload or a command came to.
 pub(crate) struct Outcome {
     /// To be served from now on; `None`: everything stays as it is.
     pub pipelines: Option<Arc<Pipelines>>,
@@ -20,6 +24,8 @@ pub(crate) struct Outcome {
     /// Sections that differ from what the process was started with and wait for its next start, unless that has
     /// been said before.
     pub waiting: Vec<&'static str>,
+    /// The generations of each policy that are kept, the latest to serve first.
+    pub histories: HashMap<String, Vec<Past>>,
 }
 
 /// The configuration that is being followed, and the policies made of it.
@@ -28,27 +34,28 @@ pub(crate) struct Reload {
     started_with: config::Config,
     current: Loaded,
     waiting: Vec<&'static str>,
+    failed: Vec<Failed>,
 }
 
 impl Reload {
-    /// Makes the policies for the first time.
+    /// Makes the policies for the first time. The outcome always has pipelines.
     ///
     /// # Errors
     /// Every configured policy that does not load.
     pub(crate) fn start(
         mut registry: Registry,
         loaded: Loaded,
-    ) -> Result<(Self, Pipelines, Vec<Failed>), Vec<Failed>> {
+    ) -> Result<(Self, Outcome), Vec<Failed>> {
         let built = registry.build(&loaded.config, &loaded.env)?;
-        // The first build always makes some.
-        let pipelines = built.pipelines.unwrap_or_default();
-        let reload = Self {
+        let mut reload = Self {
             registry,
             started_with: loaded.config.clone(),
             current: loaded,
             waiting: Vec::new(),
+            failed: built.failed,
         };
-        Ok((reload, pipelines, built.failed))
+        let outcome = reload.outcome(built.pipelines);
+        Ok((reload, outcome))
     }
 
     /// Reads everything again. Compiles, so it must not run on a reactor.
@@ -63,23 +70,88 @@ impl Reload {
             Ok(built) => built,
             Err(fatal) => {
                 failed.extend(fatal);
-                return Outcome {
-                    pipelines: None,
-                    failed,
-                    waiting: Vec::new(),
-                };
+                self.failed = failed;
+                return self.outcome(None);
             }
         };
         failed.extend(built.failed);
+        self.failed = failed;
         let waiting = differing(&self.started_with, &loaded.config);
         let is_news = waiting != self.waiting;
         self.waiting.clone_from(&waiting);
         self.current = loaded;
         Outcome {
-            pipelines: built.pipelines.map(Arc::new),
-            failed,
             waiting: if is_news { waiting } else { Vec::new() },
+            ..self.outcome(built.pipelines)
         }
+    }
+
+    /// What is so now, with new pipelines if there are any.
+    fn outcome(&mut self, pipelines: Option<Pipelines>) -> Outcome {
+        Outcome {
+            pipelines: pipelines.map(Arc::new),
+            failed: self.failed.clone(),
+            waiting: Vec::new(),
+            histories: self.registry.histories(),
+        }
+    }
+
+    /// Does what an operator asks for. Compiles, so it must not run on a reactor.
+    fn command(&mut self, command: Command) -> (Outcome, Result<Done, CommandError>) {
+        let Loaded { config, env, .. } = &self.current;
+        let (name, change) = match command {
+            Command::Reload { policy } => return self.reload(policy.as_deref()),
+            Command::Upload { policy, artifact } => {
+                let change = self.registry.upload(&policy, artifact, config, env);
+                (policy, change)
+            }
+            Command::RollBack { policy, generation } => {
+                let change = self
+                    .registry
+                    .roll_back(&policy, generation, "operator", config, env);
+                (policy, change)
+            }
+        };
+        let Change {
+            policy,
+            pipelines,
+            persisted,
+        } = match change {
+            Ok(change) => change,
+            Err(error) => return (self.outcome(None), Err(error.into())),
+        };
+        // What its file says is what serves, or has been overruled.
+        self.failed
+            .retain(|failure| failure.policy.as_deref() != Some(&*name));
+        let done = Done {
+            changed: pipelines.is_some(),
+            policy: Some(DonePolicy::of(&policy, persisted)),
+        };
+        (self.outcome(pipelines), Ok(done))
+    }
+
+    fn reload(&mut self, policy: Option<&str>) -> (Outcome, Result<Done, CommandError>) {
+        if let Some(name) = policy {
+            self.registry.let_go(name);
+        }
+        let outcome = self.run();
+        let is_asked_for = |failure: &&Failed| match (policy, &failure.policy) {
+            (Some(name), Some(failed)) => failed == name,
+            // A configuration that is wrong keeps everyone from being followed.
+            (_, None) | (None, _) => true,
+        };
+        let failed = outcome.failed.iter().filter(is_asked_for);
+        let reasons: Vec<_> = failed.map(ToString::to_string).collect();
+        let policy = policy.map(|name| self.registry.serving(name).ok_or(name));
+        let answer = match policy.transpose() {
+            _ if !reasons.is_empty() => Err(CommandError::Reload(reasons.join("; "))),
+            Err(name) => Err(ChangeError::NoPolicy(name.to_owned()).into()),
+            Ok(serving) => Ok(Done {
+                changed: outcome.pipelines.is_some(),
+                policy: serving.map(|(policy, persisted)| DonePolicy::of(&policy, persisted)),
+            }),
+        };
+        (outcome, answer)
     }
 
     /// What a change of means a reload. Of a configuration that could not be followed, nothing: what fails is tried
@@ -131,10 +203,22 @@ impl Follower {
             return None;
         }
         let outcome = self.reload.run();
+        self.loaded(&outcome, start);
+        Some(outcome)
+    }
+
+    /// Does what an operator asks for. Reads and compiles, so it must not run on a reactor.
+    pub(crate) fn command(&mut self, command: Command) -> (Outcome, Result<Done, CommandError>) {
+        let start = Instant::now();
+        let (outcome, answer) = self.reload.command(command);
+        self.loaded(&outcome, start);
+        (outcome, answer)
+    }
+
+    fn loaded(&mut self, outcome: &Outcome, start: Instant) {
         let end = Instant::now();
         self.settling
             .loaded(!outcome.failed.is_empty(), end - start, end);
-        Some(outcome)
     }
 
     /// How long to wait before the next look.

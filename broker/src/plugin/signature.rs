@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use minisign::SignatureBox;
 use serde::Serialize;
 
+use super::folder::Artifact;
 use super::module::Digest;
 use crate::config::{self, Pin, TrustedKey, key_id};
 
@@ -163,11 +164,10 @@ pub(crate) fn beside(module: &Path) -> Result<Option<String>, String> {
     }
 }
 
-/// Whether a module that was read from its file may be loaded: it is the one that is pinned, and signed by whom the
-/// operator trusts.
+/// Whether a module may be loaded: it is the one that is pinned, and signed by whom the operator trusts.
 pub(crate) fn admit(
     settings: &config::Policy,
-    bytes: &[u8],
+    artifact: &Artifact,
     digest: Digest,
     keys: &[TrustedKey],
 ) -> Result<Option<Signer>, String> {
@@ -177,8 +177,9 @@ pub(crate) fn admit(
     }
     let path = file_of(&settings.module);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let signature = beside(&settings.module).map_err(|error| format!("`{name}` {error}"))?;
-    check(bytes, signature.as_deref(), keys).map_err(|error| format!("`{name}` {error}"))
+    let signature = artifact.signature.as_ref();
+    let signature = signature.map_err(|error| format!("`{name}` {error}"))?;
+    check(&artifact.bytes, signature.as_deref(), keys).map_err(|error| format!("`{name}` {error}"))
 }
 
 /// Whether a module is the one that its policy is pinned to.

@@ -6,6 +6,7 @@
 
 mod clients;
 mod fetch;
+mod policies;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ pub(crate) use clients::{
     OriginRefused, SlowClient, SocketFailed, UnknownNamespace,
 };
 pub(crate) use fetch::PolicyFetched;
+pub(crate) use policies::{PolicyChanged, PolicyRolledBack};
 use tracing::{debug, error, info, warn};
 
 use super::labels::ReloadResult;

@@ -116,6 +116,19 @@ label! {
     StateKind { Bucket = "bucket", Entry = "entry" }
 }
 
+label! {
+    /// What an operator asked for.
+    Changed {
+        Reload = "reload",
+        Upload = "upload",
+        RollBack = "rollback",
+    }
+}
+
+label! {
+    ChangeResult { Changed = "changed", Unchanged = "unchanged", Refused = "refused" }
+}
+
 impl VerdictKind {
     /// What a hook can answer.
     pub(super) fn of(self, hook: Hook) -> bool {
@@ -204,6 +217,18 @@ pub(super) struct StateLabels {
     pub kind: StateKind,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ChangeLabels {
+    pub action: Changed,
+    pub result: ChangeResult,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CauseLabels {
+    pub policy: Arc<str>,
+    pub cause: &'static str,
+}
+
 /// A counter for each word of a label, resolved once.
 #[derive(Debug, Clone)]
 pub(super) struct Counters<L>(Arc<[Counter]>, PhantomData<L>);
@@ -220,6 +245,12 @@ impl<L: Label> Counters<L> {
         if let Some(counter) = self.0.get(word.index()) {
             counter.inc();
         }
+    }
+
+    /// The words that were counted, and how often.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (L, u64)> {
+        let counts = self.0.iter().map(Counter::get);
+        L::ALL.iter().copied().zip(counts).filter(|it| it.1 > 0)
     }
 }
 

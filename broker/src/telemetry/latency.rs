@@ -52,6 +52,32 @@ impl Latency {
     }
 }
 
+impl Latency {
+    /// Linear inside a bucket, as Prometheus' `histogram_quantile`. What is above the last bound counts as that.
+    pub(super) fn quantile(&self, part: f64) -> Option<Duration> {
+        let counts: Vec<u64> = self
+            .0
+            .buckets
+            .iter()
+            .map(|b| b.load(Ordering::Relaxed))
+            .collect();
+        let total: u64 = counts.iter().sum();
+        let rank = part * total as f64;
+        let mut below = 0;
+        let mut lower = 0;
+        for (bound, count) in BOUNDS.into_iter().zip(&counts) {
+            let through = below + count;
+            if *count > 0 && through as f64 >= rank {
+                let share = (rank - below as f64) / *count as f64;
+                let nanos = lower as f64 + (bound - lower) as f64 * share;
+                return Some(Duration::from_nanos(nanos as u64));
+            }
+            (below, lower) = (through, bound);
+        }
+        (total > 0).then(|| Duration::from_nanos(lower))
+    }
+}
+
 impl TypedMetric for Latency {
     const TYPE: MetricType = MetricType::Histogram;
 }
@@ -72,5 +98,27 @@ impl EncodeMetric for Latency {
 
     fn metric_type(&self) -> MetricType {
         Self::TYPE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_lie_in_the_buckets_that_hold_them() {
+        let latency = Latency::default();
+        assert_eq!(latency.quantile(0.5), None);
+        for _ in 0..98 {
+            latency.observe(Duration::from_nanos(1_500));
+        }
+        latency.observe(Duration::from_micros(150));
+        latency.observe(Duration::from_micros(150));
+        let half = latency.quantile(0.5).unwrap();
+        assert!(half > Duration::from_nanos(1_000) && half <= Duration::from_nanos(2_000));
+        let most = latency.quantile(0.99).unwrap();
+        assert!(most > Duration::from_micros(100) && most <= Duration::from_micros(200));
+        latency.observe(Duration::from_secs(5));
+        assert_eq!(latency.quantile(1.0), Some(Duration::from_secs(1)));
     }
 }

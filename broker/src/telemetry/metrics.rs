@@ -2,63 +2,43 @@
 //!
 //! No label takes what a client says: policies are the operator's, everything else is one of a few words.
 
+mod collectors;
 mod fetch;
+mod policy;
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, LazyLock, Weak};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
 
-use parking_lot::Mutex;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+pub(crate) use self::collectors::ShownPolicy;
+use self::collectors::{Shown, Watched};
 use self::fetch::Fetches;
 pub(crate) use self::fetch::PolicyHttpMetrics;
+pub(crate) use self::policy::PolicyMetrics;
 use super::exposition;
 use super::labels::{
-    CodeLabel, Counters, DenialLabels, DisconnectLabel, DropLabel, HookLabels, OwnLabels,
-    PolicyLabel, ReloadResult, ResultLabel, SocketErrorLabel, StateKind, StateLabels, TrapLabels,
-    VerdictLabels,
+    CauseLabels, ChangeLabels, CodeLabel, Counters, DenialLabels, DisconnectLabel, DropLabel,
+    HookLabels, OwnLabels, ReloadResult, ResultLabel, SocketErrorLabel, TrapLabels, VerdictLabels,
 };
-pub(crate) use super::labels::{DropReason, FetchOutcome, Hook, TrapKind, VerdictKind};
+pub(crate) use super::labels::{
+    ChangeResult, Changed, DropReason, FetchOutcome, Hook, TrapKind, VerdictKind,
+};
 use super::latency::Latency;
 use super::log::LogLines;
 use super::process::Process;
 use crate::event::Denial;
-use crate::state::{Millis, Store};
+use crate::state::Store;
 
 /// The metrics of this process.
 pub(crate) fn metrics() -> &'static Metrics {
     static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
     &METRICS
-}
-
-/// The metrics of one hook of one policy, for its calls to keep.
-#[derive(Debug, Clone)]
-pub(crate) struct PolicyMetrics {
-    verdicts: Counters<VerdictKind>,
-    traps: Counters<TrapKind>,
-    duration: Latency,
-}
-
-impl PolicyMetrics {
-    pub(crate) fn verdict(&self, kind: VerdictKind) {
-        self.verdicts.inc(kind);
-    }
-
-    pub(crate) fn trap(&self, kind: TrapKind) {
-        self.traps.inc(kind);
-    }
-
-    pub(crate) fn duration(&self, took: Duration) {
-        self.duration.observe(took);
-    }
 }
 
 /// A number of a policy's own.
@@ -89,6 +69,8 @@ pub(crate) struct Metrics {
     origins_refused: Counter,
     connections_refused: Counter,
     admin_refused: Counter,
+    changes: Family<ChangeLabels, Counter>,
+    rollbacks: Family<CauseLabels, Counter>,
     handshake_errors: Family<CodeLabel, Counter>,
     socket_errors: Family<SocketErrorLabel, Counter>,
     disconnects: Family<DisconnectLabel, Counter>,
@@ -171,6 +153,16 @@ impl Metrics {
                 &mut r,
                 "admin_requests_refused",
                 "Requests to the admin listener without the right to ask",
+            ),
+            changes: add(
+                &mut r,
+                "policy_changes",
+                "Requests of operators to change policies",
+            ),
+            rollbacks: add(
+                &mut r,
+                "policy_rollbacks",
+                "Times that an earlier generation of a policy was taken back",
             ),
             handshake_errors: add(
                 &mut r,
@@ -299,6 +291,21 @@ impl Metrics {
         self.admin_refused.inc();
     }
 
+    pub(super) fn changed(&self, action: Changed, result: ChangeResult) {
+        self.changes
+            .get_or_create(&ChangeLabels { action, result })
+            .inc();
+    }
+
+    pub(super) fn rolled_back(&self, policy: &str, cause: &'static str) {
+        self.rollbacks
+            .get_or_create(&CauseLabels {
+                policy: policy.into(),
+                cause,
+            })
+            .inc();
+    }
+
     pub(super) fn handshake_error(&self, code: u8) {
         self.handshake_errors
             .get_or_create(&CodeLabel { code })
@@ -322,105 +329,6 @@ fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
-}
-
-/// The store whose keys are counted when the metrics are read.
-#[derive(Debug, Clone, Default)]
-struct Watched(Arc<Mutex<Weak<Store>>>);
-
-impl Collector for Watched {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let Some(store) = self.0.lock().upgrade() else {
-            return Ok(());
-        };
-        let mut usage = store.usage(Millis::now());
-        if usage.is_empty() {
-            return Ok(());
-        }
-        usage.sort_by(|a, b| a.policy.cmp(&b.policy));
-        let shares = || {
-            usage.iter().flat_map(|of| {
-                [
-                    (StateLabels::new(&of.policy, StateKind::Bucket), of.buckets),
-                    (StateLabels::new(&of.policy, StateKind::Entry), of.entries),
-                ]
-            })
-        };
-        let gauge = |number: usize| ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX));
-        let mut keys = encoder.encode_descriptor(
-            "state_keys",
-            "Keys in the state of a policy",
-            None,
-            MetricType::Gauge,
-        )?;
-        for (labels, of) in shares() {
-            gauge(of.keys).encode(keys.encode_family(&labels)?)?;
-        }
-        let mut bytes = encoder.encode_descriptor(
-            "state_bytes",
-            "Memory that the state of a policy takes, nearly",
-            None,
-            MetricType::Gauge,
-        )?;
-        for (labels, of) in shares() {
-            gauge(of.bytes).encode(bytes.encode_family(&labels)?)?;
-        }
-        let mut evictions = encoder.encode_descriptor(
-            "state_evictions",
-            "Limits that started afresh, and entries that went, because a policy had too many",
-            None,
-            MetricType::Counter,
-        )?;
-        for (labels, of) in shares() {
-            ConstCounter::new(of.evicted).encode(evictions.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
-}
-
-/// A policy as it stands when the metrics are read.
-#[derive(Debug, Clone)]
-pub(crate) struct ShownPolicy {
-    pub name: String,
-    /// `None`: it has never been loaded.
-    pub generation: Option<u64>,
-    /// What its file says now cannot be loaded.
-    pub failed: bool,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Shown(Arc<Mutex<Vec<ShownPolicy>>>);
-
-impl Collector for Shown {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let policies = self.0.lock();
-        if policies.is_empty() {
-            return Ok(());
-        }
-        let mut generations = encoder.encode_descriptor(
-            "policy_generation",
-            "The generation of a policy that serves",
-            None,
-            MetricType::Gauge,
-        )?;
-        for policy in policies.iter() {
-            if let Some(generation) = policy.generation {
-                let value = ConstGauge::new(i64::try_from(generation).unwrap_or(i64::MAX));
-                value.encode(generations.encode_family(&PolicyLabel::new(&policy.name))?)?;
-            }
-        }
-        let mut failed = encoder.encode_descriptor(
-            "policy_failed",
-            "1 while the newest module or settings of a policy do not load",
-            None,
-            MetricType::Gauge,
-        )?;
-        for policy in policies.iter() {
-            let value = ConstGauge::new(i64::from(policy.failed));
-            value.encode(failed.encode_family(&PolicyLabel::new(&policy.name))?)?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod drain; // [7]
 mod dropin; // [3], second half
 mod fanout; // [2]
 mod following;
+mod generations;
 mod hostile; // [8]
 mod keep_alive;
 mod lifecycle;

@@ -26,15 +26,16 @@ const RATE: u64 = 250;
 const MOST: u64 = RATE * 120;
 const RELOADS: u64 = 10;
 
-struct Fire {
-    broker: Broker,
+/// A broker under fire: clients that send and receive throughout.
+pub(crate) struct Fire {
+    pub(crate) broker: Broker,
     clients: Vec<Client>,
     floods: Vec<Pending<Flood>>,
     _node: Driver,
 }
 
 impl Fire {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let node = Driver::node();
         let broker = Setup::new(CONFIG)
             .file("policies/validate.wasm", policy("fixture-stamp"))
@@ -61,7 +62,7 @@ impl Fire {
     }
 
     /// Waits for a generation, and until it has served a while.
-    fn wait_generation(&self, wanted: u64) {
+    pub(crate) fn wait_generation(&self, wanted: u64) {
         eventually(&format!("generation {wanted}"), || {
             (self.generation() >= wanted).then_some(())
         });
@@ -78,7 +79,7 @@ impl Fire {
 
     /// Everything sent has been acknowledged in order and delivered to everyone, once, in order, stamped by one
     /// generation, and no event by an older one than the event before it. The number of stamps seen in a row.
-    fn judge(self) -> usize {
+    pub(crate) fn judge(self) -> usize {
         for client in &self.clients {
             client.calm();
         }

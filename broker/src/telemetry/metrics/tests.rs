@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::event::Code;
 use crate::state::{BucketRule, Millis, SubjectKey};

@@ -1,0 +1,232 @@
+//! `/api/v1/policies`: which policies serve, and changing them. Every change is logged with who asked for it.
+
+mod shown;
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest as _, Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::sync::Semaphore;
+
+use super::auth::From as Address;
+use super::node::Node;
+use super::problem::Problem;
+use crate::plugin;
+use crate::telemetry::events;
+use crate::telemetry::metrics::{ChangeResult, Changed};
+pub(crate) use shown::{
+    Calls, ChangedPolicy, LoadedPolicy, PastGeneration, PolicyChange, PolicyChanged, PolicyFailure,
+    PolicyInfo, PolicyRefusal, RefusalKind, Source,
+};
+
+/// The largest module that is taken.
+pub(super) const MAX_MODULE: usize = plugin::MAX_MODULE as usize;
+
+/// Modules that are received at once: each is held in memory as a whole.
+const UPLOADS: usize = 2;
+
+/// The header with the signature of a module: its `.minisig` file in base64.
+const SIGNATURE: &str = "sluice-signature";
+
+/// Places for modules that are being received.
+#[derive(Clone)]
+pub(super) struct Uploads(Arc<Semaphore>);
+
+impl Uploads {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(UPLOADS)))
+    }
+}
+
+type Shared = State<Arc<dyn Node>>;
+type Who = Option<Extension<Address>>;
+
+pub(super) async fn list(State(node): Shared) -> Json<Vec<PolicyInfo>> {
+    Json(node.policies())
+}
+
+pub(super) async fn show(State(node): Shared, Path(name): Path<String>) -> Response {
+    let policies = node.policies();
+    match policies.into_iter().find(|policy| policy.name == name) {
+        Some(policy) => Json(policy).into_response(),
+        None => unknown(&name).into_response(),
+    }
+}
+
+pub(super) async fn upload(
+    State(node): Shared,
+    Path(policy): Path<String>,
+    Extension(uploads): Extension<Uploads>,
+    who: Who,
+    uri: Uri,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
+    let change = async {
+        query::<0>(&uri, [])?;
+        let signature = signature(&headers)?;
+        let _place = uploads.0.try_acquire().map_err(|_| {
+            busy("as many modules as may be received at once are on their way already")
+        })?;
+        let module = Bytes::from_request(request, &()).await;
+        let module = module.map_err(unreadable)?;
+        Ok::<_, Problem>(PolicyChange::Upload {
+            policy,
+            module,
+            signature,
+        })
+    };
+    match change.await {
+        Ok(change) => carry_out(&*node, change, who).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+pub(super) async fn roll_back(
+    State(node): Shared,
+    Path(policy): Path<String>,
+    who: Who,
+    uri: Uri,
+) -> Response {
+    let generation = query(&uri, ["generation"]).and_then(|[generation]| match generation {
+        Some(text) => text
+            .parse()
+            .map(Some)
+            .map_err(|_| wrong("generation", "`generation` is the number of a generation")),
+        None => Ok(None),
+    });
+    match generation {
+        Ok(generation) => {
+            let change = PolicyChange::RollBack { policy, generation };
+            carry_out(&*node, change, who).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+pub(super) async fn reload(State(node): Shared, Path(policy): Path<String>, who: Who) -> Response {
+    let policy = Some(policy);
+    carry_out(&*node, PolicyChange::Reload { policy }, who).await
+}
+
+pub(super) async fn reload_all(State(node): Shared, who: Who) -> Response {
+    carry_out(&*node, PolicyChange::Reload { policy: None }, who).await
+}
+
+/// Has it done, and says in the log who asked.
+async fn carry_out(node: &dyn Node, change: PolicyChange, who: Who) -> Response {
+    let (action, policy) = match &change {
+        PolicyChange::Reload { policy } => (Changed::Reload, policy.clone()),
+        PolicyChange::Upload { policy, .. } => (Changed::Upload, Some(policy.clone())),
+        PolicyChange::RollBack { policy, .. } => (Changed::RollBack, Some(policy.clone())),
+    };
+    let done = node.change(change).await;
+    let (result, generation, reason) = match &done {
+        Ok(done) => (
+            match done.changed {
+                true => ChangeResult::Changed,
+                false => ChangeResult::Unchanged,
+            },
+            done.policy.as_ref().map(|policy| policy.generation),
+            None,
+        ),
+        Err(refusal) => (ChangeResult::Refused, None, Some(&*refusal.detail)),
+    };
+    events::PolicyChanged {
+        action,
+        result,
+        policy: policy.as_deref(),
+        address: who.map(|Extension(address)| address.0),
+        generation,
+        reason,
+    }
+    .emit();
+    match done {
+        Ok(done) => Json(done).into_response(),
+        Err(refusal) => refused(refusal),
+    }
+}
+
+fn refused(refusal: PolicyRefusal) -> Response {
+    let (status, code) = match refusal.kind {
+        RefusalKind::UnknownPolicy => (StatusCode::NOT_FOUND, "unknown_policy"),
+        RefusalKind::UnknownGeneration => (StatusCode::NOT_FOUND, "unknown_generation"),
+        RefusalKind::Conflict => (StatusCode::CONFLICT, "nothing_to_change"),
+        RefusalKind::Refused => (StatusCode::UNPROCESSABLE_ENTITY, "policy_refused"),
+        RefusalKind::Untrusted => (StatusCode::FORBIDDEN, "untrusted_module"),
+        RefusalKind::ReloadFailed => (StatusCode::UNPROCESSABLE_ENTITY, "reload_failed"),
+        RefusalKind::Busy => return busy(refusal.detail).into_response(),
+        RefusalKind::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
+        RefusalKind::Stopped => (StatusCode::SERVICE_UNAVAILABLE, "stopped"),
+    };
+    Problem::new(status, code, refusal.detail).into_response()
+}
+
+fn busy(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).again_after(1)
+}
+
+fn unknown(name: &str) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "unknown_policy",
+        format!("there is no policy `{name}`"),
+    )
+}
+
+fn wrong(field: &str, detail: &str) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_query", detail).at(field)
+}
+
+/// The values of these keys of a query; any other key, and one that comes twice, is a mistake.
+fn query<const N: usize>(uri: &Uri, keys: [&str; N]) -> Result<[Option<String>; N], Problem> {
+    let mut values = [const { None }; N];
+    for (key, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+        let place = keys.iter().position(|known| *known == key);
+        match place.and_then(|place| values.get_mut(place)) {
+            Some(place @ None) => *place = Some(value.into_owned()),
+            Some(Some(_)) => return Err(wrong(&key, "it is given twice")),
+            None => return Err(wrong(&key, "there is no such key of the query here")),
+        }
+    }
+    Ok(values)
+}
+
+fn signature(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(SIGNATURE) else {
+        return Ok(None);
+    };
+    STANDARD
+        .decode(value.as_bytes())
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .map(Some)
+        .ok_or_else(|| {
+            Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "bad_signature",
+                "`Sluice-Signature` is the text of a minisign signature in base64",
+            )
+        })
+}
+
+fn unreadable(rejection: BytesRejection) -> Problem {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            format!("a module has at most {} MiB", MAX_MODULE >> 20),
+        ),
+        _ => Problem::new(
+            StatusCode::BAD_REQUEST,
+            "unreadable",
+            "the body broke off before its end",
+        ),
+    }
+}

@@ -1,0 +1,112 @@
+//! Keeping the policies: files are followed and an operator's commands done, one at a time, for as long as the process
+//! lives. What comes of it serves from here.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::Served;
+use crate::node::Node;
+use crate::plugin::{Command, CommandError, Done, Follower, Mailbox, Outcome};
+use crate::telemetry::events::{ConfigurationWaits, ReloadApplied, ReloadFailed};
+
+/// What there is to do next.
+enum Task {
+    Look,
+    Do(Command),
+}
+
+/// Loads what changes on disk, if that is wanted, and does what is asked for.
+pub(super) async fn keep(
+    mut follower: Follower,
+    mut mailbox: Mailbox,
+    watches: bool,
+    served: Served,
+) {
+    let mut look_at = Instant::now() + follower.pause();
+    loop {
+        let (task, reply) = tokio::select! {
+            // Both get their turn, however often the other is ready.
+            request = mailbox.next() => match request {
+                Some(request) => {
+                    let (command, reply) = request.open();
+                    (Task::Do(command), Some(reply))
+                }
+                // Nobody can ask any more: the process is ending.
+                None => return,
+            },
+            () = tokio::time::sleep_until(look_at), if watches => (Task::Look, None),
+        };
+        // A file system that hangs, or a compiler that works, must not hold up the admin listener.
+        let work = tokio::task::spawn_blocking(move || {
+            let (outcome, answer) = work(&mut follower, task);
+            (follower, outcome, answer)
+        });
+        match work.await {
+            Ok((back, outcome, answer)) => {
+                follower = back;
+                if answer.is_none() {
+                    look_at = Instant::now() + follower.pause();
+                }
+                if let Some(outcome) = outcome {
+                    apply(outcome, &served).await;
+                }
+                // Once it serves.
+                if let (Some(reply), Some(answer)) = (reply, answer) {
+                    reply.send(answer);
+                }
+            }
+            Err(error) => {
+                // A panic of the compiler: the policies serve on as they are, and this process reloads no more.
+                tracing::error!(%error, "reloading ended");
+                served.node.stopped_following();
+                return;
+            }
+        }
+    }
+}
+
+type Answer = Result<Done, CommandError>;
+
+fn work(follower: &mut Follower, task: Task) -> (Option<Outcome>, Option<Answer>) {
+    match task {
+        Task::Look => (follower.look(), None),
+        Task::Do(command) => {
+            let (outcome, answer) = follower.command(command);
+            (Some(outcome), Some(answer))
+        }
+    }
+}
+
+async fn apply(outcome: Outcome, served: &Served) {
+    let Served { broker, edge, node } = served;
+    if let Some(pipelines) = outcome.pipelines {
+        // From here on every event that begins sees the new ones, as a whole.
+        broker.pipelines.store(pipelines.clone());
+        ReloadApplied {
+            generation: pipelines.generation,
+        }
+        .emit();
+        edge.replaced(&pipelines).await;
+    }
+    if !outcome.waiting.is_empty() {
+        ConfigurationWaits {
+            sections: &outcome.waiting,
+        }
+        .emit();
+    }
+    node.remembers(outcome.histories);
+    report(node, outcome.failed);
+}
+
+/// Tells what could not be followed: the log once, readiness and the API for as long as it lasts.
+pub(super) fn report(node: &Arc<Node>, failed: Vec<crate::plugin::Failed>) {
+    for failure in node.set_failed(failed) {
+        ReloadFailed {
+            policy: failure.policy.as_deref(),
+            file: &failure.file,
+            reason: &failure.reason,
+        }
+        .emit();
+    }
+}

@@ -1,0 +1,185 @@
+//! The policies of this node, for who looks at them and who changes them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Node;
+use crate::admin::{
+    self, Calls, ChangedPolicy, LoadedPolicy, PastGeneration, PolicyChange, PolicyChanged,
+    PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind,
+};
+use crate::config::Mode;
+use crate::pipeline::Pipelines;
+use crate::plugin::{
+    Artifact, ChangeError, Command, CommandError, Done, End, Failed, Past, Persisted, Policy,
+    Source,
+};
+use crate::telemetry::metrics::{Hook, metrics};
+
+const HOOKS: [Hook; 4] = [
+    Hook::Connect,
+    Hook::Event,
+    Hook::Subscribe,
+    Hook::Disconnect,
+];
+
+impl Node {
+    pub(super) fn show_policies(&self) -> Vec<PolicyInfo> {
+        let failed = self.failed.lock().clone();
+        let pipelines = self.broker.pipelines.load();
+        let serving = pipelines.policies();
+        let never_loaded = failed.iter().filter_map(|failure| {
+            let name = failure.policy.clone()?;
+            let is_serving = serving.iter().any(|policy| *policy.name == *name);
+            (!is_serving).then(|| PolicyInfo {
+                name,
+                // A configured policy that does not load ends the process at its start.
+                source: admin::Source::DroppedIn,
+                mode: "enforce",
+                namespaces: Vec::new(),
+                loaded: None,
+                failed: Some(failure_of(failure)),
+            })
+        });
+        serving
+            .iter()
+            .map(|policy| self.show(policy, &pipelines, &failed))
+            .chain(never_loaded)
+            .collect()
+    }
+
+    fn show(&self, policy: &Arc<Policy>, pipelines: &Pipelines, failed: &[Failed]) -> PolicyInfo {
+        let failure = failed
+            .iter()
+            .find(|failure| failure.policy.as_deref() == Some(&policy.name));
+        let namespaces = pipelines
+            .all()
+            .iter()
+            .filter(|pipeline| pipeline.policies.iter().any(|p| p.name == policy.name))
+            .map(|pipeline| pipeline.namespace.path.clone());
+        PolicyInfo {
+            name: policy.name.to_string(),
+            source: match policy.source {
+                Source::Configured => admin::Source::Configured,
+                Source::DroppedIn => admin::Source::DroppedIn,
+            },
+            mode: match policy.settings.mode {
+                Mode::Enforce => "enforce",
+                Mode::Shadow => "shadow",
+            },
+            namespaces: namespaces.collect(),
+            loaded: Some(self.show_loaded(policy)),
+            failed: failure.map(failure_of),
+        }
+    }
+
+    fn show_loaded(&self, policy: &Policy) -> LoadedPolicy {
+        let hooks = HOOKS.into_iter().filter(|hook| policy.has(*hook));
+        let histories = self.histories.lock();
+        let past = histories.get(&*policy.name);
+        LoadedPolicy {
+            version: policy.module.description.version.clone(),
+            contract: policy.module.contract.as_str(),
+            digest: policy.module.digest.to_string(),
+            generation: policy.generation,
+            hooks: hooks.clone().map(Hook::as_str).collect(),
+            since: policy.since,
+            history: past.into_iter().flatten().map(past_generation).collect(),
+            calls: hooks
+                .map(|hook| (hook.as_str(), calls(&policy.name, hook)))
+                .collect(),
+        }
+    }
+
+    pub(super) async fn carry_out(
+        &self,
+        change: PolicyChange,
+    ) -> Result<PolicyChanged, PolicyRefusal> {
+        let command = match change {
+            PolicyChange::Reload { policy } => Command::Reload { policy },
+            PolicyChange::Upload {
+                policy,
+                module,
+                signature,
+            } => Command::Upload {
+                policy,
+                artifact: Artifact {
+                    bytes: module,
+                    signature: Ok(signature.map(Arc::from)),
+                },
+            },
+            PolicyChange::RollBack { policy, generation } => {
+                Command::RollBack { policy, generation }
+            }
+        };
+        self.control
+            .ask(command)
+            .await
+            .map(changed)
+            .map_err(refusal)
+    }
+}
+
+fn failure_of(failure: &Failed) -> PolicyFailure {
+    PolicyFailure {
+        reason: failure.reason.clone(),
+        since: failure.since,
+    }
+}
+
+fn past_generation(past: &Past) -> PastGeneration {
+    PastGeneration {
+        generation: past.number,
+        version: past.version.clone(),
+        digest: past.digest.clone(),
+        since: past.since,
+        ended: past.ended.map(End::as_str),
+    }
+}
+
+fn calls(policy: &str, hook: Hook) -> Calls {
+    let of = metrics().policy(policy, hook);
+    let seconds = |part| of.quantile(part).map(|took| took.as_secs_f64());
+    Calls {
+        verdicts: BTreeMap::from_iter(of.verdicts()),
+        traps: BTreeMap::from_iter(of.traps()),
+        p50_seconds: seconds(0.5),
+        p99_seconds: seconds(0.99),
+    }
+}
+
+fn changed(done: Done) -> PolicyChanged {
+    PolicyChanged {
+        changed: done.changed,
+        policy: done.policy.map(|policy| ChangedPolicy {
+            generation: policy.generation,
+            version: policy.version,
+            digest: policy.digest,
+            persisted: policy.persisted == Persisted::Yes,
+            not_persisted: match policy.persisted {
+                Persisted::Yes => None,
+                Persisted::No(reason) => Some(reason),
+            },
+        }),
+    }
+}
+
+fn refusal(error: CommandError) -> PolicyRefusal {
+    let kind = match &error {
+        CommandError::Change(error) => match error {
+            ChangeError::NoPolicy(_) | ChangeError::NoFolder(_) => RefusalKind::UnknownPolicy,
+            ChangeError::NoGeneration(..) => RefusalKind::UnknownGeneration,
+            ChangeError::NothingBefore(_) => RefusalKind::Conflict,
+            ChangeError::Untrusted(_) => RefusalKind::Untrusted,
+            ChangeError::Settings(_) | ChangeError::Module(_) => RefusalKind::Refused,
+        },
+        CommandError::Reload(_) => RefusalKind::ReloadFailed,
+        CommandError::Busy => RefusalKind::Busy,
+        CommandError::TimedOut => RefusalKind::TimedOut,
+        CommandError::Stopped => RefusalKind::Stopped,
+    };
+    PolicyRefusal {
+        kind,
+        detail: error.to_string(),
+    }
+}

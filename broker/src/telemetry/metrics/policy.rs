@@ -1,0 +1,46 @@
+//! The metrics of the calls of a policy.
+
+use std::time::Duration;
+
+use super::{TrapKind, VerdictKind};
+use crate::telemetry::labels::Counters;
+use crate::telemetry::latency::Latency;
+
+/// The metrics of one hook of one policy, for its calls to keep.
+#[derive(Debug, Clone)]
+pub(crate) struct PolicyMetrics {
+    pub(super) verdicts: Counters<VerdictKind>,
+    pub(super) traps: Counters<TrapKind>,
+    pub(super) duration: Latency,
+}
+
+impl PolicyMetrics {
+    pub(crate) fn verdict(&self, kind: VerdictKind) {
+        self.verdicts.inc(kind);
+    }
+
+    pub(crate) fn trap(&self, kind: TrapKind) {
+        self.traps.inc(kind);
+    }
+
+    pub(crate) fn duration(&self, took: Duration) {
+        self.duration.observe(took);
+    }
+
+    /// Verdicts so far, those left out that there are none of.
+    pub(crate) fn verdicts(&self) -> Vec<(&'static str, u64)> {
+        let all = self.verdicts.counts();
+        all.map(|(kind, count)| (kind.as_str(), count)).collect()
+    }
+
+    /// Failed calls so far, those left out that there are none of.
+    pub(crate) fn traps(&self) -> Vec<(&'static str, u64)> {
+        let all = self.traps.counts();
+        all.map(|(kind, count)| (kind.as_str(), count)).collect()
+    }
+
+    /// The time that so large a part of the calls has not taken longer than, roughly; `None` before the first call.
+    pub(crate) fn quantile(&self, part: f64) -> Option<Duration> {
+        self.duration.quantile(part)
+    }
+}
