@@ -239,10 +239,6 @@ impl Interests {
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
     pub(crate) events: Box<[Route]>,
-    #[cfg_attr(
-        target_family = "wasm",
-        expect(dead_code, reason = "until the bindings have rooms")
-    )]
     pub(crate) rooms: Box<[Route]>,
 }
 

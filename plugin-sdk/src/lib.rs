@@ -50,6 +50,9 @@ pub mod config;
 pub mod current;
 mod denial;
 pub mod effects;
+#[cfg(any(target_family = "wasm", test))]
+#[doc(hidden)]
+pub mod heap;
 mod hooks;
 pub mod http;
 mod interests;
@@ -164,6 +167,9 @@ macro_rules! __export {
                     &POLICY
                 }
             }
+
+            #[global_allocator]
+            static HEAP: $crate::guest::Heap = $crate::guest::Heap::new();
 
             type Component = $crate::guest::Component<$policy>;
             $crate::guest::export_component!(Component);

@@ -1,6 +1,6 @@
 //! The trait that a policy implements.
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use crate::{
     Admission, Capabilities, ConnectCall, DisconnectReason, EventCall, Hooks, Interests,
@@ -48,7 +48,7 @@ use crate::{
 /// let mut shout = testing::policy::<Shout>(json!({ "event": "message" })).unwrap();
 /// assert_eq!(shout.event("message", json!(["hi"])), Verdict::replace(&["HI"]));
 /// ```
-pub trait Policy: DeserializeOwned + 'static {
+pub trait Policy: for<'de> Deserialize<'de> + 'static {
     /// The hooks that the policy implements; the others are never called.
     const HOOKS: Hooks;
 

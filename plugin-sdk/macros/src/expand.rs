@@ -1,9 +1,9 @@
 //! Writing `impl Policy` from what was read.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::ItemImpl;
 use syn::spanned::Spanned;
-use syn::{ItemImpl, Type};
 
 use crate::hooks::{Hook, Kind};
 use crate::signature::Param;
@@ -196,12 +196,16 @@ fn answer(hook: &Hook, answers: &TokenStream, read: &str) -> TokenStream {
         Param::Reason | Param::Socket => quote!(),
     });
     let params: Vec<TokenStream> = params.collect();
-    let read = format_ident!("{read}");
     let args = match (all, types.is_empty()) {
-        (Some(ty), _) => reading(&quote!(args), ty, &read),
+        (Some(ty), _) => reading(&quote!(args), &quote!(#ty), read, ty.span()),
         (None, false) => {
-            let ty: Type = syn::parse_quote!((#(#types,)*));
-            reading(&quote!((#(#names,)*)), &ty, &read)
+            // A single one is the one to point at; of several, the compiler names the one that it means.
+            let span = match &types[..] {
+                [only] => only.span(),
+                _ => hook.signature.output,
+            };
+            let ty = quote_spanned!(span=> (#(#types,)*));
+            reading(&quote!((#(#names,)*)), &ty, read, span)
         }
         (None, true) => quote!(),
     };
@@ -211,8 +215,9 @@ fn answer(hook: &Hook, answers: &TokenStream, read: &str) -> TokenStream {
     quote!(#args #call)
 }
 
-fn reading(pattern: &TokenStream, ty: &Type, read: &Ident) -> TokenStream {
-    let value = quote_spanned!(ty.span()=> call.#read::<#ty>());
+fn reading(pattern: &TokenStream, ty: &TokenStream, read: &str, span: Span) -> TokenStream {
+    let read = Ident::new(read, span);
+    let value = quote_spanned!(span=> call.#read::<#ty>());
     quote! {
         let #pattern = match #value {
             ::core::result::Result::Ok(read) => read,

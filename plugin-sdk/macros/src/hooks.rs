@@ -158,7 +158,7 @@ fn hook(method: &mut ImplItemFn) -> syn::Result<Option<Hook>> {
     }
     if let [_, (_, second), ..] = &marks[..] {
         return Err(Error::new_spanned(
-            second,
+            second.path(),
             "a method is one hook; several events fit in one `#[on_event(\"a\", \"b\")]`",
         ));
     }
@@ -185,7 +185,7 @@ fn hook(method: &mut ImplItemFn) -> syn::Result<Option<Hook>> {
         args: args.unwrap_or_else(|| signature.wants_args()),
         signature,
         globs,
-        mark: attribute.span(),
+        mark: attribute.path().span(),
     }))
 }
 

@@ -106,7 +106,7 @@ fn a_call(kind: Kind, ty: &Type, call: &str) -> syn::Result<Param> {
     };
     let mark = kind.mark();
     if call != wants {
-        let message = format!("`#[{mark}]` is handed `&{wants}<'_>`, not a `{call}`");
+        let message = format!("`#[{mark}]` is handed `&{wants}<'_>`; `{call}` is another hook's");
         return Err(Error::new_spanned(ty, message));
     }
     match ty {

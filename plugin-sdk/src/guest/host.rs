@@ -1,0 +1,125 @@
+//! The broker, as the modules `current`, `limits`, `effects`, `store`, `http`, `log` and `metrics` call it.
+
+use super::bindings::sluice::policy::{effects, http, limits, log as lines, metrics, store, types};
+use crate::http::{Error, Request, Response};
+use crate::log::Level;
+use crate::{Decision, Scope, Subject, Target};
+
+pub(crate) use super::bindings::sluice::policy::current::{
+    address, attachment, attachment_count, attachment_len, attribute, event_id, event_name, header,
+    in_room, namespace, now_ms, query, rooms, socket_id, user,
+};
+pub(crate) use effects::{disconnect, join, leave, set_attribute};
+
+pub(crate) fn take(bucket: usize, whom: Subject, cost: u32) -> Decision {
+    let whom = match whom {
+        Subject::Socket => types::Subject::Socket,
+        Subject::User => types::Subject::User,
+        Subject::Address => types::Subject::Address,
+        Subject::Namespace => types::Subject::Namespace,
+        Subject::Global => types::Subject::Global,
+    };
+    let limits::Decision {
+        allowed,
+        remaining,
+        retry_after_ms,
+    } = limits::take(number(bucket), whom, cost);
+    Decision {
+        allowed,
+        remaining,
+        retry_after_ms,
+    }
+}
+
+/// A number that does not fit is none of the policy's; the host knows what to do with such.
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+pub(crate) fn log(level: Level, message: &str) {
+    let level = match level {
+        Level::Debug => lines::Level::Debug,
+        Level::Info => lines::Level::Info,
+        Level::Warn => lines::Level::Warn,
+        Level::Error => lines::Level::Error,
+    };
+    lines::write(level, message);
+}
+
+pub(crate) fn metric_add(metric: usize, by: u64) {
+    metrics::add(number(metric), by);
+}
+
+pub(crate) fn metric_set(metric: usize, value: f64) {
+    metrics::set(number(metric), value);
+}
+
+pub(crate) fn emit(to: Target<'_>, event: &str, args: &str) -> Result<(), String> {
+    let to = match to {
+        Target::Sender => effects::Target::Sender,
+        Target::Others => effects::Target::Others,
+        Target::All => effects::Target::All,
+        Target::Room(room) => effects::Target::Room(room.to_owned()),
+    };
+    effects::emit(&to, event, args)
+}
+
+pub(crate) fn store_add(scope: Scope, key: &str, by: i64, ttl_ms: u64) -> Result<i64, String> {
+    store::add(scope.into(), key, by, ttl_ms)
+}
+
+pub(crate) fn store_get(scope: Scope, key: &str) -> Result<Option<Vec<u8>>, String> {
+    store::get(scope.into(), key)
+}
+
+pub(crate) fn store_set(scope: Scope, key: &str, value: &[u8], ttl_ms: u64) -> Result<(), String> {
+    store::set(scope.into(), key, value, ttl_ms)
+}
+
+pub(crate) fn store_compare_and_swap(
+    scope: Scope,
+    key: &str,
+    old: Option<&[u8]>,
+    new: &[u8],
+    ttl_ms: u64,
+) -> Result<bool, String> {
+    store::compare_and_swap(scope.into(), key, old, new, ttl_ms)
+}
+
+pub(crate) fn store_delete(scope: Scope, key: &str) -> Result<(), String> {
+    store::delete(scope.into(), key)
+}
+
+pub(crate) fn fetch(request: Request) -> Result<Response, Error> {
+    let Request {
+        method,
+        url,
+        headers,
+        body,
+        timeout_ms,
+        max_age_ms,
+    } = request;
+    let answer = http::fetch(&http::Request {
+        method,
+        url,
+        headers,
+        body,
+        timeout_ms,
+        max_age_ms,
+    });
+    match answer {
+        Ok(http::Response {
+            status,
+            headers,
+            body,
+        }) => Ok(Response {
+            status,
+            headers,
+            body,
+        }),
+        Err(http::Error::Refused(why)) => Err(Error::Refused(why)),
+        Err(http::Error::Timeout) => Err(Error::Timeout),
+        Err(http::Error::TooLarge) => Err(Error::TooLarge),
+        Err(http::Error::Failed(why)) => Err(Error::Failed(why)),
+    }
+}
