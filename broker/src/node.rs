@@ -18,7 +18,7 @@ use crate::admin::{
 };
 use crate::config::Config;
 use crate::event::Event;
-use crate::plugin::{Control, Failed, Past};
+use crate::plugin::{Before, Control, Failed};
 use crate::session::Broker;
 use crate::state::{Filter, Millis, Shown, Store};
 use crate::telemetry::events::StateCleared;
@@ -33,8 +33,8 @@ pub(crate) struct Node {
     since: Instant,
     listen: OnceLock<Listen>,
     failed: Mutex<Vec<Failed>>,
-    /// The generations of each policy that are kept, the latest to serve first.
-    histories: Mutex<HashMap<String, Vec<Past>>>,
+    /// What each policy was before.
+    histories: Mutex<HashMap<String, Before>>,
     /// Who changes policies.
     control: Control,
     /// Changes of files are no longer noticed.
@@ -103,7 +103,7 @@ impl Node {
     }
 
     /// Replaces what is known of earlier generations.
-    pub(crate) fn remembers(&self, histories: HashMap<String, Vec<Past>>) {
+    pub(crate) fn remembers(&self, histories: HashMap<String, Before>) {
         *self.histories.lock() = histories;
     }
 

@@ -1,20 +1,24 @@
 //! The ordered policies of a namespace, and the table of all namespaces that an event consults exactly once.
 //!
-//! The table is replaced as a whole: whoever holds one sees one consistent set of policies and routes.
+//! The table is replaced as a whole: whoever holds one sees one consistent set of policies and routes. A [`Step`] is a
+//! policy in a pipeline with what is on trial beside it.
+
+mod step;
 
 use std::sync::Arc;
 
 use crate::config::{self, Failure, Mode};
 use crate::event::{Client, Coalescing, Code, Denial, Effect, Event, Verdict};
-use crate::plugin::{Admission, Asked, DisconnectReason, Policy};
+use crate::plugin::{About, Admission, Answer as _, Asked, DisconnectReason, Policy, Trial};
 use crate::telemetry::metrics::{Hook, VerdictKind};
+pub(crate) use step::Step;
 
 /// All namespaces with their policies and routes, as of one generation of the configuration.
 #[derive(Default)]
 pub(crate) struct Pipelines {
     pub generation: u64,
     /// Every active policy, whether or not a namespace has it, in their order.
-    policies: Vec<Arc<Policy>>,
+    policies: Vec<Step>,
     pipelines: Vec<Arc<Pipeline>>,
     matcher: matchit::Router<usize>,
 }
@@ -22,7 +26,7 @@ pub(crate) struct Pipelines {
 /// One namespace of the configuration; a pattern such as `/org-{id}` serves many.
 pub(crate) struct Pipeline {
     pub namespace: config::Namespace,
-    pub policies: Vec<Arc<Policy>>,
+    pub steps: Vec<Step>,
 }
 
 // === impl Pipelines ===
@@ -31,7 +35,7 @@ impl Pipelines {
     /// `Err` names a pattern that stands against another one.
     pub(crate) fn new(
         generation: u64,
-        policies: Vec<Arc<Policy>>,
+        policies: Vec<Step>,
         pipelines: Vec<Pipeline>,
     ) -> Result<Self, String> {
         let mut matcher = matchit::Router::new();
@@ -58,8 +62,21 @@ impl Pipelines {
         &self.pipelines
     }
 
-    pub(crate) fn policies(&self) -> &[Arc<Policy>] {
-        &self.policies
+    pub(crate) fn policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
+        self.policies.iter().map(|step| &step.policy)
+    }
+
+    /// What is on trial beside a policy.
+    pub(crate) fn trial(&self, policy: &str) -> Option<&Arc<Trial>> {
+        let step = self.policies.iter().find(|it| *it.policy.name == *policy)?;
+        step.trial.as_ref()
+    }
+
+    /// Whatever a thread may have instances of.
+    pub(crate) fn versions(&self) -> Vec<Arc<Policy>> {
+        let candidates = self.policies.iter().filter_map(|step| step.trial.as_ref());
+        let candidates = candidates.map(|trial| &trial.candidate);
+        self.policies().chain(candidates).cloned().collect()
     }
 }
 
@@ -73,10 +90,19 @@ impl Pipeline {
         auth: &str,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Denial> {
-        for policy in self.having(Hook::Connect) {
-            let answer = asking(policy, effects, |effects| {
+        let about = About {
+            hook: Hook::Connect,
+            client,
+            name: "",
+            args: "",
+        };
+        for step in &self.steps {
+            let asked = step.ask(&about, effects, |policy, effects| {
                 policy.on_connect(client, auth, effects)
             });
+            let Some((policy, answer)) = asked else {
+                continue;
+            };
             match answer {
                 Ok(Admission::Pass) => policy.count(Hook::Connect, VerdictKind::Pass),
                 Ok(Admission::Accept(identity)) => {
@@ -104,18 +130,23 @@ impl Pipeline {
         mut passage: Passage,
         effects: &mut Vec<Effect>,
     ) -> Judged {
-        while let Some(policy) = self.policies.get(passage.next) {
+        while let Some(step) = self.steps.get(passage.next) {
             passage.next += 1;
-            if !policy.has(Hook::Event) {
-                continue;
-            }
             let asked = passage.asked();
-            let verdict = asking(policy, effects, |effects| {
+            let about = About {
+                hook: Hook::Event,
+                client,
+                name: &asked.event.name,
+                args: &asked.event.args,
+            };
+            let asked = step.ask(&about, effects, |policy, effects| {
                 policy.on_event(client, &asked, effects)
             });
-            let Some(verdict) = verdict else { continue };
-            if let Ok(verdict) = &verdict {
-                policy.count(Hook::Event, kind(verdict));
+            let Some((policy, Some(verdict))) = asked else {
+                continue;
+            };
+            if let Some(kind) = verdict.kind() {
+                policy.count(Hook::Event, kind);
             }
             match verdict {
                 Err(_) => {
@@ -147,20 +178,28 @@ impl Pipeline {
         room: &str,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Denial> {
-        for policy in self.having(Hook::Subscribe) {
-            let answer = asking(policy, effects, |effects| {
+        let about = About {
+            hook: Hook::Subscribe,
+            client,
+            name: room,
+            args: "",
+        };
+        for step in &self.steps {
+            let asked = step.ask(&about, effects, |policy, effects| {
                 policy.on_subscribe(client, room, effects)
             });
+            let Some((policy, Some(answer))) = asked else {
+                continue;
+            };
             match answer {
-                None => {}
-                Some(Ok(Ok(()))) => policy.count(Hook::Subscribe, VerdictKind::Pass),
-                Some(Ok(Err(denial))) => {
+                Ok(Ok(())) => policy.count(Hook::Subscribe, VerdictKind::Pass),
+                Ok(Err(denial)) => {
                     policy.count(Hook::Subscribe, VerdictKind::Deny);
                     if enforced(policy) {
                         return Err(denial);
                     }
                 }
-                Some(Err(_)) => failed(policy, policy.settings.on_error.subscribe)?,
+                Err(_) => failed(policy, policy.settings.on_error.subscribe)?,
             }
         }
         Ok(())
@@ -173,15 +212,11 @@ impl Pipeline {
         reason: DisconnectReason,
         effects: &mut Vec<Effect>,
     ) {
-        for policy in self.having(Hook::Disconnect) {
-            asking(policy, effects, |effects| {
+        for step in &self.steps {
+            step.tell(Hook::Disconnect, client, effects, |policy, effects| {
                 policy.on_disconnect(client, reason, effects);
             });
         }
-    }
-
-    fn having(&self, hook: Hook) -> impl Iterator<Item = &Arc<Policy>> {
-        self.policies.iter().filter(move |policy| policy.has(hook))
     }
 }
 
@@ -228,31 +263,6 @@ pub(crate) enum Judged {
     Coalesced(Passage, Arc<str>, Coalescing),
     /// With the arguments of an acknowledgement.
     Answered(Arc<str>),
-}
-
-/// Calls a policy and keeps what it wants done besides; a shadow's wishes are forgotten.
-fn asking<T>(
-    policy: &Policy,
-    effects: &mut Vec<Effect>,
-    ask: impl FnOnce(&mut Vec<Effect>) -> T,
-) -> T {
-    let before = effects.len();
-    let answer = ask(effects);
-    if !enforced(policy) {
-        effects.truncate(before);
-    }
-    answer
-}
-
-fn kind(verdict: &Verdict) -> VerdictKind {
-    match verdict {
-        Verdict::Pass(None) => VerdictKind::Pass,
-        Verdict::Pass(Some(_)) => VerdictKind::Replace,
-        Verdict::Deny(_) => VerdictKind::Deny,
-        Verdict::Drop => VerdictKind::Drop,
-        Verdict::Coalesce(_) => VerdictKind::Coalesce,
-        Verdict::Reply(_) => VerdictKind::Reply,
-    }
 }
 
 fn enforced(policy: &Policy) -> bool {

@@ -18,7 +18,8 @@ mod tests;
 pub(crate) use health::probe;
 pub(crate) use node::{Emit, EmitError, Listen, NamespaceInfo, Node, NodeInfo, Reason};
 pub(crate) use policies::{
-    Calls, ChangedPolicy, LoadedPolicy, PastGeneration, PolicyChange, PolicyChanged, PolicyFailure,
-    PolicyInfo, PolicyRefusal, RefusalKind, Source,
+    Calls, ChangedPolicy, Compared, Counts, DifferenceInfo, LoadedPolicy, PastGeneration,
+    PolicyChange, PolicyChanged, PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, Source,
+    TrialEnding, TrialInfo, UploadMode, VerdictInfo,
 };
 pub(crate) use server::serve;

@@ -17,12 +17,13 @@ use tokio::sync::Semaphore;
 use super::auth::From as Address;
 use super::node::Node;
 use super::problem::Problem;
-use crate::plugin;
+use crate::plugin::{self, WHOLE};
 use crate::telemetry::events;
 use crate::telemetry::metrics::{ChangeResult, Changed};
 pub(crate) use shown::{
-    Calls, ChangedPolicy, LoadedPolicy, PastGeneration, PolicyChange, PolicyChanged, PolicyFailure,
-    PolicyInfo, PolicyRefusal, RefusalKind, Source,
+    Calls, ChangedPolicy, Compared, Counts, DifferenceInfo, LoadedPolicy, PastGeneration,
+    PolicyChange, PolicyChanged, PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, Source,
+    TrialEnding, TrialInfo, UploadMode, VerdictInfo,
 };
 
 /// The largest module that is taken.
@@ -69,7 +70,8 @@ pub(super) async fn upload(
     request: Request,
 ) -> Response {
     let change = async {
-        query::<0>(&uri, [])?;
+        let [mode, percent] = query(&uri, ["mode", "percent"])?;
+        let mode = upload_mode(mode.as_deref(), percent.as_deref())?;
         let signature = signature(&headers)?;
         let _place = uploads.0.try_acquire().map_err(|_| {
             busy("as many modules as may be received at once are on their way already")
@@ -80,6 +82,7 @@ pub(super) async fn upload(
             policy,
             module,
             signature,
+            mode,
         })
     };
     match change.await {
@@ -110,6 +113,24 @@ pub(super) async fn roll_back(
     }
 }
 
+pub(super) async fn promote(State(node): Shared, Path(policy): Path<String>, who: Who) -> Response {
+    carry_out(&*node, PolicyChange::Promote { policy }, who).await
+}
+
+/// Changes for how many sockets a canary decides.
+pub(super) async fn set_percent(
+    State(node): Shared,
+    Path(policy): Path<String>,
+    who: Who,
+    uri: Uri,
+) -> Response {
+    let percent = query(&uri, ["percent"]).and_then(|[percent]| read_percent(percent.as_deref()));
+    match percent {
+        Ok(percent) => carry_out(&*node, PolicyChange::SetPercent { policy, percent }, who).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
 pub(super) async fn reload(State(node): Shared, Path(policy): Path<String>, who: Who) -> Response {
     let policy = Some(policy);
     carry_out(&*node, PolicyChange::Reload { policy }, who).await
@@ -125,6 +146,8 @@ async fn carry_out(node: &dyn Node, change: PolicyChange, who: Who) -> Response 
         PolicyChange::Reload { policy } => (Changed::Reload, policy.clone()),
         PolicyChange::Upload { policy, .. } => (Changed::Upload, Some(policy.clone())),
         PolicyChange::RollBack { policy, .. } => (Changed::RollBack, Some(policy.clone())),
+        PolicyChange::Promote { policy } => (Changed::Promote, Some(policy.clone())),
+        PolicyChange::SetPercent { policy, .. } => (Changed::SetPercent, Some(policy.clone())),
     };
     let done = node.change(change).await;
     let (result, generation, reason) = match &done {
@@ -196,6 +219,26 @@ fn query<const N: usize>(uri: &Uri, keys: [&str; N]) -> Result<[Option<String>; 
         }
     }
     Ok(values)
+}
+
+fn upload_mode(mode: Option<&str>, percent: Option<&str>) -> Result<UploadMode, Problem> {
+    let mode = match mode {
+        Some("canary") => return read_percent(percent).map(UploadMode::Canary),
+        None | Some("enforce") => UploadMode::Enforce,
+        Some("shadow") => UploadMode::Shadow,
+        Some(_) => return Err(wrong("mode", "`mode` is enforce, shadow or canary")),
+    };
+    match percent {
+        Some(_) => Err(wrong("percent", "`percent` goes with `mode=canary`")),
+        None => Ok(mode),
+    }
+}
+
+fn read_percent(percent: Option<&str>) -> Result<u32, Problem> {
+    percent
+        .and_then(|text| text.parse().ok())
+        .filter(|percent| (1..=WHOLE).contains(percent))
+        .ok_or_else(|| wrong("percent", "`percent` is a whole number from 1 to 100"))
 }
 
 fn signature(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -60,6 +60,11 @@ fn changes() -> Router<Arc<dyn Node>> {
         .route("/api/v1/policies/reload", post(policies::reload_all))
         .route("/api/v1/policies/{name}", modules)
         .route("/api/v1/policies/{name}/reload", post(policies::reload))
+        .route("/api/v1/policies/{name}/promote", post(policies::promote))
+        .route(
+            "/api/v1/policies/{name}/candidate",
+            post(policies::set_percent),
+        )
         .route(
             "/api/v1/policies/{name}/rollback",
             post(policies::roll_back),

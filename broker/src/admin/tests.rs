@@ -86,6 +86,8 @@ impl Node for Fake {
                             p99_seconds: None,
                         },
                     )]),
+                    candidate: None,
+                    last_trial: None,
                 }),
                 failed: None,
             },

@@ -2,17 +2,23 @@
 //! lives. What comes of it serves from here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Served;
 use crate::node::Node;
-use crate::plugin::{Command, CommandError, Done, Follower, Mailbox, Outcome};
+use crate::plugin::{Command, CommandAnswer, Follower, Mailbox, Outcome};
 use crate::telemetry::events::{ConfigurationWaits, ReloadApplied, ReloadFailed};
+
+/// Between two looks at versions that may have to be taken back. A canary that is over decides for nobody at once:
+/// this is how long it takes until that is told.
+const CHECK: Duration = Duration::from_millis(500);
 
 /// What there is to do next.
 enum Task {
     Look,
+    Check,
     Do(Command),
 }
 
@@ -24,6 +30,7 @@ pub(super) async fn keep(
     served: Served,
 ) {
     let mut look_at = Instant::now() + follower.pause();
+    let mut check_at = Instant::now() + CHECK;
     loop {
         let (task, reply) = tokio::select! {
             // Both get their turn, however often the other is ready.
@@ -36,7 +43,12 @@ pub(super) async fn keep(
                 None => return,
             },
             () = tokio::time::sleep_until(look_at), if watches => (Task::Look, None),
+            () = tokio::time::sleep_until(check_at), if follower.is_watching() => {
+                check_at = Instant::now() + CHECK;
+                (Task::Check, None)
+            }
         };
+        let looked = matches!(task, Task::Look);
         // A file system that hangs, or a compiler that works, must not hold up the admin listener.
         let work = tokio::task::spawn_blocking(move || {
             let (outcome, answer) = work(&mut follower, task);
@@ -45,7 +57,7 @@ pub(super) async fn keep(
         match work.await {
             Ok((back, outcome, answer)) => {
                 follower = back;
-                if answer.is_none() {
+                if looked {
                     look_at = Instant::now() + follower.pause();
                 }
                 if let Some(outcome) = outcome {
@@ -66,10 +78,9 @@ pub(super) async fn keep(
     }
 }
 
-type Answer = Result<Done, CommandError>;
-
-fn work(follower: &mut Follower, task: Task) -> (Option<Outcome>, Option<Answer>) {
+fn work(follower: &mut Follower, task: Task) -> (Option<Outcome>, Option<CommandAnswer>) {
     match task {
+        Task::Check => (follower.check(), None),
         Task::Look => (follower.look(), None),
         Task::Do(command) => {
             let (outcome, answer) = follower.command(command);

@@ -1,6 +1,7 @@
 //! The command line: what `sluice` can be told, and with which exit code it answers.
 
 mod check;
+mod policies;
 mod policy;
 mod token;
 
@@ -34,6 +35,8 @@ enum Command {
     /// Sign modules and make sure of what they are
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Look at the policies of a node that runs, and change them
+    Policies(policies::Policies),
     /// Make a token for trying things out (JWT, HS256)
     Token(token::Token),
 }
@@ -105,6 +108,7 @@ pub fn run() -> Result<(), Exit> {
             List::Env => config::default_env(),
         }),
         Command::Policy(policy) => policy.run(),
+        Command::Policies(policies) => print(&policies.run()?),
         Command::Token(token) => print(&format!("{}\n", token.sign()?)),
     }
 }

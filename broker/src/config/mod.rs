@@ -27,6 +27,7 @@ mod setting;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod trust;
 
 use std::collections::{HashMap, HashSet};
@@ -49,6 +50,7 @@ pub(crate) use route::{Action, RoomSource, Route, To};
 pub(crate) use secret::Secret;
 pub(crate) use server::Server;
 pub(crate) use telemetry::{Format, Telemetry};
+pub(crate) use trial::Trial;
 pub(crate) use trust::{Pin, TrustedKey, key_id};
 
 use file::{File, Layer};

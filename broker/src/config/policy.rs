@@ -11,6 +11,7 @@ use super::plugins::Plugins;
 use super::policy_http::PolicyHttp;
 use super::section::Section;
 use super::setting::{Setting, Size, Wrong, names};
+use super::trial::Trial;
 use super::trust::Pin;
 
 /// A configured policy. Its order among the others is the order in which they are asked.
@@ -32,6 +33,7 @@ pub(crate) struct Policy {
     pub grant: Vec<Capability>,
     /// With the capability `http`, and only then.
     pub http: Option<PolicyHttp>,
+    pub trial: Trial,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,41 +118,46 @@ impl Policy {
 
     /// The keys that a dropped-in policy has too; its name and module come from elsewhere.
     pub(super) fn read_terms(s: &mut Section<'_, '_>) -> Self {
-        let terms = Self {
-            name: String::new(),
-            module: PathBuf::new(),
-            sha256: s.optional(
-                "sha256",
-                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-                "The digest of the module: another one does not load.",
-            ),
-            config: s.json(
-                "config",
-                "The policy's own settings, which it checks itself.",
-            ),
-            mode: s.get(
-                "mode",
-                "enforce",
-                "With shadow, verdicts are counted and not followed.",
-            ),
-            on_error: on_error(s),
-            timeout: timeout(s),
-            memory: memory(s),
-            grant: Vec::new(),
-            http: None,
-        };
+        let sha256 = s.optional(
+            "sha256",
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "The digest of the module: another one does not load.",
+        );
+        let config = s.json(
+            "config",
+            "The policy's own settings, which it checks itself.",
+        );
+        let mode = s.get(
+            "mode",
+            "enforce",
+            "With shadow, verdicts are counted and not followed.",
+        );
+        let (on_error, timeout, memory) = (on_error(s), timeout(s), memory(s));
         let grant = s.valid::<Vec<_>>("grant", "[]", "What the policy may do beside its verdicts.");
         let may_ask = grant.as_ref().map(|it| it.contains(&Capability::Http));
-        // A table inside, so it comes last: what is written after it would be its own.
+        // Tables inside, so they come last: what is written after it would be its own.
         let http = s.table(
             "http",
             "Where a policy with the capability `http` may ask, while a client connects.",
             |s| PolicyHttp::read(s, may_ask),
         );
+        let trial = s.table(
+            "trial",
+            "When a new version of the policy is not good enough and taken back by itself.",
+            Trial::read,
+        );
         Self {
+            name: String::new(),
+            module: PathBuf::new(),
+            sha256,
+            config,
+            mode,
+            on_error,
+            timeout,
+            memory,
             grant: grant.unwrap_or_default(),
             http,
-            ..terms
+            trial,
         }
     }
 }

@@ -66,7 +66,7 @@ async fn run(mut inbox: mpsc::Receiver<Job>, shared: Arc<Shared>) {
                     shared.clone(),
                 ));
             }
-            Job::Prune(pipelines) => plugin::prune(pipelines.policies()),
+            Job::Prune(pipelines) => plugin::prune(&pipelines.versions()),
         }
     }
 }

@@ -1,17 +1,19 @@
 //! The policies of this node, for who looks at them and who changes them.
 
+mod trial;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Node;
 use crate::admin::{
     self, Calls, ChangedPolicy, LoadedPolicy, PastGeneration, PolicyChange, PolicyChanged,
-    PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind,
+    PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, UploadMode,
 };
 use crate::config::Mode;
 use crate::pipeline::Pipelines;
 use crate::plugin::{
-    Artifact, ChangeError, Command, CommandError, Done, End, Failed, Past, Persisted, Policy,
+    Artifact, ChangeError, Command, CommandError, Done, End, Failed, Kind, Past, Persisted, Policy,
     Source,
 };
 use crate::telemetry::metrics::{Hook, metrics};
@@ -27,10 +29,9 @@ impl Node {
     pub(super) fn show_policies(&self) -> Vec<PolicyInfo> {
         let failed = self.failed.lock().clone();
         let pipelines = self.broker.pipelines.load();
-        let serving = pipelines.policies();
         let never_loaded = failed.iter().filter_map(|failure| {
             let name = failure.policy.clone()?;
-            let is_serving = serving.iter().any(|policy| *policy.name == *name);
+            let is_serving = pipelines.policies().any(|policy| *policy.name == *name);
             (!is_serving).then(|| PolicyInfo {
                 name,
                 // A configured policy that does not load ends the process at its start.
@@ -41,8 +42,8 @@ impl Node {
                 failed: Some(failure_of(failure)),
             })
         });
-        serving
-            .iter()
+        pipelines
+            .policies()
             .map(|policy| self.show(policy, &pipelines, &failed))
             .chain(never_loaded)
             .collect()
@@ -55,7 +56,10 @@ impl Node {
         let namespaces = pipelines
             .all()
             .iter()
-            .filter(|pipeline| pipeline.policies.iter().any(|p| p.name == policy.name))
+            .filter(|pipeline| {
+                let mut steps = pipeline.steps.iter();
+                steps.any(|step| step.policy.name == policy.name)
+            })
             .map(|pipeline| pipeline.namespace.path.clone());
         PolicyInfo {
             name: policy.name.to_string(),
@@ -68,15 +72,17 @@ impl Node {
                 Mode::Shadow => "shadow",
             },
             namespaces: namespaces.collect(),
-            loaded: Some(self.show_loaded(policy)),
+            loaded: Some(self.show_loaded(policy, pipelines)),
             failed: failure.map(failure_of),
         }
     }
 
-    fn show_loaded(&self, policy: &Policy) -> LoadedPolicy {
+    fn show_loaded(&self, policy: &Policy, pipelines: &Pipelines) -> LoadedPolicy {
         let hooks = HOOKS.into_iter().filter(|hook| policy.has(*hook));
         let histories = self.histories.lock();
-        let past = histories.get(&*policy.name);
+        let before = histories.get(&*policy.name);
+        let past = before.map(|before| &before.generations);
+        let last_trial = before.and_then(|before| before.last_trial.as_ref());
         LoadedPolicy {
             version: policy.module.description.version.clone(),
             contract: policy.module.contract.as_str(),
@@ -88,6 +94,8 @@ impl Node {
             calls: hooks
                 .map(|hook| (hook.as_str(), calls(&policy.name, hook)))
                 .collect(),
+            candidate: pipelines.trial(&policy.name).map(|it| trial::running(it)),
+            last_trial: last_trial.map(|it| trial::over(it)),
         }
     }
 
@@ -101,13 +109,17 @@ impl Node {
                 policy,
                 module,
                 signature,
-            } => Command::Upload {
+                mode,
+            } => upload(
                 policy,
-                artifact: Artifact {
+                mode,
+                Artifact {
                     bytes: module,
                     signature: Ok(signature.map(Arc::from)),
                 },
-            },
+            ),
+            PolicyChange::Promote { policy } => Command::Promote { policy },
+            PolicyChange::SetPercent { policy, percent } => Command::SetPercent { policy, percent },
             PolicyChange::RollBack { policy, generation } => {
                 Command::RollBack { policy, generation }
             }
@@ -117,6 +129,19 @@ impl Node {
             .await
             .map(changed)
             .map_err(refusal)
+    }
+}
+
+fn upload(policy: String, mode: UploadMode, artifact: Artifact) -> Command {
+    let kind = match mode {
+        UploadMode::Enforce => return Command::Upload { policy, artifact },
+        UploadMode::Shadow => Kind::Shadow,
+        UploadMode::Canary(percent) => Kind::Canary(percent),
+    };
+    Command::TryOut {
+        policy,
+        artifact,
+        kind,
     }
 }
 
@@ -169,7 +194,10 @@ fn refusal(error: CommandError) -> PolicyRefusal {
         CommandError::Change(error) => match error {
             ChangeError::NoPolicy(_) | ChangeError::NoFolder(_) => RefusalKind::UnknownPolicy,
             ChangeError::NoGeneration(..) => RefusalKind::UnknownGeneration,
-            ChangeError::NothingBefore(_) => RefusalKind::Conflict,
+            ChangeError::NothingBefore(_)
+            | ChangeError::Serves(_)
+            | ChangeError::NoCandidate(_)
+            | ChangeError::NoCanary(_) => RefusalKind::Conflict,
             ChangeError::Untrusted(_) => RefusalKind::Untrusted,
             ChangeError::Settings(_) | ChangeError::Module(_) => RefusalKind::Refused,
         },

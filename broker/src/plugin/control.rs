@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::folder::Artifact;
 use super::policy::Policy;
 use super::registry::{ChangeError, Persisted};
+use super::trial::Kind;
 
 /// Requests that wait. A request compiles, which takes seconds at the worst: more than a few would wait for longer
 /// than who asked does.
@@ -21,6 +22,16 @@ pub(crate) enum Command {
     Reload { policy: Option<String> },
     /// Serve this module under this name.
     Upload { policy: String, artifact: Artifact },
+    /// Put this module on trial beside the one that enforces.
+    TryOut {
+        policy: String,
+        artifact: Artifact,
+        kind: Kind,
+    },
+    /// Let a canary decide for so many of a hundred sockets.
+    SetPercent { policy: String, percent: u32 },
+    /// Make the version on trial the one that enforces.
+    Promote { policy: String },
     /// Serve an earlier generation, the one before where none is given.
     RollBack {
         policy: String,
@@ -72,7 +83,7 @@ pub(crate) enum CommandError {
     Stopped,
 }
 
-type Answer = Result<Done, CommandError>;
+pub(crate) type Answer = Result<Done, CommandError>;
 
 /// A command on its way, and where its answer is waited for.
 pub(crate) struct Request {

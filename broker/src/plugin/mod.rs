@@ -31,15 +31,19 @@ mod registry;
 mod reload;
 pub(crate) mod signature;
 mod slots;
+mod trial;
 mod wasi;
 mod watch;
 
 pub(crate) use bindings::types::DisconnectReason;
-pub(crate) use control::{Command, CommandError, Control, Done, Mailbox, control};
+pub(crate) use control::{
+    Answer as CommandAnswer, Command, CommandError, Control, Done, Mailbox, control,
+};
 pub(crate) use engine::Engine;
 pub(crate) use failed::Failed;
 pub(crate) use folder::{Artifact, MAX_MODULE};
 pub(crate) use policy::{Admission, Asked, Policy, Source};
-pub(crate) use registry::{ChangeError, End, Past, Persisted, Registry};
+pub(crate) use registry::{Before, ChangeError, End, Past, PastTrial, Persisted, Registry};
 pub(crate) use reload::{Follower, Outcome, Reload};
 pub(crate) use slots::prune;
+pub(crate) use trial::{About, Answer, Comparison, Kind, Said, Sample, Tally, Trial, WHOLE};

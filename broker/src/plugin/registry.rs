@@ -1,10 +1,12 @@
 //! From the configuration and the plugin folder to the policies that are active.
 //!
 //! `wanted` says what is asked for, `history` keeps what served before, `change` is what an operator asks for beside
-//! the files.
+//! the files, `trial` a new version beside the one that enforces; `guard` looks at one that has begun to.
 
 mod change;
+mod guard;
 mod history;
+mod trial;
 mod wanted;
 
 use std::collections::HashMap;
@@ -21,13 +23,17 @@ use super::memo::Memo;
 use super::module::{Digest, Module};
 use super::policy::{Policy, Source};
 use super::signature;
+use super::trial::Tally;
 use crate::config;
-use crate::pipeline::{Pipeline, Pipelines};
+use crate::pipeline::{Pipeline, Pipelines, Step};
 use crate::state::Store;
 use crate::telemetry::events::{PolicyLoaded, PolicyUnloaded};
-pub(crate) use change::{Change, ChangeError, Persisted};
+pub(crate) use change::{Change, ChangeError, OPERATOR, Persisted};
+use guard::Guard;
 pub(crate) use history::{End, Past};
 use history::{Generation, Histories};
+use trial::OnTrial;
+pub(crate) use trial::PastTrial;
 use wanted::{Entry, Wanted};
 
 /// Makes policies, and remembers those that are active so that what did not change is not made again.
@@ -40,6 +46,11 @@ pub(crate) struct Registry {
     /// The namespaces that the last pipelines were made for.
     namespaces: Vec<config::Namespace>,
     histories: Histories,
+    /// The last trial of each policy that is over.
+    past_trials: HashMap<String, Arc<PastTrial>>,
+    guards: Vec<Guard>,
+    /// What each policy had said when the version that serves began to.
+    begun: HashMap<String, Tally>,
     generation: u64,
 }
 
@@ -50,6 +61,7 @@ struct Active {
     artifact: Artifact,
     /// It serves in place of what the files ask for.
     instead_of: Option<Arc<Refused>>,
+    trial: Option<OnTrial>,
 }
 
 /// What the files ask for and does not serve, for as long as they ask for just that: an operator has gone back to
@@ -59,6 +71,14 @@ struct Refused {
     wanted: Wanted,
     /// `None`: there is no file, or it cannot be read.
     digest: Option<Digest>,
+}
+
+/// What a policy was before it was what serves now.
+#[derive(Debug, Clone)]
+pub(crate) struct Before {
+    /// The generations that are kept, the latest to serve first.
+    pub generations: Vec<Past>,
+    pub last_trial: Option<Arc<PastTrial>>,
 }
 
 /// What a configuration came to.
@@ -86,6 +106,9 @@ impl Registry {
             active: Vec::new(),
             namespaces: Vec::new(),
             histories: Histories::default(),
+            past_trials: HashMap::new(),
+            guards: Vec::new(),
+            begun: HashMap::new(),
             generation: 0,
         }
     }
@@ -122,9 +145,18 @@ impl Registry {
         Ok(Built { pipelines, failed })
     }
 
-    /// The generations of each policy that are kept, the latest to serve first.
-    pub(crate) fn histories(&self) -> HashMap<String, Vec<Past>> {
-        self.histories.show()
+    /// What each policy was before.
+    pub(crate) fn histories(&self) -> HashMap<String, Before> {
+        let histories = self.histories.show().into_iter();
+        let before = |(name, generations): (String, _)| {
+            let last_trial = self.past_trials.get(&name).cloned();
+            let before = Before {
+                generations,
+                last_trial,
+            };
+            (name, before)
+        };
+        histories.map(before).collect()
     }
 
     /// Makes every policy that is to be active.
@@ -184,12 +216,12 @@ impl Registry {
         config: &config::Config,
         next: Vec<Active>,
     ) -> Result<Pipelines, Vec<Failed>> {
-        let policies: Vec<_> = next.iter().map(|it| it.policy.clone()).collect();
+        let policies: Vec<_> = next.iter().map(Active::step).collect();
         let pipelines = config
             .namespaces
             .iter()
             .map(|namespace| Pipeline {
-                policies: take_part(namespace, &policies),
+                steps: take_part(namespace, &policies),
                 namespace: namespace.clone(),
             })
             .collect();
@@ -203,6 +235,7 @@ impl Registry {
                 }]
             })?;
         self.generation += 1;
+        self.end_trials_without(&next);
         for new in &next {
             if !self.active.iter().any(|old| old.is(new)) {
                 self.serves(new);
@@ -212,6 +245,7 @@ impl Registry {
             let name = &old.policy.name;
             if !next.iter().any(|it| it.policy.name == *name) {
                 self.histories.gone(name);
+                self.guards.retain(|guard| guard.policy.name != *name);
                 PolicyUnloaded { policy: name }.emit();
             }
         }
@@ -233,7 +267,8 @@ impl Registry {
             since: policy.since,
             ended: None,
         };
-        self.histories.serves(&policy.name, generation);
+        let is_newest = self.histories.serves(&policy.name, generation);
+        self.guard(policy, is_newest);
         PolicyLoaded {
             policy: &policy.name,
             version: &description.version,
@@ -300,11 +335,7 @@ impl Registry {
         };
         let policy = Policy::activate(&self.engine, &self.store, module, plan)
             .map_err(|refused| refused.to_string())?;
-        Ok(Active {
-            policy: Arc::new(policy),
-            artifact,
-            instead_of: None,
-        })
+        Ok(Active::new(Arc::new(policy), artifact))
     }
 
     /// An active policy as one that was dropped in. Kept as one that is configured, when the configuration has ceased
@@ -327,6 +358,22 @@ impl Registry {
 // === impl Active ===
 
 impl Active {
+    fn new(policy: Arc<Policy>, artifact: Artifact) -> Self {
+        Self {
+            policy,
+            artifact,
+            instead_of: None,
+            trial: None,
+        }
+    }
+
+    fn step(&self) -> Step {
+        Step {
+            policy: self.policy.clone(),
+            trial: self.trial.as_ref().map(|on_trial| on_trial.trial.clone()),
+        }
+    }
+
     fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.policy, &other.policy)
     }
@@ -353,18 +400,16 @@ impl Active {
 }
 
 /// The policies of one namespace: those it names, in its order, then what was dropped in.
-fn take_part(namespace: &config::Namespace, policies: &[Arc<Policy>]) -> Vec<Arc<Policy>> {
+fn take_part(namespace: &config::Namespace, policies: &[Step]) -> Vec<Step> {
     let named = namespace.policies.iter().filter_map(|name| {
         policies
             .iter()
-            .find(|p| p.source == Source::Configured && *p.name == **name)
+            .find(|step| step.policy.source == Source::Configured && *step.policy.name == **name)
     });
-    let dropped_in = policies.iter().filter(|policy| {
-        policy.source == Source::DroppedIn
-            && policy
-                .namespaces
-                .as_ref()
-                .is_none_or(|paths| paths.contains(&namespace.path))
+    let dropped_in = policies.iter().filter(|step| {
+        let namespaces = step.policy.namespaces.as_ref();
+        step.policy.source == Source::DroppedIn
+            && namespaces.is_none_or(|paths| paths.contains(&namespace.path))
     });
     named.chain(dropped_in).cloned().collect()
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::control::{Command, CommandError, Done, DonePolicy};
+use super::control::{Answer, Command, CommandError, Done, DonePolicy};
 use super::failed::Failed;
-use super::registry::{Change, ChangeError, Past, Registry};
+use super::registry::{Before, Change, ChangeError, OPERATOR, Registry};
 use super::signature;
 use super::watch::{Fingerprint, Settling, Watched};
 use crate::config::{self, Loaded};
@@ -24,8 +24,8 @@ pub(crate) struct Outcome {
     /// Sections that differ from what the process was started with and wait for its next start, unless that has
     /// been said before.
     pub waiting: Vec<&'static str>,
-    /// The generations of each policy that are kept, the latest to serve first.
-    pub histories: HashMap<String, Vec<Past>>,
+    /// What each policy was before.
+    pub histories: HashMap<String, Before>,
 }
 
 /// The configuration that is being followed, and the policies made of it.
@@ -97,7 +97,7 @@ impl Reload {
     }
 
     /// Does what an operator asks for. Compiles, so it must not run on a reactor.
-    fn command(&mut self, command: Command) -> (Outcome, Result<Done, CommandError>) {
+    fn command(&mut self, command: Command) -> (Outcome, Answer) {
         let Loaded { config, env, .. } = &self.current;
         let (name, change) = match command {
             Command::Reload { policy } => return self.reload(policy.as_deref()),
@@ -108,13 +108,30 @@ impl Reload {
             Command::RollBack { policy, generation } => {
                 let change = self
                     .registry
-                    .roll_back(&policy, generation, "operator", config, env);
+                    .roll_back(&policy, generation, OPERATOR, config, env);
+                (policy, change)
+            }
+            Command::TryOut {
+                policy,
+                artifact,
+                kind,
+            } => {
+                let change = self.registry.try_out(&policy, artifact, kind, config, env);
+                return self.tried(change);
+            }
+            Command::SetPercent { policy, percent } => {
+                let change = self.registry.set_percent(&policy, percent);
+                return self.tried(change);
+            }
+            Command::Promote { policy } => {
+                let change = self.registry.promote(&policy, config, env);
                 (policy, change)
             }
         };
         let Change {
             policy,
             pipelines,
+            changed,
             persisted,
         } = match change {
             Ok(change) => change,
@@ -124,13 +141,34 @@ impl Reload {
         self.failed
             .retain(|failure| failure.policy.as_deref() != Some(&*name));
         let done = Done {
-            changed: pipelines.is_some(),
+            changed,
             policy: Some(DonePolicy::of(&policy, persisted)),
         };
         (self.outcome(pipelines), Ok(done))
     }
 
-    fn reload(&mut self, policy: Option<&str>) -> (Outcome, Result<Done, CommandError>) {
+    /// What became of a version on trial: whether the files of its policy are followed is another matter.
+    fn tried(&mut self, change: Result<Change, ChangeError>) -> (Outcome, Answer) {
+        match change {
+            Ok(change) => {
+                let done = Done {
+                    changed: change.changed,
+                    policy: Some(DonePolicy::of(&change.policy, change.persisted)),
+                };
+                (self.outcome(change.pipelines), Ok(done))
+            }
+            Err(error) => (self.outcome(None), Err(error.into())),
+        }
+    }
+
+    /// Takes back what is not good enough.
+    fn check(&mut self) -> Option<Outcome> {
+        let Loaded { config, env, .. } = &self.current;
+        let pipelines = self.registry.check(config, env)?;
+        Some(self.outcome(Some(pipelines)))
+    }
+
+    fn reload(&mut self, policy: Option<&str>) -> (Outcome, Answer) {
         if let Some(name) = policy {
             self.registry.let_go(name);
         }
@@ -208,11 +246,21 @@ impl Follower {
     }
 
     /// Does what an operator asks for. Reads and compiles, so it must not run on a reactor.
-    pub(crate) fn command(&mut self, command: Command) -> (Outcome, Result<Done, CommandError>) {
+    pub(crate) fn command(&mut self, command: Command) -> (Outcome, Answer) {
         let start = Instant::now();
         let (outcome, answer) = self.reload.command(command);
         self.loaded(&outcome, start);
         (outcome, answer)
+    }
+
+    /// Whether something may have to be taken back.
+    pub(crate) fn is_watching(&self) -> bool {
+        self.reload.registry.is_watching()
+    }
+
+    /// Takes back what is not good enough. Compiles, so it must not run on a reactor.
+    pub(crate) fn check(&mut self) -> Option<Outcome> {
+        self.reload.check()
     }
 
     fn loaded(&mut self, outcome: &Outcome, start: Instant) {

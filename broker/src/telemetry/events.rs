@@ -18,7 +18,9 @@ pub(crate) use clients::{
     OriginRefused, SlowClient, SocketFailed, UnknownNamespace,
 };
 pub(crate) use fetch::PolicyFetched;
-pub(crate) use policies::{PolicyChanged, PolicyRolledBack};
+pub(crate) use policies::{
+    PolicyChanged, PolicyRolledBack, TrialDiffers, TrialEnded, TrialStarted,
+};
 use tracing::{debug, error, info, warn};
 
 use super::labels::ReloadResult;

@@ -122,7 +122,14 @@ label! {
         Reload = "reload",
         Upload = "upload",
         RollBack = "rollback",
+        Promote = "promote",
+        SetPercent = "canary",
     }
+}
+
+label! {
+    /// A shadow's verdict, beside that of the version that enforces.
+    TrialOutcome { Same = "same", Differs = "differs", Failed = "failed" }
 }
 
 label! {
@@ -227,6 +234,12 @@ pub(super) struct ChangeLabels {
 pub(super) struct CauseLabels {
     pub policy: Arc<str>,
     pub cause: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct TrialLabels {
+    pub policy: Arc<str>,
+    pub outcome: TrialOutcome,
 }
 
 /// A counter for each word of a label, resolved once.

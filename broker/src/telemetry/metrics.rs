@@ -20,14 +20,15 @@ pub(crate) use self::collectors::ShownPolicy;
 use self::collectors::{Shown, Watched};
 use self::fetch::Fetches;
 pub(crate) use self::fetch::PolicyHttpMetrics;
-pub(crate) use self::policy::PolicyMetrics;
+pub(crate) use self::policy::{PolicyMetrics, TrialOutcomes};
 use super::exposition;
 use super::labels::{
     CauseLabels, ChangeLabels, CodeLabel, Counters, DenialLabels, DisconnectLabel, DropLabel,
-    HookLabels, OwnLabels, ReloadResult, ResultLabel, SocketErrorLabel, TrapLabels, VerdictLabels,
+    HookLabels, OwnLabels, ReloadResult, ResultLabel, SocketErrorLabel, TrapLabels, TrialLabels,
+    VerdictLabels,
 };
 pub(crate) use super::labels::{
-    ChangeResult, Changed, DropReason, FetchOutcome, Hook, TrapKind, VerdictKind,
+    ChangeResult, Changed, DropReason, FetchOutcome, Hook, TrapKind, TrialOutcome, VerdictKind,
 };
 use super::latency::Latency;
 use super::log::LogLines;
@@ -71,6 +72,7 @@ pub(crate) struct Metrics {
     admin_refused: Counter,
     changes: Family<ChangeLabels, Counter>,
     rollbacks: Family<CauseLabels, Counter>,
+    trials: Family<TrialLabels, Counter>,
     handshake_errors: Family<CodeLabel, Counter>,
     socket_errors: Family<SocketErrorLabel, Counter>,
     disconnects: Family<DisconnectLabel, Counter>,
@@ -163,6 +165,11 @@ impl Metrics {
                 &mut r,
                 "policy_rollbacks",
                 "Times that an earlier generation of a policy was taken back",
+            ),
+            trials: add(
+                &mut r,
+                "policy_trial_verdicts",
+                "Verdicts of a version on trial, beside those of the version that enforces",
             ),
             handshake_errors: add(
                 &mut r,
@@ -295,6 +302,15 @@ impl Metrics {
         self.changes
             .get_or_create(&ChangeLabels { action, result })
             .inc();
+    }
+
+    /// The handle for what is on trial beside a policy.
+    pub(crate) fn trial(&self, policy: &Arc<str>) -> TrialOutcomes {
+        TrialOutcomes(Counters::new(|outcome| {
+            let policy = Arc::clone(policy);
+            let labels = TrialLabels { policy, outcome };
+            self.trials.get_or_create_owned(&labels)
+        }))
     }
 
     pub(super) fn rolled_back(&self, policy: &str, cause: &'static str) {

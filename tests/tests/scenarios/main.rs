@@ -37,4 +37,5 @@ mod signatures;
 mod slow;
 mod state; // what policies remember
 mod transports;
+mod trial;
 mod verdicts;

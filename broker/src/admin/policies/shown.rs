@@ -37,6 +37,93 @@ pub(crate) struct LoadedPolicy {
     pub history: Vec<PastGeneration>,
     /// By hook, since the process began.
     pub calls: BTreeMap<&'static str, Calls>,
+    /// The version on trial beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<TrialInfo>,
+    /// The last trial that is over, as it was at its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_trial: Option<TrialInfo>,
+}
+
+/// A version on trial beside the one that enforces.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct TrialInfo {
+    /// `shadow` or `canary`.
+    pub mode: &'static str,
+    /// Of how many of a hundred sockets it decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u32>,
+    pub generation: u64,
+    pub version: String,
+    pub digest: String,
+    #[serde(serialize_with = "iso")]
+    pub since: SystemTime,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub end: Option<TrialEnding>,
+    /// What the version that enforces has said since then.
+    pub enforcing: Counts,
+    /// What the candidate has said.
+    pub candidate: Counts,
+    /// A shadow's verdicts beside those that were followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Compared>,
+    /// The latest that were not the same, the latest last.
+    pub samples: Vec<DifferenceInfo>,
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct TrialEnding {
+    pub outcome: &'static str,
+    pub cause: &'static str,
+    #[serde(serialize_with = "iso")]
+    pub at: SystemTime,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Counts {
+    pub calls: u64,
+    pub denials: u64,
+    pub failures: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Compared {
+    pub same: u64,
+    pub differs: u64,
+    pub failed: u64,
+}
+
+/// Something that two versions did not say the same about.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct DifferenceInfo {
+    #[serde(serialize_with = "iso")]
+    pub at: SystemTime,
+    pub hook: &'static str,
+    /// The event's name, or the room's.
+    pub about: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// If they may be shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<String>,
+    /// Their length in bytes.
+    pub arguments_bytes: usize,
+    pub enforcing: VerdictInfo,
+    pub candidate: VerdictInfo,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct VerdictInfo {
+    pub verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The length of what it adds, such as arguments in place of an event's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_bytes: Option<usize>,
+    /// If it may be shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
 }
 
 /// A generation that serves or served.
@@ -88,12 +175,27 @@ pub(crate) enum PolicyChange {
         module: Bytes,
         /// The text of its signature's file.
         signature: Option<String>,
+        mode: UploadMode,
     },
+    /// Make the version on trial the one that enforces.
+    Promote { policy: String },
+    /// Let a canary decide for so many of a hundred sockets.
+    SetPercent { policy: String, percent: u32 },
     /// To the generation before, where none is given.
     RollBack {
         policy: String,
         generation: Option<u64>,
     },
+}
+
+/// What an uploaded module is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UploadMode {
+    Enforce,
+    /// It is asked the same as the version that enforces, and never followed.
+    Shadow,
+    /// It decides for so many of a hundred sockets.
+    Canary(u32),
 }
 
 /// What serves after a change.

@@ -15,6 +15,8 @@ pub(super) fn answer(change: &PolicyChange) -> Result<PolicyChanged, PolicyRefus
             policy: Some(policy),
         }
         | PolicyChange::Upload { policy, .. }
+        | PolicyChange::Promote { policy }
+        | PolicyChange::SetPercent { policy, .. }
         | PolicyChange::RollBack { policy, .. } => &**policy,
     };
     let kind = match policy {
@@ -92,6 +94,7 @@ async fn a_module_is_taken_as_it_is() {
         policy: "limits".to_owned(),
         module: module.into(),
         signature: Some("lines".to_owned()),
+        mode: UploadMode::Enforce,
     };
     assert_eq!(*node.changes.lock(), [upload]);
 }
@@ -133,6 +136,43 @@ async fn a_generation_is_named_or_not() {
         assert_eq!((status, &*code), (422, "bad_query"), "{query}");
         assert!(node.changes.lock().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_module_may_be_put_on_trial() {
+    let upload = async |query: &str| {
+        let node = Arc::<Fake>::default();
+        let path = format!("/api/v1/policies/limits?{query}");
+        let answer = ask(&node, None, request("PUT", &path, "x")).await;
+        let mode = node.changes.lock().pop().map(|change| match change {
+            PolicyChange::Upload { mode, .. } => mode,
+            other => panic!("{other:?}"),
+        });
+        mode.ok_or_else(|| answer.problem())
+    };
+    assert_eq!(upload("mode=enforce").await, Ok(UploadMode::Enforce));
+    assert_eq!(upload("mode=shadow").await, Ok(UploadMode::Shadow));
+    assert_eq!(
+        upload("mode=canary&percent=7").await,
+        Ok(UploadMode::Canary(7))
+    );
+    for (query, field) in [
+        ("mode=other", "mode"),
+        ("percent=7", "percent"),
+        ("mode=canary", "percent"),
+        ("mode=canary&percent=0", "percent"),
+        ("mode=canary&percent=101", "percent"),
+    ] {
+        let wrong = problem(422, "bad_query", Some(field));
+        assert_eq!(upload(query).await, Err(wrong), "{query}");
+    }
+    let (node, _) = post("/api/v1/policies/limits/promote").await;
+    let policy = "limits".to_owned();
+    assert_eq!(*node.changes.lock(), [PolicyChange::Promote { policy }]);
+    let (node, _) = post("/api/v1/policies/limits/candidate?percent=50").await;
+    let (policy, percent) = ("limits".to_owned(), 50);
+    let wanted = PolicyChange::SetPercent { policy, percent };
+    assert_eq!(*node.changes.lock(), [wanted]);
 }
 
 #[tokio::test]

@@ -13,11 +13,16 @@ use crate::plugin::policy::{Policy, Source};
 use crate::plugin::signature;
 use crate::telemetry::events::PolicyRolledBack;
 
+/// Who takes a generation back, where it does not happen by itself.
+pub(crate) const OPERATOR: &str = "operator";
+
 /// What became of a policy that was to change.
 pub(crate) struct Change {
     pub policy: Arc<Policy>,
     /// To be served from now on; `None`: it was like that already.
     pub pipelines: Option<Pipelines>,
+    /// Whether anything is different from before.
+    pub changed: bool,
     pub persisted: Persisted,
 }
 
@@ -40,6 +45,14 @@ pub(crate) enum ChangeError {
     NoGeneration(String, u64),
     #[error("policy `{0}` has no earlier generation to go back to")]
     NothingBefore(String),
+    #[error("the module is the one that serves as policy `{0}`: there is nothing to try out")]
+    Serves(String),
+    #[error("policy `{0}` has no version on trial")]
+    NoCandidate(String),
+    #[error(
+        "what is on trial beside policy `{0}` is a shadow and decides for nobody: upload it as a canary"
+    )]
+    NoCanary(String),
     #[error("{0}")]
     Untrusted(String),
     #[error("{0}")]
@@ -93,6 +106,9 @@ impl Registry {
         let old = self
             .active(name)
             .ok_or_else(|| ChangeError::NoPolicy(name.to_owned()))?;
+        if generation.is_none() && old.trial.is_some() && cause == OPERATOR {
+            return self.discard(old, config);
+        }
         let target = match generation {
             Some(number) => self
                 .histories
@@ -173,11 +189,12 @@ impl Registry {
         Change {
             policy,
             pipelines: None,
+            changed: false,
             persisted,
         }
     }
 
-    fn replace(
+    pub(super) fn replace(
         &mut self,
         new: Active,
         persisted: Persisted,
@@ -202,11 +219,12 @@ impl Registry {
         Ok(Change {
             policy,
             pipelines: Some(pipelines),
+            changed: true,
             persisted,
         })
     }
 
-    fn compiled(
+    pub(super) fn compiled(
         &mut self,
         digest: Digest,
         artifact: &Artifact,
@@ -222,7 +240,7 @@ impl Registry {
 }
 
 /// Makes the files ask for a policy, or else remembers that it serves in place of what they ask for.
-fn persist(active: &mut Active, wanted: Wanted, config: &config::Config) -> Persisted {
+pub(super) fn persist(active: &mut Active, wanted: Wanted, config: &config::Config) -> Persisted {
     let file = &wanted.settings.module;
     let written = if Wanted::of(&active.policy) != wanted {
         Err("it has other settings than its files ask for now".to_owned())
@@ -248,7 +266,7 @@ fn persist(active: &mut Active, wanted: Wanted, config: &config::Config) -> Pers
     }
 }
 
-fn admit(
+pub(super) fn admit(
     wanted: &Wanted,
     artifact: &Artifact,
     digest: Digest,

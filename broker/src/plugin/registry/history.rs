@@ -63,9 +63,16 @@ impl Histories {
         self.0.get(policy).map_or(0, |history| history.last) + 1
     }
 
-    /// Takes note of a generation that serves from now on.
-    pub(super) fn serves(&mut self, policy: &str, generation: Generation) {
+    /// Takes a number for a generation that may never serve.
+    pub(super) fn take(&mut self, policy: &str, number: u64) {
         let history = self.0.entry(policy.to_owned()).or_default();
+        history.last = history.last.max(number);
+    }
+
+    /// Takes note of a generation that serves from now on; false: it has served before.
+    pub(super) fn serves(&mut self, policy: &str, generation: Generation) -> bool {
+        let history = self.0.entry(policy.to_owned()).or_default();
+        let is_known = history.kept.iter().any(|it| it.number == generation.number);
         history.last = history.last.max(generation.number);
         if let Some(old) = history.kept.last_mut() {
             old.ended.get_or_insert(End::Replaced);
@@ -74,6 +81,7 @@ impl Histories {
         history.kept.push(generation);
         let surplus = history.kept.len().saturating_sub(KEPT);
         history.kept.drain(..surplus);
+        !is_known
     }
 
     /// Takes note that a generation was not good: it is not gone back to unless it is named.

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use super::{MAX_DETAIL, POLICY, SECURITY, clip, cut};
 use crate::telemetry::labels::{ChangeResult, Changed};
-use crate::telemetry::metrics::metrics;
+use crate::telemetry::metrics::{Hook, metrics};
 
 /// An operator changed policies over the API, or was not let.
 pub(crate) struct PolicyChanged<'a> {
@@ -57,5 +57,88 @@ impl PolicyRolledBack<'_> {
             cause = self.cause,
             "policy rolled back"
         );
+    }
+}
+
+/// A new version of a policy is on trial beside the one that enforces.
+pub(crate) struct TrialStarted<'a> {
+    pub policy: &'a str,
+    pub version: &'a str,
+    pub digest: &'a str,
+    pub generation: u64,
+    /// `None`: a shadow.
+    pub percent: Option<u32>,
+}
+
+impl TrialStarted<'_> {
+    pub(crate) fn emit(self) {
+        info!(
+            target: POLICY,
+            policy = self.policy,
+            version = &*clip(self.version),
+            digest = self.digest,
+            generation = self.generation,
+            percent = self.percent,
+            "trial started"
+        );
+    }
+}
+
+/// A version on trial would have said something else. Counted by the handle that the trial keeps, which also sees to
+/// it that there are few records.
+pub(crate) struct TrialDiffers<'a> {
+    pub policy: &'a str,
+    pub hook: Hook,
+    /// The event's name, or the room's.
+    pub about: &'a str,
+    pub enforcing: &'static str,
+    pub candidate: &'static str,
+}
+
+impl TrialDiffers<'_> {
+    pub(crate) fn emit(self) {
+        info!(
+            target: POLICY,
+            policy = self.policy,
+            hook = self.hook.as_str(),
+            about = &*clip(self.about),
+            enforcing = self.enforcing,
+            candidate = self.candidate,
+            "trial differs"
+        );
+    }
+}
+
+/// A trial is over.
+pub(crate) struct TrialEnded<'a> {
+    pub policy: &'a str,
+    pub generation: u64,
+    pub outcome: &'static str,
+    pub cause: &'static str,
+    /// By itself, because the candidate was worse than it may be.
+    pub rolled_back: bool,
+    pub calls: u64,
+    pub denials: u64,
+    pub failures: u64,
+}
+
+impl TrialEnded<'_> {
+    pub(crate) fn emit(self) {
+        let Self {
+            policy,
+            generation,
+            outcome,
+            cause,
+            calls,
+            denials,
+            failures,
+            ..
+        } = self;
+        if self.rolled_back {
+            metrics().rolled_back(policy, cause);
+            warn!(target: POLICY, policy, generation, outcome, cause, calls, denials, failures, "trial ended");
+        } else {
+            info!(target: POLICY, policy, generation, outcome, cause, calls, denials, failures, "trial ended");
+        }
     }
 }

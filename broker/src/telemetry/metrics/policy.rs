@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{TrapKind, VerdictKind};
+use super::{TrapKind, TrialOutcome, VerdictKind};
 use crate::telemetry::labels::Counters;
 use crate::telemetry::latency::Latency;
 
@@ -42,5 +42,15 @@ impl PolicyMetrics {
     /// The time that so large a part of the calls has not taken longer than, roughly; `None` before the first call.
     pub(crate) fn quantile(&self, part: f64) -> Option<Duration> {
         self.duration.quantile(part)
+    }
+}
+
+/// How often each outcome of a comparison came.
+#[derive(Debug, Clone)]
+pub(crate) struct TrialOutcomes(pub(super) Counters<TrialOutcome>);
+
+impl TrialOutcomes {
+    pub(crate) fn inc(&self, outcome: TrialOutcome) {
+        self.0.inc(outcome);
     }
 }

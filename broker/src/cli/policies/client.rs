@@ -1,0 +1,137 @@
+//! The least client of the admin API: one request, one connection, no retries.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
+use http::{Method, Request};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use crate::cli::Exit;
+
+/// Longer than the node takes to say that it took too long.
+const PATIENCE: Duration = Duration::from_secs(70);
+
+/// More than any answer has: one that goes on without end is no answer.
+const MAX_ANSWER: usize = 64 << 20;
+
+pub(super) struct Client {
+    /// Host and port.
+    authority: String,
+    token: Option<String>,
+}
+
+impl Client {
+    /// `admin` is an address, or a URL without a path.
+    pub(super) fn new(admin: &str, token: Option<&str>) -> Result<Self, Exit> {
+        let authority = admin.strip_prefix("http://").unwrap_or(admin);
+        let authority = authority.trim_end_matches('/');
+        let is_authority = authority
+            .parse::<http::uri::Authority>()
+            .is_ok_and(|it| it.port_u16().is_some());
+        if !is_authority {
+            return Err(Exit::Failed(anyhow!(
+                "`{admin}` is not the address of an admin listener; expected HOST:PORT or http://HOST:PORT"
+            )));
+        }
+        Ok(Self {
+            authority: authority.to_owned(),
+            token: token.map(str::to_owned),
+        })
+    }
+
+    pub(super) fn get(&self, path: &str) -> Result<Value, Exit> {
+        self.call(Method::GET, path, &[], Vec::new())
+    }
+
+    pub(super) fn post(&self, path: &str) -> Result<Value, Exit> {
+        self.call(Method::POST, path, &[], Vec::new())
+    }
+
+    pub(super) fn call(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<Value, Exit> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Exit::Failed(error.into()))?;
+        let asked = async {
+            let asking = self.ask(method, path, headers, body);
+            let answer = tokio::time::timeout(PATIENCE, asking).await;
+            answer.map_err(|_| anyhow!("no answer within {} s", PATIENCE.as_secs()))?
+        };
+        let answer = runtime.block_on(asked);
+        let at = || format!("the admin listener at {}", self.authority);
+        answer.with_context(at).map_err(Exit::Failed)
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> anyhow::Result<Value> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &self.authority)
+            .header(CONTENT_LENGTH, body.len());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(Full::new(Bytes::from(body)))?;
+        let stream = TcpStream::connect(&self.authority).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // Ends with the request.
+        let connection = tokio::spawn(connection);
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ANSWER);
+        let body = body.collect().await.map_err(|error| anyhow!("{error}"))?;
+        connection.abort();
+        let answer: Option<Value> = serde_json::from_slice(&body.to_bytes()).ok();
+        match answer {
+            Some(answer) if status.is_success() => Ok(answer),
+            Some(problem) if problem["detail"].is_string() => bail!(
+                "{} ({})",
+                problem["detail"].as_str().unwrap_or_default(),
+                problem["code"].as_str().unwrap_or_default()
+            ),
+            _ => bail!("answered {status} and no JSON: it is no admin listener of sluice"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_told_from_what_is_none() {
+        for good in ["127.0.0.1:9090", "http://localhost:9090/", "[::1]:9090"] {
+            assert!(Client::new(good, None).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "localhost",
+            "https://localhost:9090",
+            "http://a:1/x",
+            "a b:1",
+        ] {
+            assert!(Client::new(bad, None).is_err(), "{bad}");
+        }
+    }
+}
