@@ -1,12 +1,14 @@
 //! The compiled policy in the broker's engine: a subprocess that is asked over its pipes. `PROTOCOL.md` beside this file
 //! says what is written and read.
 
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -103,8 +105,15 @@ impl Component {
         if self.input.write_all(text.as_bytes()).is_err() {
             panic!("the broker is gone: {:?}", self.child.wait());
         }
-        let Ok(answer) = self.output.recv_timeout(PATIENCE) else {
-            panic!("the broker does not answer; it was asked: {text}");
+        let answer = match self.output.recv_timeout(PATIENCE) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Timeout) => panic!("the broker does not answer {text}"),
+            Err(RecvTimeoutError::Disconnected) => {
+                panic!(
+                    "the broker has ended with {:?}, asked {text}",
+                    self.child.wait()
+                )
+            }
         };
         let reply: Reply = serde_json::from_str(&answer).unwrap_or_else(|error| {
             panic!("the broker's answer makes no sense: {error}: {answer}")

@@ -39,7 +39,7 @@ pub(super) enum Ask<'a> {
 }
 
 /// What came of it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Answer {
     /// The policy has no such hook, or no interest.
     NotCalled,
