@@ -84,6 +84,24 @@ pub struct EffectError(String);
 /// # Errors
 ///
 /// When the policy may not, when the arguments are no array, or when there have been too many effects.
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy(grants(emit))]
+/// # impl Example {
+/// #[on_event("*")]
+/// fn event(&mut self) -> Result<(), Denial> {
+///     effects::emit(Target::Others, "joined", &("alice", 3))?;
+///     Ok(())
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.event("e", json!([])), Verdict::Pass);
+/// assert_eq!(example.emitted("joined"), [json!(["alice", 3])]);
+/// ```
 pub fn emit<T: Serialize + ?Sized>(
     to: Target<'_>,
     event: &str,
@@ -98,6 +116,24 @@ pub fn emit<T: Serialize + ?Sized>(
 /// # Errors
 ///
 /// As [`emit`].
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy(grants(emit))]
+/// # impl Example {
+/// #[on_event("*")]
+/// fn event(&mut self) -> Result<(), Denial> {
+///     effects::emit_text(Target::All, "tick", "[1]")?;
+///     Ok(())
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.event("e", json!([])), Verdict::Pass);
+/// assert_eq!(example.emitted("tick"), [json!([1])]);
+/// ```
 pub fn emit_text(to: Target<'_>, event: &str, args: &str) -> Result<(), EffectError> {
     host::emit(to, event, args).map_err(EffectError)
 }
@@ -107,6 +143,24 @@ pub fn emit_text(to: Target<'_>, event: &str, args: &str) -> Result<(), EffectEr
 /// # Errors
 ///
 /// When the policy may not, when the name is no room's, or when there have been too many effects.
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy(grants(rooms))]
+/// # impl Example {
+/// #[on_event("*")]
+/// fn event(&mut self) -> Result<(), Denial> {
+///     effects::join("lobby")?;
+///     Ok(())
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.event("e", json!([])), Verdict::Pass);
+/// assert_eq!(example.effects(), [testing::Effect::Join("lobby".into())]);
+/// ```
 pub fn join(room: &str) -> Result<(), EffectError> {
     host::join(room).map_err(EffectError)
 }
@@ -116,6 +170,24 @@ pub fn join(room: &str) -> Result<(), EffectError> {
 /// # Errors
 ///
 /// As [`join`].
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy(grants(rooms))]
+/// # impl Example {
+/// #[on_event("*")]
+/// fn event(&mut self) -> Result<(), Denial> {
+///     effects::leave("lobby")?;
+///     Ok(())
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.event("e", json!([])), Verdict::Pass);
+/// assert_eq!(example.effects(), [testing::Effect::Leave("lobby".into())]);
+/// ```
 pub fn leave(room: &str) -> Result<(), EffectError> {
     host::leave(room).map_err(EffectError)
 }
@@ -125,6 +197,24 @@ pub fn leave(room: &str) -> Result<(), EffectError> {
 /// # Errors
 ///
 /// When the policy may not.
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy(grants(rooms))]
+/// # impl Example {
+/// #[on_event("*")]
+/// fn event(&mut self) -> Result<(), Denial> {
+///     effects::disconnect()?;
+///     Ok(())
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.event("e", json!([])), Verdict::Pass);
+/// assert_eq!(example.effects(), [testing::Effect::Disconnect]);
+/// ```
 pub fn disconnect() -> Result<(), EffectError> {
     host::disconnect().map_err(EffectError)
 }
@@ -134,6 +224,25 @@ pub fn disconnect() -> Result<(), EffectError> {
 /// # Errors
 ///
 /// When the name or the value is too long, or when there have been too many effects.
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy]
+/// # impl Example {
+/// #[on_event("*")]
+/// fn event(&mut self) -> Result<(), Denial> {
+///     let seen = current::attribute("seen").is_some();
+///     effects::set_attribute("seen", "yes")?;
+///     Ok(())
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.event("e", json!([])), Verdict::Pass);
+/// assert_eq!(example.effects().len(), 1);
+/// ```
 pub fn set_attribute(name: &str, value: &str) -> Result<(), EffectError> {
     host::set_attribute(name, value).map_err(EffectError)
 }

@@ -108,11 +108,25 @@ pub enum Error {
 }
 
 /// A GET request.
+///
+/// ```
+/// use sluice_plugin_sdk::http;
+///
+/// let request = http::get("https://auth.example.com/me").header("accept", "application/json");
+/// assert_eq!(request.method, "GET");
+/// ```
 pub fn get(url: impl Into<String>) -> Request {
     Request::new("GET", url)
 }
 
 /// A POST request.
+///
+/// ```
+/// use sluice_plugin_sdk::http;
+///
+/// let request = http::post("https://auth.example.com/check").body("token=t");
+/// assert_eq!(request.method, "POST");
+/// ```
 pub fn post(url: impl Into<String>) -> Request {
     Request::new("POST", url)
 }

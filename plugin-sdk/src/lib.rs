@@ -87,8 +87,53 @@ pub use hooks::{Capabilities, Hooks};
 pub use interests::{Bucket, EventRule, Interests, Metric, MetricKind, Scope};
 pub use limits::{Decision, Subject, take};
 pub use policy::Policy;
+/// Reads a struct or an enum that lies in a configuration.
+///
+/// ```
+/// use sluice_plugin_sdk::prelude::*;
+///
+/// #[config]
+/// struct Limit { event: String, most: u32 }
+///
+/// let error = sluice_plugin_sdk::config::parse::<Limit>(r#"{"event": "a", "mst": 1}"#).err();
+/// assert!(error.unwrap().starts_with("`mst`: unknown field"));
+/// ```
+pub use sluice_plugin_sdk_macros::config;
+/// Makes a policy of a struct and its methods.
+///
+/// ```
+/// use sluice_plugin_sdk::prelude::*;
+///
+/// #[policy]
+/// struct Polite { words: Vec<String> }
+///
+/// #[policy]
+/// impl Polite {
+///     #[on_event("message")]
+///     fn check(&mut self, text: String) -> Result<(), Denial> {
+///         if let Some(word) = self.words.iter().find(|word| text.contains(*word)) {
+///             deny!("rude", "Please do not say {word}");
+///         }
+///         Ok(())
+///     }
+///
+///     #[on_subscribe("staff:*")]
+///     fn guard(&mut self) -> Result<(), Denial> {
+///         if current::attribute("role").as_deref() != Some("staff") {
+///             deny!("staff_only", "This room is for our staff");
+///         }
+///         Ok(())
+///     }
+/// }
+/// # use {sluice_plugin_sdk::testing, serde_json::json};
+/// # let mut polite = testing::policy::<Polite>(json!({ "words": ["darn"] })).unwrap();
+/// # assert_eq!(polite.event("message", json!(["hello"])), Verdict::Pass);
+/// # assert_eq!(polite.event("message", json!(["darn it"])).denial().unwrap().code, "rude");
+/// # assert_eq!(polite.subscribe("staff:1").denial().unwrap().code, "staff_only");
+/// ```
+pub use sluice_plugin_sdk_macros::policy;
 pub use sluice_plugin_sdk_macros::{
-    buckets, config, configure, metrics, on_connect, on_disconnect, on_event, on_subscribe, policy,
+    buckets, configure, metrics, on_connect, on_disconnect, on_event, on_subscribe,
 };
 pub use verdict::Verdict;
 

@@ -43,21 +43,37 @@ pub enum Level {
 }
 
 /// Writes a line at [`Level::Debug`].
+///
+/// ```
+/// sluice_plugin_sdk::log::debug("something happened");
+/// ```
 pub fn debug(message: impl AsRef<str>) {
     host::log(Level::Debug, message.as_ref());
 }
 
 /// Writes a line at [`Level::Info`].
+///
+/// ```
+/// sluice_plugin_sdk::log::info("something happened");
+/// ```
 pub fn info(message: impl AsRef<str>) {
     host::log(Level::Info, message.as_ref());
 }
 
 /// Writes a line at [`Level::Warn`].
+///
+/// ```
+/// sluice_plugin_sdk::log::warn("something happened");
+/// ```
 pub fn warn(message: impl AsRef<str>) {
     host::log(Level::Warn, message.as_ref());
 }
 
 /// Writes a line at [`Level::Error`].
+///
+/// ```
+/// sluice_plugin_sdk::log::error("something happened");
+/// ```
 pub fn error(message: impl AsRef<str>) {
     host::log(Level::Error, message.as_ref());
 }

@@ -36,109 +36,82 @@
 //! votes.clock().advance(3_600_000);
 //! assert_eq!(votes.event("vote", json!(["blue"])), Verdict::Pass);
 //! ```
+mod handle;
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Denial, Scope, host, log};
+use crate::Scope;
 
-/// How often [`Store::update`] tries again when others have been faster.
-const UPDATES: u32 = 16;
-
-/// A place where state is kept; [`node()`] or [`cluster()`].
-///
-/// ```
-/// use sluice_plugin_sdk::{prelude::*, testing};
-/// use serde_json::json;
-///
-/// #[policy]
-/// struct Topic {}
-///
-/// #[policy(grants(cluster_state))]
-/// impl Topic {
-///     #[on_event("topic")]
-///     fn topic(&mut self, (topic,): (String,)) -> Result<Verdict, Denial> {
-///         let before = store::cluster().get::<String>("topic")?;
-///         store::cluster().set("topic", &topic, None)?;
-///         Ok(Verdict::reply(&[before]))
-///     }
-/// }
-///
-/// let mut topics = testing::policy::<Topic>(json!({})).unwrap();
-/// assert_eq!(topics.event("topic", json!(["tea"])), Verdict::reply(&[None::<&str>]));
-/// assert_eq!(topics.event("topic", json!(["rain"])), Verdict::reply(&["tea"]));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Store(Scope);
-
-/// A counter of a [`Store`]; made by [`counter`].
-///
-/// ```
-/// use sluice_plugin_sdk::{prelude::*, testing};
-/// use serde_json::json;
-///
-/// #[policy]
-/// struct Hits {}
-///
-/// #[policy]
-/// impl Hits {
-///     #[on_event("hit")]
-///     fn hit(&mut self) -> Result<Verdict, Denial> {
-///         Ok(Verdict::reply(&[store::counter("hits").add(1, None)?]))
-///     }
-/// }
-///
-/// let mut hits = testing::policy::<Hits>(json!({})).unwrap();
-/// hits.event("hit", json!([]));
-/// assert_eq!(hits.event("hit", json!([])), Verdict::reply(&[2]));
-/// ```
-#[derive(Debug, Clone, Copy)]
-pub struct Counter<'k> {
-    scope: Scope,
-    key: &'k str,
-}
-
-/// Why the state could not be read or written, in words for the log. As a denial its code is `state_failed`, and the
-/// words go to the log instead of the client.
-///
-/// ```
-/// use sluice_plugin_sdk::{prelude::*, testing};
-/// use serde_json::json;
-///
-/// #[policy]
-/// struct NoKey {}
-///
-/// #[policy]
-/// impl NoKey {
-///     #[on_event("*")]
-///     fn count(&mut self) -> Result<(), Denial> {
-///         store::counter("").add(1, None)?;
-///         Ok(())
-///     }
-/// }
-///
-/// let mut no_key = testing::policy::<NoKey>(json!({})).unwrap();
-/// assert_eq!(no_key.event("x", json!([])).denial().unwrap().code, "state_failed");
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreError(String);
+pub use handle::{Counter, Store, StoreError};
 
 /// What this node keeps for itself.
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy]
+/// # impl Example {
+/// #[on_event("*")]
+/// fn event(&mut self) -> Result<(), Denial> {
+///     store::node().set("topic", "tea", None)?;
+///     Ok(())
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.event("e", json!([])), Verdict::Pass);
+/// ```
 #[must_use]
 pub fn node() -> Store {
-    Store(Scope::Node)
+    Store::at(Scope::Node)
 }
 
 /// What all nodes share; takes the capability `cluster-state`.
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy(grants(cluster_state))]
+/// # impl Example {
+/// #[on_event("*")]
+/// fn event(&mut self) -> Result<(), Denial> {
+///     store::cluster().set("topic", "tea", None)?;
+///     Ok(())
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.event("e", json!([])), Verdict::Pass);
+/// ```
 #[must_use]
 pub fn cluster() -> Store {
-    Store(Scope::Cluster)
+    Store::at(Scope::Cluster)
 }
 
 /// A counter on this node.
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy]
+/// # impl Example {
+/// #[on_event("*")]
+/// fn event(&mut self) -> Result<(), Denial> {
+///     let events = store::counter("events").add(1, None)?;
+///     assert_eq!(events, store::counter("events").get()?);
+///     Ok(())
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.event("e", json!([])), Verdict::Pass);
+/// ```
 #[must_use]
 pub fn counter(key: &str) -> Counter<'_> {
     node().counter(key)
@@ -149,6 +122,24 @@ pub fn counter(key: &str) -> Counter<'_> {
 /// # Errors
 ///
 /// As there.
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy]
+/// # impl Example {
+/// #[on_event("*")]
+/// fn event(&mut self) -> Result<(), Denial> {
+///     let topic: Option<String> = store::get("topic")?;
+///     assert_eq!(topic, None);
+///     Ok(())
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.event("e", json!([])), Verdict::Pass);
+/// ```
 pub fn get<T: DeserializeOwned>(key: &str) -> Result<Option<T>, StoreError> {
     node().get(key)
 }
@@ -158,6 +149,24 @@ pub fn get<T: DeserializeOwned>(key: &str) -> Result<Option<T>, StoreError> {
 /// # Errors
 ///
 /// As there.
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy]
+/// # impl Example {
+/// #[on_event("*")]
+/// fn event(&mut self) -> Result<(), Denial> {
+///     store::set("last", &(current::event_name(), current::now_ms()), None)?;
+///     assert!(store::get::<(String, u64)>("last")?.is_some());
+///     Ok(())
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.event("e", json!([])), Verdict::Pass);
+/// ```
 pub fn set<T: Serialize + ?Sized>(
     key: &str,
     value: &T,
@@ -171,6 +180,24 @@ pub fn set<T: Serialize + ?Sized>(
 /// # Errors
 ///
 /// As there.
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy]
+/// # impl Example {
+/// #[on_event("*")]
+/// fn event(&mut self) -> Result<(), Denial> {
+///     assert!(store::compare_and_swap("owner", None, "alice", None)?);
+///     assert!(!store::compare_and_swap("owner", None, "bob", None)?);
+///     Ok(())
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.event("e", json!([])), Verdict::Pass);
+/// ```
 pub fn compare_and_swap<T: Serialize + ?Sized>(
     key: &str,
     old: Option<&T>,
@@ -185,6 +212,28 @@ pub fn compare_and_swap<T: Serialize + ?Sized>(
 /// # Errors
 ///
 /// As there.
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy]
+/// # impl Example {
+/// #[on_event("*")]
+/// fn event(&mut self) -> Result<(), Denial> {
+///     let names = store::update("names", None, |names: Option<Vec<String>>| {
+///         let mut names = names.unwrap_or_default();
+///         names.push("alice".to_owned());
+///         names
+///     })?;
+///     assert_eq!(names, ["alice"]);
+///     Ok(())
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.event("e", json!([])), Verdict::Pass);
+/// ```
 pub fn update<T: Serialize + DeserializeOwned>(
     key: &str,
     ttl: impl Into<Option<Duration>>,
@@ -198,183 +247,25 @@ pub fn update<T: Serialize + DeserializeOwned>(
 /// # Errors
 ///
 /// As there.
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy]
+/// # impl Example {
+/// #[on_event("*")]
+/// fn event(&mut self) -> Result<(), Denial> {
+///     store::set("topic", "tea", None)?;
+///     store::delete("topic")?;
+///     assert_eq!(store::get::<String>("topic")?, None);
+///     Ok(())
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.event("e", json!([])), Verdict::Pass);
+/// ```
 pub fn delete(key: &str) -> Result<(), StoreError> {
     node().delete(key)
-}
-
-// === impl Store ===
-
-impl Store {
-    /// A counter. It begins with 0.
-    #[must_use]
-    pub fn counter(self, key: &str) -> Counter<'_> {
-        Counter { scope: self.0, key }
-    }
-
-    /// The value of a key; none if there is none.
-    ///
-    /// # Errors
-    ///
-    /// When the key is unusable, the state unavailable, or the value of another type.
-    pub fn get<T: DeserializeOwned>(self, key: &str) -> Result<Option<T>, StoreError> {
-        self.get_bytes(key)?
-            .map(|bytes| from_json(key, &bytes))
-            .transpose()
-    }
-
-    /// Sets the value of a key.
-    ///
-    /// # Errors
-    ///
-    /// When the key or the value is unusable, or the state unavailable.
-    pub fn set<T: Serialize + ?Sized>(
-        self,
-        key: &str,
-        value: &T,
-        ttl: impl Into<Option<Duration>>,
-    ) -> Result<(), StoreError> {
-        self.set_bytes(key, &to_json(key, value)?, ttl)
-    }
-
-    /// Sets the value of a key if it still is `old`, or if there is none and `old` is none. False: it is not.
-    ///
-    /// Values are the same when serde writes them the same; [`update`](Self::update) does not depend on that.
-    ///
-    /// # Errors
-    ///
-    /// As [`set`](Self::set).
-    pub fn compare_and_swap<T: Serialize + ?Sized>(
-        self,
-        key: &str,
-        old: Option<&T>,
-        new: &T,
-        ttl: impl Into<Option<Duration>>,
-    ) -> Result<bool, StoreError> {
-        let old = old.map(|old| to_json(key, old)).transpose()?;
-        self.compare_and_swap_bytes(key, old.as_deref(), &to_json(key, new)?, ttl)
-    }
-
-    /// Makes a new value of the old one, and tries again when another instance has been faster, so `change` may be
-    /// called more than once. Answers the new value.
-    ///
-    /// # Errors
-    ///
-    /// As [`get`](Self::get) and [`set`](Self::set), and when others have been faster 16 times.
-    pub fn update<T: Serialize + DeserializeOwned>(
-        self,
-        key: &str,
-        ttl: impl Into<Option<Duration>>,
-        mut change: impl FnMut(Option<T>) -> T,
-    ) -> Result<T, StoreError> {
-        let ttl = ttl.into();
-        for _ in 0..UPDATES {
-            let old = self.get_bytes(key)?;
-            let value = old.as_deref().map(|old| from_json(key, old)).transpose()?;
-            let new = change(value);
-            let text = to_json(key, &new)?;
-            if self.compare_and_swap_bytes(key, old.as_deref(), &text, ttl)? {
-                return Ok(new);
-            }
-        }
-        Err(StoreError(format!("{key}: others change it all the time")))
-    }
-
-    /// The bytes of a key; of a counter, its decimal text.
-    ///
-    /// # Errors
-    ///
-    /// When the key is unusable or the state unavailable.
-    pub fn get_bytes(self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        host::store_get(self.0, key).map_err(StoreError)
-    }
-
-    /// Sets the bytes of a key.
-    ///
-    /// # Errors
-    ///
-    /// As [`set`](Self::set).
-    pub fn set_bytes(
-        self,
-        key: &str,
-        value: &[u8],
-        ttl: impl Into<Option<Duration>>,
-    ) -> Result<(), StoreError> {
-        host::store_set(self.0, key, value, ms(ttl.into())).map_err(StoreError)
-    }
-
-    /// [`compare_and_swap`](Self::compare_and_swap) for bytes.
-    ///
-    /// # Errors
-    ///
-    /// As [`set`](Self::set).
-    pub fn compare_and_swap_bytes(
-        self,
-        key: &str,
-        old: Option<&[u8]>,
-        new: &[u8],
-        ttl: impl Into<Option<Duration>>,
-    ) -> Result<bool, StoreError> {
-        host::store_compare_and_swap(self.0, key, old, new, ms(ttl.into())).map_err(StoreError)
-    }
-
-    /// Forgets a key; one that is not there is forgotten already.
-    ///
-    /// # Errors
-    ///
-    /// When the key is unusable or the state unavailable.
-    pub fn delete(self, key: &str) -> Result<(), StoreError> {
-        host::store_delete(self.0, key).map_err(StoreError)
-    }
-}
-
-// === impl Counter ===
-
-impl Counter<'_> {
-    /// Adds to it and answers what it is now. The time to live is set when it begins, and not by later calls.
-    ///
-    /// # Errors
-    ///
-    /// When the key is unusable, holds something else, or the state is unavailable.
-    pub fn add(self, by: i64, ttl: impl Into<Option<Duration>>) -> Result<i64, StoreError> {
-        host::store_add(self.scope, self.key, by, ms(ttl.into())).map_err(StoreError)
-    }
-
-    /// What it is now.
-    ///
-    /// # Errors
-    ///
-    /// As [`add`](Self::add).
-    pub fn get(self) -> Result<i64, StoreError> {
-        Ok(Store(self.scope).get(self.key)?.unwrap_or(0))
-    }
-}
-
-/// 0 means no end, so what is shorter than a millisecond is one.
-fn ms(ttl: Option<Duration>) -> u64 {
-    ttl.map_or(0, |ttl| {
-        u64::try_from(ttl.as_nanos().div_ceil(1_000_000).max(1)).unwrap_or(u64::MAX)
-    })
-}
-
-fn to_json<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(value).map_err(|error| StoreError(format!("{key}: {error}")))
-}
-
-fn from_json<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(bytes).map_err(|error| StoreError(format!("{key}: {error}")))
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for StoreError {}
-
-impl From<StoreError> for Denial {
-    fn from(error: StoreError) -> Self {
-        log::error(format!("the state failed: {error}"));
-        Self::new("state_failed", "A policy could not reach its state")
-    }
 }
