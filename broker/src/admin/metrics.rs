@@ -64,6 +64,10 @@ fn policies(node: &dyn Node) -> Vec<ShownPolicy> {
     let mut shown: BTreeMap<String, ShownPolicy> = BTreeMap::new();
     for policy in node.policies() {
         let entry = ShownPolicy {
+            usage: policy
+                .loaded
+                .as_ref()
+                .map(|loaded| (loaded.instances, loaded.memory_bytes)),
             generation: policy.loaded.map(|loaded| loaded.generation),
             failed: policy.failed.is_some(),
             name: policy.name,

@@ -88,6 +88,8 @@ impl Node for Fake {
                     )]),
                     candidate: None,
                     last_trial: None,
+                    instances: 2,
+                    memory_bytes: 3 << 20,
                 }),
                 failed: None,
             },
@@ -331,6 +333,7 @@ async fn the_node_and_its_policies_are_shown() {
                     "generation": 3, "version": "1.2.2", "digest": "sha256:ff",
                     "since": "1970-01-01T00:00:00.000Z", "ended": "replaced",
                 }],
+                "instances": 2, "memory_bytes": 3145728,
                 "calls": {"event": {"verdicts": {"pass": 7}, "traps": {}, "p50_seconds": 0.5}},
             },
             {

@@ -78,6 +78,7 @@ impl Node {
     }
 
     fn show_loaded(&self, policy: &Policy, pipelines: &Pipelines) -> LoadedPolicy {
+        let (instances, memory_bytes) = policy.usage();
         let hooks = HOOKS.into_iter().filter(|hook| policy.has(*hook));
         let histories = self.histories.lock();
         let before = histories.get(&*policy.name);
@@ -91,6 +92,8 @@ impl Node {
             hooks: hooks.clone().map(Hook::as_str).collect(),
             since: policy.since,
             history: past.into_iter().flatten().map(past_generation).collect(),
+            instances,
+            memory_bytes,
             calls: hooks
                 .map(|hook| (hook.as_str(), calls(&policy.name, hook)))
                 .collect(),

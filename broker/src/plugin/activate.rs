@@ -82,6 +82,7 @@ impl Policy {
                 metrics: Vec::new(),
                 granted: granted(&module.description.capabilities),
                 clock: plan.clock.clone(),
+                usage: Arc::default(),
             }),
             engine: engine.clone(),
             metrics: HookMetrics {
@@ -137,6 +138,7 @@ impl Policy {
             metrics: metrics.collect::<Result<_, _>>()?,
             granted: self.terms.granted.clone(),
             clock,
+            usage: self.terms.usage.clone(),
         });
         Ok(())
     }

@@ -20,6 +20,7 @@ use crate::telemetry::events::{Level, PolicyLog};
 use crate::telemetry::metrics::OwnMetric;
 use effects::Wanted;
 use memory::Memory;
+pub(super) use memory::Usage;
 
 /// The two outputs of a guest; the number is the resource's representation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,7 @@ pub(super) struct Terms {
     pub metrics: Vec<OwnMetric>,
     pub granted: Vec<Capability>,
     pub clock: Clock,
+    pub usage: Arc<Usage>,
 }
 
 /// The data of one instance's store.
@@ -71,9 +73,9 @@ pub(super) struct Host {
 impl Host {
     pub(super) fn new(terms: Arc<Terms>, memory: u64) -> Self {
         Self {
+            memory: Memory::new(memory, terms.usage.clone()),
             terms,
             current: None,
-            memory: Memory::new(memory),
             overrun: Overrun::default(),
             wanted: Wanted::default(),
             lines: 0,
@@ -90,6 +92,7 @@ impl Host {
             metrics: Vec::new(),
             granted: Vec::new(),
             clock: Clock::System,
+            usage: Arc::default(),
         };
         Self::new(Arc::new(terms), memory)
     }

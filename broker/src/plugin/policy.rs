@@ -88,6 +88,11 @@ impl Policy {
         Host::new(self.terms.clone(), self.settings.memory)
     }
 
+    /// How many instances there are, on all threads, and how many bytes of memory they have.
+    pub(crate) fn usage(&self) -> (usize, usize) {
+        self.terms.usage.now()
+    }
+
     pub(crate) fn has(&self, hook: Hook) -> bool {
         implements(self.module.description.hooks, hook)
     }

@@ -413,3 +413,6 @@ fn take_part(namespace: &config::Namespace, policies: &[Step]) -> Vec<Step> {
     });
     named.chain(dropped_in).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests;

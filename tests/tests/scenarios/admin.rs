@@ -222,6 +222,9 @@ fn a_configured_token_is_asked_for() {
         ("GET", "/metrics"),
         ("GET", "/api/v1/node"),
         ("GET", "/api/v1/policies"),
+        ("PUT", "/api/v1/policies/p"),
+        ("POST", "/api/v1/policies/p/rollback"),
+        ("POST", "/api/v1/policies/reload"),
         ("POST", "/api/v1/emit"),
     ] {
         for wrong in [None, Some("guess"), Some(""), Some(&TOKEN[1..])] {

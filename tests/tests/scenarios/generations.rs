@@ -75,6 +75,8 @@ fn an_upload_serves_at_once_and_is_what_the_file_says() {
     assert_eq!(one["history"], shown["history"]);
     assert_eq!(shown["calls"]["event"]["verdicts"]["replace"], 2, "{shown}");
     assert!(shown["calls"]["event"]["p99_seconds"].as_f64() > Some(0.0));
+    assert_eq!(shown["instances"], 1, "{shown}");
+    assert!(shown["memory_bytes"].as_u64() > Some(64 << 10), "{shown}");
 
     // The same again is no change, and neither is what the files say now.
     let again = ok(broker.upload("stamp", &module));

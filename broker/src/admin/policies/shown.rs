@@ -35,6 +35,10 @@ pub(crate) struct LoadedPolicy {
     pub since: SystemTime,
     /// The generations that can be served again, the latest to serve first; the first is the one that serves.
     pub history: Vec<PastGeneration>,
+    /// One a reactor, once it has been asked there.
+    pub instances: usize,
+    /// Of all of them.
+    pub memory_bytes: usize,
     /// By hook, since the process began.
     pub calls: BTreeMap<&'static str, Calls>,
     /// The version on trial beside it.

@@ -216,6 +216,8 @@ impl Registry {
             let reasons: Vec<_> = failed.iter().map(ToString::to_string).collect();
             ChangeError::Settings(reasons.join("; "))
         })?;
+        // The module that has just ceased to serve is not needed any more either.
+        self.remember_active();
         Ok(Change {
             policy,
             pipelines: Some(pipelines),
@@ -230,12 +232,16 @@ impl Registry {
         artifact: &Artifact,
     ) -> Result<Arc<Module>, ChangeError> {
         let module = self.module(digest, artifact).map_err(ChangeError::Module);
-        // Otherwise what is uploaded would be remembered until the next build, which may never come.
+        self.remember_active();
+        module
+    }
+
+    /// Forgets the modules that are not active: until the next build, which may never come, they would stay.
+    fn remember_active(&mut self) {
         for Active { policy, .. } in &self.active {
             self.modules.keep(policy.module.digest, &policy.module);
         }
         self.modules.prune();
-        module
     }
 }
 

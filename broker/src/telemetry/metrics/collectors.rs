@@ -72,6 +72,8 @@ pub(crate) struct ShownPolicy {
     pub name: String,
     /// `None`: it has never been loaded.
     pub generation: Option<u64>,
+    /// Its instances, and the bytes of memory that they have.
+    pub usage: Option<(usize, usize)>,
     /// What its file says now cannot be loaded.
     pub failed: bool,
 }
@@ -97,6 +99,20 @@ impl Collector for Shown {
                 value.encode(generations.encode_family(&PolicyLabel::new(&policy.name))?)?;
             }
         }
+        let mut gauge = |name, help, of: fn((usize, usize)) -> usize| {
+            let mut gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for policy in policies.iter() {
+                if let Some(usage) = policy.usage {
+                    let value = ConstGauge::new(i64::try_from(of(usage)).unwrap_or(i64::MAX));
+                    value.encode(gauge.encode_family(&PolicyLabel::new(&policy.name))?)?;
+                }
+            }
+            Ok(())
+        };
+        let instances = "Instances of a policy, one a reactor that has asked it";
+        gauge("policy_instances", instances, |usage| usage.0)?;
+        let bytes = "Memory of the instances of a policy";
+        gauge("policy_memory_bytes", bytes, |usage| usage.1)?;
         let mut failed = encoder.encode_descriptor(
             "policy_failed",
             "1 while the newest module or settings of a policy do not load",

@@ -38,11 +38,13 @@ fn names_are_those_that_outsiders_rely_on() {
         ShownPolicy {
             name: "p".into(),
             generation: Some(2),
+            usage: Some((2, 1 << 20)),
             failed: false,
         },
         ShownPolicy {
             name: "q".into(),
             generation: None,
+            usage: None,
             failed: true,
         },
     ]);
@@ -58,6 +60,8 @@ fn names_are_those_that_outsiders_rely_on() {
         "sluice_rooms",
         "sluice_events_received_total",
         "sluice_deliveries_total",
+        "sluice_policy_instances",
+        "sluice_policy_memory_bytes",
         "sluice_policy_verdicts_total",
         "sluice_policy_duration_seconds_bucket",
         "sluice_policy_duration_seconds_sum",
