@@ -98,12 +98,13 @@ impl Entries {
         })
     }
 
-    pub(super) fn get(&self, key: &str, now: u64) -> Option<Bytes> {
+    pub(super) fn get(&self, key: &str, now: u64) -> Result<Option<Bytes>, StoreError> {
+        check_key(key)?;
         let hash = self.hasher.hash_one(key);
         let value = self.in_shard(self.index(hash), |shard| {
             shard.live(hash, key, now).map(|entry| entry.value.clone())
-        })?;
-        Some(value.into_bytes())
+        });
+        Ok(value.map(Value::into_bytes))
     }
 
     pub(super) fn set(
@@ -144,9 +145,11 @@ impl Entries {
         }))
     }
 
-    pub(super) fn delete(&self, key: &str) {
+    pub(super) fn delete(&self, key: &str) -> Result<(), StoreError> {
+        check_key(key)?;
         let hash = self.hasher.hash_one(key);
         self.in_shard(self.index(hash), |shard| shard.remove(hash, key));
+        Ok(())
     }
 
     /// Calls `each` with every entry that is alive, in no order, and frees the others.

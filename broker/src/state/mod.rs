@@ -3,11 +3,6 @@
 //!
 //! Imports nothing of the broker. Time comes in as an argument, as [`Millis`].
 
-#![allow(
-    dead_code,
-    reason = "the engine takes up the store with the next contract"
-)]
-
 mod bucket;
 mod entries;
 mod shard;
@@ -114,6 +109,10 @@ impl Store {
     }
 
     /// Drops the state of a policy that will not come back. Who still holds it goes on with what nobody else sees.
+    #[allow(
+        dead_code,
+        reason = "candidates have state of their own, and come next"
+    )]
     pub(crate) fn forget(&self, name: &str) {
         self.policies.write().remove(name);
     }
@@ -204,7 +203,7 @@ impl PolicyState {
     }
 
     /// The value of a key; a counter's is its decimal text.
-    pub(crate) fn get(&self, key: &str, now: Millis) -> Option<Bytes> {
+    pub(crate) fn get(&self, key: &str, now: Millis) -> Result<Option<Bytes>, StoreError> {
         self.entries.get(key, now.0)
     }
 
@@ -232,8 +231,9 @@ impl PolicyState {
         self.entries.compare_and_swap(key, old, new, ttl_ms, now.0)
     }
 
-    pub(crate) fn delete(&self, key: &str) {
-        self.entries.delete(key);
+    /// What is not there is deleted already.
+    pub(crate) fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.entries.delete(key)
     }
 
     /// Drops what was counted for a socket that is gone.

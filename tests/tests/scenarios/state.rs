@@ -1,10 +1,10 @@
 //! What policies count outlives a reload; support sees it and clears it.
 
 use serde_json::{Value, json};
-use sluice_tests::{Broker, Driver, Setup, eventually, http};
+use sluice_tests::{Broker, Driver, Setup, eventually, http, policy};
 
 use crate::connect::JWT;
-use crate::shared::{RELAY, SECRET, signed_in};
+use crate::shared::{RELAY, SECRET, clients, signed_in};
 
 fn config(message: &str, typing: &str) -> String {
     format!(
@@ -124,6 +124,98 @@ fn limits_survive_a_reload_and_are_cleared_by_support() {
         state(&broker, ""),
         json!({"matched": 0, "buckets": [], "entries": []})
     );
+}
+
+fn ledger(edition: u32) -> String {
+    format!("[[policy]]\nname = \"ledger\"\nconfig = {{ edition = {edition} }}\n{RELAY}")
+}
+
+#[test]
+fn what_a_policy_stores_survives_a_reload_until_it_ends_or_is_cleared() {
+    let node = Driver::node();
+    let broker = Setup::new(&ledger(1))
+        .file("policies/ledger.wasm", policy("fixture-ledger"))
+        .start();
+    let [a, b] = clients(&node, &broker, ["a", "b"]);
+    let ask = |event: &str, args: Value| a.ask(event, args)[0].clone();
+    assert_eq!(ask("get", json!(["visits"])), Value::Null);
+    assert_eq!(ask("add", json!(["visits", 2, 0])), 2);
+    // Every reactor and instance sees the same.
+    assert_eq!(b.ask("add", json!(["visits", 1, 0])), [json!(3)]);
+    assert_eq!(ask("set", json!(["colour", "red", 0])), true);
+    assert_eq!(ask("swap", json!(["colour", "green", "blue"])), false);
+    assert_eq!(ask("swap", json!(["colour", "red", "blue"])), true);
+    assert_eq!(ask("swap", json!(["colour", null, "black"])), false);
+    assert_eq!(ask("set", json!(["hourly", "on", 3_600_000])), true);
+    assert_eq!(ask("set", json!(["gone", "x", 0])), true);
+    assert_eq!(ask("delete", json!(["gone"])), true);
+    // An author is told what is wrong.
+    for (event, args, words) in [
+        ("add", json!(["colour", 1, 0]), "not a whole number"),
+        ("add", json!(["visits", i64::MAX, 0]), "beyond"),
+        ("add", json!(["", 1, 0]), "at least 1 byte"),
+        ("get", json!([""]), "at least 1 byte"),
+        ("get", json!(["k".repeat(257)]), "at most 256 bytes"),
+        (
+            "set",
+            json!(["v", "x".repeat(65_537), 0]),
+            "at most 65536 bytes",
+        ),
+    ] {
+        let error = ask(event, args);
+        assert!(
+            error.as_str().is_some_and(|text| text.contains(words)),
+            "{event}: {error}"
+        );
+    }
+
+    broker.reconfigure(&ledger(2));
+    eventually("the next generation", || {
+        (ask("edition", json!([])) == 2).then_some(())
+    });
+    assert_eq!(ask("add", json!(["visits", 1, 0])), 4);
+    assert_eq!(ask("get", json!(["visits"])), "4");
+    assert_eq!(ask("get", json!(["colour"])), "blue");
+    assert_eq!(ask("set", json!(["brief", "x", 1])), true);
+    eventually("the end of what is brief", || {
+        ask("get", json!(["brief"])).is_null().then_some(())
+    });
+
+    let path = "/api/v1/policies/ledger/state";
+    let mut shown = broker.get(path).json();
+    let left = shown["entries"][1]["ttl_ms"].take().as_u64();
+    assert!(left.is_some_and(|ms| ms <= 3_600_000), "{left:?}");
+    assert_eq!(
+        shown,
+        json!({
+            "matched": 3,
+            "buckets": [],
+            "entries": [
+                {"key": "colour", "kind": "value", "bytes": 4, "ttl_ms": null, "value": "blue"},
+                {"key": "hourly", "kind": "value", "bytes": 2, "ttl_ms": null, "value": "on"},
+                {"key": "visits", "kind": "counter", "bytes": 1, "ttl_ms": null, "value": "4"},
+            ],
+        })
+    );
+    let metric = |name| {
+        let labels = [("policy", "ledger"), ("kind", "entry")];
+        broker.metrics().sum(name, &labels)
+    };
+    assert_eq!(metric("sluice_state_keys"), 3.0);
+    assert!(metric("sluice_state_bytes") > 0.0);
+    assert_eq!(metric("sluice_state_evictions_total"), 0.0);
+
+    let answer = delete(&broker, &format!("{path}?prefix=co"));
+    assert_eq!((answer.status, answer.json()), (200, json!({"removed": 1})));
+    broker.logs.wait("what was cleared", |record| {
+        record.message() == "policy state cleared"
+            && record.has("policy", "ledger")
+            && record.has("prefix", "co")
+    });
+    assert_eq!(ask("get", json!(["colour"])), Value::Null);
+    assert_eq!(ask("add", json!(["visits", 1, 0])), 5);
+    assert_eq!(delete(&broker, path).json(), json!({"removed": 2}));
+    assert_eq!(ask("add", json!(["visits", 1, 0])), 1);
 }
 
 #[test]

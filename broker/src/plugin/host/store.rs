@@ -15,7 +15,9 @@ impl store::Host for Host {
     fn get(&mut self, at: Scope, key: String) -> Result<Option<Vec<u8>>, String> {
         on_node(at)?;
         let now = self.terms.clock.millis();
-        Ok(self.terms.state.get(&key, now).map(|value| value.to_vec()))
+        let value = self.terms.state.get(&key, now);
+        let value = value.map_err(|error| error.to_string())?;
+        Ok(value.map(|value| value.to_vec()))
     }
 
     fn set(&mut self, at: Scope, key: String, value: Vec<u8>, ttl_ms: u64) -> Result<(), String> {
@@ -42,8 +44,8 @@ impl store::Host for Host {
 
     fn delete(&mut self, at: Scope, key: String) -> Result<(), String> {
         on_node(at)?;
-        self.terms.state.delete(&key);
-        Ok(())
+        let done = self.terms.state.delete(&key);
+        done.map_err(|error| error.to_string())
     }
 }
 
