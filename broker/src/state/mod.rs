@@ -109,10 +109,6 @@ impl Store {
     }
 
     /// Drops the state of a policy that will not come back. Who still holds it goes on with what nobody else sees.
-    #[allow(
-        dead_code,
-        reason = "candidates have state of their own, and come next"
-    )]
     pub(crate) fn forget(&self, name: &str) {
         self.policies.write().remove(name);
     }
