@@ -25,19 +25,21 @@ use crate::state::Store;
 use crate::telemetry;
 use crate::telemetry::events::{Draining, ReactorPanicked};
 
-/// Threads for what is not on an event's path: accepting, the admin listener, compilation and watching.
+/// Threads for what is not on an event's path: accepting, the admin listener, compilation, watching and what
+/// policies ask over HTTP.
 const CONTROL_THREADS: usize = 2;
 
 /// Serves until told to stop.
 pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
     let _records = telemetry::init(&loaded.config.telemetry);
     end_with_reactors();
-    let (reload, outcome, store) = load(loaded.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_name("control")
         .enable_all()
         .build()?;
+    let engine = Engine::serving(runtime.handle().clone());
+    let (reload, outcome, store) = load(loaded.clone(), engine)?;
     let result = runtime.block_on(serve(loaded, reload, outcome, store));
     // What is still running has been told, or has had its time.
     runtime.shutdown_background();
@@ -47,18 +49,21 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
 /// Makes the policies of a configuration as `run` does, and forgets them again. What was dropped in and does not
 /// load is no error, and comes back.
 pub(crate) fn check(loaded: Loaded) -> Result<Vec<Failed>, Exit> {
-    let (_, outcome, _) = load(loaded)?;
+    let (_, outcome, _) = load(loaded, Engine::new())?;
     Ok(outcome.failed)
 }
 
 /// The policies of a configuration, without anything that serves them.
 pub(crate) fn pipelines(loaded: Loaded) -> Result<Arc<Pipelines>, Exit> {
-    let (_, outcome, _) = load(loaded)?;
+    let (_, outcome, _) = load(loaded, Engine::new())?;
     Ok(outcome.pipelines.unwrap_or_default())
 }
 
-fn load(loaded: Loaded) -> Result<(Reload, Outcome, Arc<Store>), Exit> {
-    let engine = Arc::new(Engine::new().map_err(|error| Exit::Internal(error.to_string()))?);
+fn load(
+    loaded: Loaded,
+    engine: wasmtime::Result<Engine>,
+) -> Result<(Reload, Outcome, Arc<Store>), Exit> {
+    let engine = Arc::new(engine.map_err(|error| Exit::Internal(error.to_string()))?);
     let store = Arc::new(Store::new());
     let registry = Registry::new(engine, store.clone());
     let (reload, outcome) = Reload::start(registry, loaded).map_err(|failed| {

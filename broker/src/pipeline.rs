@@ -83,24 +83,16 @@ impl Pipelines {
 // === impl Pipeline ===
 
 impl Pipeline {
-    /// Asks the policies, in order, whether a client may connect, and gathers who it is.
-    pub(crate) fn admit(
+    /// Asks the policies, in order, whether a client may connect, and gathers who it is. Waits for those that ask
+    /// somebody else, and is done at once where there are none.
+    pub(crate) async fn admit(
         &self,
         client: &Arc<Client>,
         auth: &str,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Denial> {
-        let about = About {
-            hook: Hook::Connect,
-            client,
-            name: "",
-            args: "",
-        };
         for step in &self.steps {
-            let asked = step.ask(&about, effects, |policy, effects| {
-                policy.on_connect(client, auth, effects)
-            });
-            let Some((policy, answer)) = asked else {
+            let Some((policy, answer)) = step.admit(client, auth, effects).await else {
                 continue;
             };
             match answer {

@@ -1,8 +1,9 @@
 //! One socket's corridor: from its CONNECT to its end, every event of it goes through here, one at a time.
 //!
-//! `handle` reads like the life of an event: packet → pipeline → router → fanout → ack. `coalesce` has what waits for
+//! `handle` reads like the life of an event: packet → pipeline → router → fanout → ack. `admission` is what comes before, `coalesce` has what waits for
 //! the end of a window, `effects` does what policies want done besides.
 
+mod admission;
 mod coalesce;
 mod effects;
 
@@ -20,10 +21,9 @@ use crate::pipeline::{Judged, Passage, Pipeline, Pipelines};
 use crate::plugin::DisconnectReason;
 use crate::router;
 use crate::state::Store;
-use crate::telemetry::events::{
-    Connected, ConnectionDenied, Disconnected, EventDenied, UnknownNamespace,
-};
+use crate::telemetry::events::{Connected, Disconnected, EventDenied};
 use crate::telemetry::metrics::{DropReason, metrics};
+pub(crate) use admission::{Refusal, admit};
 use coalesce::Coalescer;
 
 /// What all sessions share.
@@ -37,9 +37,6 @@ pub(crate) struct Broker {
     /// Set once, at the end: no new client is let in.
     pub draining: AtomicBool,
 }
-
-/// Longest name of a namespace, in bytes. Names are the client's choice where the configuration has a pattern.
-const MAX_NAMESPACE: usize = 256;
 
 pub(crate) struct Session {
     pub(crate) client: Arc<Client>,
@@ -80,63 +77,16 @@ const NEW: u8 = 0;
 const OPEN: u8 = 1;
 const CLOSED: u8 = 2;
 
-/// Why a connection to a namespace was refused.
-pub(crate) enum Refusal {
-    /// There is no such namespace: the protocol has its own words for that.
-    NoNamespace,
-    Denied(Denial),
-}
+// === impl Session ===
 
-/// Asks the policies of a namespace whether to let a client in. `auth` is the text that came with its CONNECT. The
-/// answer is what they want done once it is in.
-pub(crate) fn admit(
-    broker: &Broker,
-    client: &Arc<Client>,
-    auth: Option<&str>,
-) -> Result<Vec<Effect>, Refusal> {
-    let mut effects = Vec::new();
-    let pipelines = broker.pipelines.load();
-    let pipeline = match pipelines.at(&client.namespace) {
-        Some(pipeline) if client.namespace.len() <= MAX_NAMESPACE => pipeline,
-        _ => {
-            UnknownNamespace { client }.emit();
-            return Err(Refusal::NoNamespace);
+impl Drop for Session {
+    /// One whose client went away before it could be told that it is in: nobody closes it.
+    fn drop(&mut self) {
+        if self.stage.load(Ordering::Acquire) == NEW {
+            self.broker.store.forget_socket(self.client.peer.token);
         }
-    };
-    let verdict = if broker.draining.load(Ordering::Relaxed) {
-        Err(Denial::broker(
-            Code::Draining,
-            "this server is shutting down",
-        ))
-    } else {
-        check_auth(auth).and_then(|auth| pipeline.admit(client, auth, &mut effects))
-    };
-    verdict.map(|()| effects).map_err(|denial| {
-        broker.store.forget_socket(client.peer.token);
-        ConnectionDenied {
-            client,
-            denial: &denial,
-        }
-        .emit();
-        Refusal::Denied(denial)
-    })
-}
-
-/// Policies get JSON or nothing.
-fn check_auth(auth: Option<&str>) -> Result<&str, Denial> {
-    match auth {
-        None => Ok("{}"),
-        Some(text) => match serde_json::from_str::<serde::de::IgnoredAny>(text) {
-            Ok(_) => Ok(text),
-            Err(_) => Err(Denial::broker(
-                Code::InvalidPacket,
-                "the auth payload is not JSON",
-            )),
-        },
     }
 }
-
-// === impl Session ===
 
 impl Session {
     pub(crate) fn new(

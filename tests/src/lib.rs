@@ -3,7 +3,8 @@
 //! - [`Broker`] runs the binary with a configuration of its own and reads its log as records;
 //! - [`Driver`] runs the official JavaScript client, or python-socketio, as a process that does what it is told;
 //! - [`raw`] speaks Engine.IO by hand, for what no well-behaved client sends;
-//! - [`Nats`] runs a real NATS server.
+//! - [`Nats`] runs a real NATS server;
+//! - [`Backend`] answers what policies ask over HTTP.
 //!
 //! Nothing here sleeps for a while and hopes: every wait names what it waits for and ends with [`PATIENCE`].
 //! What `cargo xtask test` prepares is found through the `SLUICE_TEST_*` variables.
@@ -14,6 +15,7 @@
     reason = "a harness fails the test that uses it by panicking"
 )]
 
+mod backend;
 mod broker;
 mod client;
 mod driver;
@@ -27,6 +29,7 @@ pub mod raw;
 mod setup;
 mod wait;
 
+pub use backend::{Asked, Backend};
 pub use broker::Broker;
 pub use client::{Client, Flood};
 pub use driver::{Driver, Notice, Pending, Refusal};

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::event::Handshake;
 
@@ -37,6 +38,10 @@ pub(super) struct Link {
     /// a little less than what waits, and never less than nothing.
     backlog: AtomicUsize,
     namespaces: AtomicUsize,
+    /// Its client has been seen to go.
+    ended: AtomicBool,
+    /// Wakes whoever waits for that.
+    changed: Notify,
     number: u64,
     sid: OnceLock<String>,
     links: Weak<Links>,
@@ -65,6 +70,8 @@ impl Links {
             websocket: AtomicBool::new(false),
             backlog: AtomicUsize::new(0),
             namespaces: AtomicUsize::new(0),
+            ended: AtomicBool::new(false),
+            changed: Notify::new(),
             number: self.next.fetch_add(1, Ordering::Relaxed),
             sid: OnceLock::new(),
             links: Arc::downgrade(self),
@@ -123,6 +130,7 @@ impl Link {
         self.state.store(State::Killed as u8, Ordering::Release);
         self.reader.wake();
         self.writer.wake();
+        self.changed.notify_waiters();
     }
 
     /// The client takes nothing of what is written to it.
@@ -138,6 +146,25 @@ impl Link {
     /// Said by the stream, at its begin and at its end.
     pub(super) fn set_websocket(&self, is_one: bool) {
         self.websocket.store(is_one, Ordering::Release);
+        // One that began with polling may go on with it.
+        if !is_one && self.sid.get().is_none() {
+            self.ended.store(true, Ordering::Release);
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Ends when the client goes. That a session which began with polling is over, nobody is told: what waits for it
+    /// has to have a deadline.
+    pub(super) async fn gone(&self) {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            if self.ended.load(Ordering::Acquire) || self.state() == State::Killed {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// A WebSocket is open, or has yet to be closed in good order.

@@ -6,6 +6,7 @@
 
 mod accept;
 mod cors;
+mod entry;
 mod frames;
 mod handshake;
 mod http;

@@ -29,11 +29,30 @@ struct Inner {
     locals: HashMap<String, Local>,
     /// Those with a fixed name in the configuration, which stay when they are empty.
     kept: HashSet<String>,
+    /// Those that sockets are about to enter, and how many.
+    held: HashMap<String, usize>,
+}
+
+/// A namespace that a socket is about to enter. It stays, although nobody may be in it yet, until this is dropped.
+pub(super) struct Held {
+    namespaces: Arc<Namespaces>,
+    pub local: Local,
 }
 
 impl Namespaces {
     pub(super) fn local(&self, path: &str) -> Option<Local> {
         self.inner.lock().locals.get(path).cloned()
+    }
+
+    /// Holds a namespace for a socket that asks to enter. `None`: it was taken away.
+    pub(super) fn hold(self: &Arc<Self>, path: &str) -> Option<Held> {
+        let mut inner = self.inner.lock();
+        let local = inner.locals.get(path)?.clone();
+        *inner.held.entry(path.to_owned()).or_default() += 1;
+        Some(Held {
+            namespaces: self.clone(),
+            local,
+        })
     }
 
     pub(super) fn paths(&self) -> Vec<String> {
@@ -82,12 +101,15 @@ impl Namespaces {
         registered.is_some_and(|local| Arc::ptr_eq(&local, &outlet.local)) && outlet.is_known()
     }
 
-    /// Takes a namespace away if nobody is in it.
+    /// Takes a namespace away if nobody is in it or about to be.
     pub(super) fn forget(&self, path: &str) {
         let mut inner = self.inner.lock();
-        if inner.kept.contains(path) {
-            return;
+        if !inner.kept.contains(path) && !inner.held.contains_key(path) {
+            self.remove(&mut inner, path);
         }
+    }
+
+    fn remove(&self, inner: &mut Inner, path: &str) {
         if inner.locals.get(path).is_some_and(is_empty) {
             inner.locals.remove(path);
             if let Some(io) = self.io.get() {
@@ -103,7 +125,26 @@ impl Namespaces {
             // One that cannot be told because its queue is full ends as a slow client at its next event.
             let _ = local.disconnect_socket(everyone());
         }
-        self.forget(path);
+        // Also from under those who are about to enter: they find that it is gone.
+        let mut inner = self.inner.lock();
+        if !inner.kept.contains(path) {
+            self.remove(&mut inner, path);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let path = self.local.path();
+        let mut inner = self.namespaces.inner.lock();
+        if let Some(count) = inner.held.get_mut(&**path) {
+            *count -= 1;
+            if *count == 0 {
+                inner.held.remove(&**path);
+            }
+        }
+        drop(inner);
+        self.namespaces.forget(path);
     }
 }
 

@@ -29,6 +29,7 @@ use socketioxide_core::adapter::{
 };
 use socketioxide_core::packet::Packet;
 
+use super::entry::Entry;
 use super::handshake;
 use super::link::Link;
 use super::namespaces::Namespaces;
@@ -217,11 +218,8 @@ impl ConnectHandler<Adapter, ByHand> for Door {
         auth: &'a Option<Value>,
     ) -> Admission<'a> {
         Box::pin(async move {
-            self.0.admit(&socket, auth.as_ref()).map_err(|words| {
-                // Names are the client's choice: one that is refused must leave nothing behind.
-                self.0.namespaces.forget(socket.ns());
-                Box::new(words) as Box<dyn std::fmt::Display + Send>
-            })
+            let admitted = self.0.admit(&socket, auth.as_ref()).await;
+            admitted.map_err(|words| Box::new(words) as Box<dyn std::fmt::Display + Send>)
         })
     }
 
@@ -231,6 +229,7 @@ impl ConnectHandler<Adapter, ByHand> for Door {
             return;
         };
         if self.0.namespaces.holds(&place.outlet) {
+            place.entry.is_in();
             place.session.open();
         } else {
             // Its namespace was taken away between its CONNECT and now. It comes back and finds the new one.
@@ -244,36 +243,48 @@ impl ConnectHandler<Adapter, ByHand> for Door {
 struct Place {
     session: Arc<Session>,
     outlet: Arc<SocketOutlet>,
+    entry: Arc<Entry>,
 }
 
 /// What the library is given to send as the message of a `connect_error`.
 type Words = String;
 
 impl Entrance {
-    fn admit(&self, socket: &Arc<Socket<Adapter>>, auth: Option<&Value>) -> Result<(), Words> {
+    async fn admit(
+        &self,
+        socket: &Arc<Socket<Adapter>>,
+        auth: Option<&Value>,
+    ) -> Result<(), Words> {
         let Some(link) = socket.req_parts().extensions.get::<Arc<Link>>().cloned() else {
             // `http` gives every request one.
             return Err("Invalid namespace".to_owned());
         };
-        let Some(local) = self.namespaces.local(socket.ns()) else {
+        let Some(held) = self.namespaces.hold(socket.ns()) else {
             // Taken away, with its last socket, since this one asked for it. It comes back and finds a new one.
             link.kill();
             return Err("Invalid namespace".to_owned());
         };
-        if !link.enter_namespace() {
+        let local = held.local.clone();
+        let Some(entry) = Entry::new(link.clone(), held) else {
             return Err(Code::Overloaded.as_str().to_owned());
+        };
+        tokio::select! {
+            // Almost always done at once.
+            biased;
+            admitted = self.admit_to(socket, auth, local, entry) => admitted,
+            // Nobody hears it.
+            () = link.gone() => Err("gone".to_owned()),
         }
-        self.admit_to(socket, auth, link.clone(), local)
-            .inspect_err(|_| link.leave_namespace())
     }
 
-    fn admit_to(
+    async fn admit_to(
         &self,
         socket: &Arc<Socket<Adapter>>,
         auth: Option<&Value>,
-        link: Arc<Link>,
         local: Local,
+        entry: Entry,
     ) -> Result<(), Words> {
+        let link = entry.link.clone();
         let client = Arc::new(Client {
             peer: Peer {
                 token: self.next.fetch_add(1, Ordering::Relaxed),
@@ -287,7 +298,8 @@ impl Entrance {
             rooms: Default::default(),
         });
         let auth = auth.and_then(Value::as_str).map(|text| text.as_str());
-        let welcome = admit(&self.broker, &client, auth).map_err(|refusal| match refusal {
+        let welcome = admit(&self.broker, &client, auth).await;
+        let welcome = welcome.map_err(|refusal| match refusal {
             Refusal::NoNamespace => "Invalid namespace".to_owned(),
             Refusal::Denied(denial) => denial.code,
         })?;
@@ -312,6 +324,7 @@ impl Entrance {
         let place = Place {
             session: Arc::new(session),
             outlet,
+            entry: Arc::new(entry),
         };
         socket.on_fallback(Events(place.session.clone()));
         socket.on_disconnect(Gone {
@@ -361,7 +374,7 @@ impl DisconnectHandler<Adapter, ByHand> for Gone {
         self.place.outlet.report(reason);
         let (reason, words) = self.place.outlet.end(reason);
         self.place.session.close(reason, words);
-        self.place.outlet.link.leave_namespace();
+        self.place.entry.leave();
         let path = socket.ns().to_owned();
         defer(socket);
         // Not at once: the library may be holding its list of namespaces while it calls this.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::event::{Client, Effect};
-use crate::plugin::{About, Answer, Policy, Trial};
+use crate::plugin::{About, Admission, Answer, Fault, Policy, Trial};
 use crate::telemetry::metrics::Hook;
 
 #[derive(Clone)]
@@ -40,6 +40,41 @@ impl Step {
         said.map(|said| (policy, said))
     }
 
+    /// As [`ask`](Self::ask), for the connect hook, which may wait for somebody else's answer.
+    pub(super) async fn admit(
+        &self,
+        client: &Arc<Client>,
+        auth: &str,
+        effects: &mut Vec<Effect>,
+    ) -> Option<(&Arc<Policy>, Result<Admission, Fault>)> {
+        let (policy, by_candidate) = match &self.trial {
+            Some(trial) => self.decider(trial, client),
+            None => (&self.policy, false),
+        };
+        let said = match policy.has(Hook::Connect) {
+            true => Some(admitting(policy, client, auth, effects).await),
+            false => None,
+        };
+        if let Some(trial) = &self.trial {
+            if let Some(shadow) = trial.shadows() {
+                let answer = match shadow.has(Hook::Connect) {
+                    true => Some(shadow.on_connect(client, auth, &mut Vec::new()).await),
+                    false => None,
+                };
+                let about = About {
+                    hook: Hook::Connect,
+                    client,
+                    name: "",
+                    args: "",
+                };
+                trial.compare(&about, &said, &answer);
+            } else {
+                trial.decided(by_candidate, &said);
+            }
+        }
+        said.map(|said| (policy, said))
+    }
+
     /// Tells the version that decides for a client, and a shadow.
     pub(super) fn tell(
         &self,
@@ -68,6 +103,20 @@ impl Step {
             None => (&self.policy, false),
         }
     }
+}
+
+async fn admitting(
+    policy: &Policy,
+    client: &Arc<Client>,
+    auth: &str,
+    effects: &mut Vec<Effect>,
+) -> Result<Admission, Fault> {
+    let before = effects.len();
+    let answer = policy.on_connect(client, auth, effects).await;
+    if !super::enforced(policy) {
+        effects.truncate(before);
+    }
+    answer
 }
 
 /// Calls a policy and keeps what it wants done besides; the wishes of one whose mode is shadow are forgotten.

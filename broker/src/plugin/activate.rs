@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use super::asking::Asking;
 use super::bindings::types;
 use super::clock::Clock;
 use super::engine::Engine;
+use super::fetch::Unusable;
 use super::host::Terms;
 use super::instance::{Fault, Instance};
 use super::module::Module;
@@ -37,6 +39,8 @@ pub(crate) enum Refused {
     NotGranted(&'static str),
     #[error("it asks for the capability `{0}`, which this version does not have yet")]
     NotYet(&'static str),
+    #[error(transparent)]
+    Http(#[from] Unusable),
     #[error("its configuration is refused: {0}")]
     Configuration(String),
     #[error("it failed while it was configured: {0}")]
@@ -84,6 +88,7 @@ impl Policy {
                 clock: plan.clock.clone(),
                 usage: Arc::default(),
             }),
+            asking: Asking::of(&engine.fetchers, &module, &plan.settings)?,
             engine: engine.clone(),
             metrics: HookMetrics {
                 connect: measured(Hook::Connect),
@@ -168,7 +173,7 @@ fn check_capabilities(
         if !settings.grant.contains(&capability) {
             return Err(Refused::NotGranted(capability.as_str()));
         }
-        if matches!(capability, Capability::ClusterState | Capability::Http) {
+        if capability == Capability::ClusterState {
             return Err(Refused::NotYet(capability.as_str()));
         }
     }

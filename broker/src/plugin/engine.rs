@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine as Wasm};
 
 use super::contract;
-use super::host::Host;
+use super::fetch::Fetchers;
+use super::host::{self, Host};
 use super::wasi;
 
 /// One tick of the deadline clock. A deadline is counted in ticks, so it is kept to about this.
@@ -20,21 +22,36 @@ const GUEST_STACK: usize = 512 << 10;
 pub(crate) struct Engine {
     pub(super) wasm: Wasm,
     pub(super) linker: Linker<Host>,
+    /// For calls that may wait for an answer from a back end; what is linked with it can be called in no other way.
+    pub(super) asking_linker: Linker<Host>,
+    pub(super) fetchers: Fetchers,
 }
 
 impl Engine {
-    /// Builds the engine and starts its clock, a thread that ends with the engine.
+    /// An engine whose policies ask nobody: what they may do is checked, and no client is served.
     pub(crate) fn new() -> wasmtime::Result<Self> {
+        Self::build(Fetchers::new(None))
+    }
+
+    /// An engine whose policies may ask over HTTP, with sockets that belong to this runtime.
+    pub(crate) fn serving(runtime: Handle) -> wasmtime::Result<Self> {
+        Self::build(Fetchers::new(Some(runtime)))
+    }
+
+    /// Starts the engine's clock, a thread that ends with it.
+    fn build(fetchers: Fetchers) -> wasmtime::Result<Self> {
         let mut config = Config::new();
         config
             .epoch_interruption(true)
-            // Costs 0.3 µs a call, and no policy call is asynchronous.
+            // Costs 0.3 µs a call, and no guest function is asynchronous.
             .concurrency_support(false)
             .max_wasm_stack(GUEST_STACK);
         let wasm = Wasm::new(&config)?;
         let mut linker = Linker::new(&wasm);
         contract::add_to_linker(&mut linker)?;
         wasi::add_to_linker(&mut linker)?;
+        let mut asking_linker = linker.clone();
+        host::let_ask(&mut asking_linker)?;
         let weak = wasm.weak();
         std::thread::Builder::new()
             .name("deadlines".into())
@@ -45,6 +62,11 @@ impl Engine {
                     std::thread::sleep(TICK);
                 }
             })?;
-        Ok(Self { wasm, linker })
+        Ok(Self {
+            wasm,
+            linker,
+            asking_linker,
+            fetchers,
+        })
     }
 }

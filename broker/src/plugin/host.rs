@@ -1,8 +1,9 @@
 //! What a policy can see and ask of the broker: the imports of its world.
 //!
-//! `current` tells it facts about the call, `effects` notes what it wants done, `store` is its counters and values,
+//! `asks` lets it ask over HTTP, `current` tells it facts about the call, `effects` notes what it wants done, `store` is its counters and values,
 //! `memory` bounds what it may use.
 
+mod asks;
 mod current;
 mod effects;
 mod memory;
@@ -18,6 +19,7 @@ use crate::event::{Attachments, Client, Effect};
 use crate::state::{BucketRule, PolicyState, SubjectKey};
 use crate::telemetry::events::{Level, PolicyLog};
 use crate::telemetry::metrics::OwnMetric;
+pub(super) use asks::{A_CALL as REQUESTS_A_CALL, Asks, let_ask};
 use effects::Wanted;
 use memory::Memory;
 pub(super) use memory::Usage;
@@ -37,6 +39,16 @@ const LINES_A_CALL: u32 = 16;
 pub(super) struct Current {
     pub client: Arc<Client>,
     pub event: Option<CurrentEvent>,
+}
+
+impl Current {
+    /// A call that is about a socket and none of its events.
+    pub(super) fn of_client(client: &Arc<Client>) -> Self {
+        Self {
+            client: client.clone(),
+            event: None,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -64,6 +76,8 @@ pub(super) struct Host {
     pub current: Option<Current>,
     pub memory: Memory,
     pub overrun: Overrun,
+    /// `None`: nobody may be asked by this call.
+    pub asks: Option<Asks>,
     wanted: Wanted,
     lines: u32,
     /// What the guest printed since its last line break.
@@ -77,6 +91,7 @@ impl Host {
             terms,
             current: None,
             overrun: Overrun::default(),
+            asks: None,
             wanted: Wanted::default(),
             lines: 0,
             printed: [Vec::new(), Vec::new()],
@@ -107,6 +122,7 @@ impl Host {
     /// Ends a call: nothing of it may be seen by the next one.
     pub(super) fn end(&mut self) {
         self.current = None;
+        self.asks = None;
         for stream in [Stream::Stdout, Stream::Stderr] {
             self.print(stream, b"\n");
         }

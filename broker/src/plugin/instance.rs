@@ -21,6 +21,16 @@ pub(crate) struct Fault {
     pub detail: String,
 }
 
+impl Fault {
+    /// Of an instance that was to be like those before it.
+    pub(super) fn inconsistent(reason: &str) -> Self {
+        Self {
+            kind: TrapKind::Instantiate,
+            detail: format!("it refuses the configuration that it has accepted: {reason}"),
+        }
+    }
+}
+
 /// The call used up its time.
 #[derive(Debug, thiserror::Error)]
 #[error("the call ran over its deadline")]
@@ -48,12 +58,7 @@ impl Instance {
         policy: &Policy,
         deadline: Duration,
     ) -> Result<(Self, Result<types::Interests, String>), Fault> {
-        let mut store = Store::new(policy.engine(), policy.host());
-        store.limiter(|host| &mut host.memory);
-        // What the host allocates for values that the guest hands it.
-        store.set_hostcall_fuel(HOSTCALL_BYTES);
-        store.epoch_deadline_callback(|mut store| overrun(&mut store.data_mut().overrun));
-        store.set_epoch_deadline(ticks(deadline));
+        let mut store = store(policy, deadline);
         let guest = match policy.module.pre.instantiate(&mut store) {
             Ok(guest) => guest,
             Err(error) => return Err(fault(&store, &error, TrapKind::Instantiate)),
@@ -136,8 +141,19 @@ impl Instance {
     }
 }
 
+/// A store for an instance of a policy, whose start has a deadline.
+pub(super) fn store(policy: &Policy, deadline: Duration) -> Store<Host> {
+    let mut store = Store::new(policy.engine(), policy.host());
+    store.limiter(|host| &mut host.memory);
+    // What the host allocates for values that the guest hands it.
+    store.set_hostcall_fuel(HOSTCALL_BYTES);
+    store.epoch_deadline_callback(|mut store| overrun(&mut store.data_mut().overrun));
+    store.set_epoch_deadline(ticks(deadline));
+    store
+}
+
 /// One more than asked, because the tick that is running has begun already.
-fn ticks(deadline: Duration) -> u64 {
+pub(super) fn ticks(deadline: Duration) -> u64 {
     deadline.as_millis().div_ceil(TICK.as_millis()) as u64 + 1
 }
 
@@ -155,7 +171,7 @@ fn overrun(overrun: &mut Overrun) -> wasmtime::Result<UpdateDeadline> {
     }
 }
 
-fn fault(store: &Store<Host>, error: &wasmtime::Error, otherwise: TrapKind) -> Fault {
+pub(super) fn fault(store: &Store<Host>, error: &wasmtime::Error, otherwise: TrapKind) -> Fault {
     let kind = if error.downcast_ref::<DeadlineMissed>().is_some() {
         TrapKind::Deadline
     } else if store.data().memory.refused {

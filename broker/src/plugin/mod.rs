@@ -9,6 +9,7 @@
 //! Nothing here knows sockets or routes.
 
 mod activate;
+mod asking;
 mod bindings;
 mod budget;
 mod clock;
@@ -16,10 +17,6 @@ mod contract;
 mod control;
 mod engine;
 mod failed;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the connect hook is about to use it")
-)]
 mod fetch;
 mod folder;
 mod host;
@@ -42,6 +39,7 @@ pub(crate) use control::{
 pub(crate) use engine::Engine;
 pub(crate) use failed::Failed;
 pub(crate) use folder::{Artifact, MAX_MODULE};
+pub(crate) use instance::Fault;
 pub(crate) use policy::{Admission, Asked, Policy, Source};
 pub(crate) use registry::{Before, ChangeError, End, Past, PastTrial, Persisted, Registry};
 pub(crate) use reload::{Follower, Outcome, Reload};

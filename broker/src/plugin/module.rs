@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::Store;
-use wasmtime::component::Component;
+use wasmtime::component::{Component, InstancePre};
 
+use super::asking::may_wait;
 use super::bindings::types::Description;
 use super::contract::{Contract, Foreign, GuestPre};
 use super::engine::Engine;
@@ -73,6 +74,8 @@ pub(crate) struct Module {
     pub contract: Contract,
     pub description: Description,
     pub(super) pre: GuestPre,
+    /// For a connect hook that may wait.
+    pub(super) asking: Option<InstancePre<Host>>,
 }
 
 impl Module {
@@ -85,20 +88,26 @@ impl Module {
             Foreign::None => NotAPolicy::NotOfContract,
             Foreign::Version(version) => NotAPolicy::OtherVersion(version),
         })?;
+        let misfit = |error| NotAPolicy::OtherWorld {
+            contract: contract.as_str(),
+            reason: one_line(&error),
+        };
         let pre = engine
             .linker
             .instantiate_pre(&component)
             .and_then(|pre| GuestPre::new(contract, pre))
-            .map_err(|error| NotAPolicy::OtherWorld {
-                contract: contract.as_str(),
-                reason: one_line(&error),
-            })?;
+            .map_err(misfit)?;
         let description = describe(engine, &pre)?;
+        let asking = match may_wait(contract, &description) {
+            true => Some(engine.asking_linker.instantiate_pre(&component)),
+            false => None,
+        };
         Ok(Self {
             digest: Digest::of(bytes),
             contract,
             description,
             pre,
+            asking: asking.transpose().map_err(misfit)?,
         })
     }
 }

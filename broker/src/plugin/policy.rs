@@ -7,6 +7,7 @@ mod answers;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::asking::Asking;
 use super::bindings::types;
 use super::engine::Engine;
 use super::host::{Current, CurrentEvent, Host, Terms};
@@ -44,6 +45,8 @@ pub(crate) struct Policy {
     pub(super) rooms: Vec<Glob>,
     /// What its instances share.
     pub(super) terms: Arc<Terms>,
+    /// For a connect hook that may ask over HTTP.
+    pub(super) asking: Option<Asking>,
     pub(super) engine: Arc<Engine>,
     pub(super) metrics: HookMetrics,
 }
@@ -82,6 +85,10 @@ pub(crate) struct Asked<'a> {
 impl Policy {
     pub(super) fn engine(&self) -> &wasmtime::Engine {
         &self.engine.wasm
+    }
+
+    pub(super) fn config(&self) -> &str {
+        &self.config
     }
 
     pub(super) fn host(&self) -> Host {
@@ -155,7 +162,7 @@ impl Policy {
     ) -> Option<Result<Result<(), Denial>, Fault>> {
         let rule = self.rooms.iter().position(|glob| glob.matches(room))? as u32;
         let answer = self.with_instance(Hook::Subscribe, client, effects, |instance, deadline| {
-            instance.on_subscribe(of_client(client), deadline, rule, room)
+            instance.on_subscribe(Current::of_client(client), deadline, rule, room)
         });
         Some(answer.map(|answer| match answer {
             types::Subscription::Pass => Ok(()),
@@ -163,16 +170,21 @@ impl Policy {
         }))
     }
 
-    pub(crate) fn on_connect(
+    /// Waits only if the policy asks somebody else.
+    pub(crate) async fn on_connect(
         &self,
         client: &Arc<Client>,
         auth: &str,
         effects: &mut Vec<Effect>,
     ) -> Result<Admission, Fault> {
         let before = effects.len();
-        let admission = self.with_instance(Hook::Connect, client, effects, |instance, deadline| {
-            instance.on_connect(of_client(client), deadline, auth)
-        });
+        let admission = match &self.asking {
+            None => self.with_instance(Hook::Connect, client, effects, |instance, deadline| {
+                instance.on_connect(Current::of_client(client), deadline, auth)
+            }),
+            // Boxed, because all others would have to make room for it.
+            Some(asking) => Box::pin(asking.on_connect(self, client, auth, effects)).await,
+        };
         let admission = admission.and_then(|admission| {
             let admission = self.admission(admission);
             admission.map_err(|wrong| self.wrong(Hook::Connect, client, wrong))
@@ -191,7 +203,7 @@ impl Policy {
     ) {
         // A failure is logged and counted where it happens, and there is nobody left to tell.
         let _ = self.with_instance(Hook::Disconnect, client, effects, |instance, deadline| {
-            instance.on_disconnect(of_client(client), deadline, reason)
+            instance.on_disconnect(Current::of_client(client), deadline, reason)
         });
     }
 
@@ -219,10 +231,7 @@ impl Policy {
         call: impl FnOnce(&mut Instance, Duration) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let begin = Instant::now();
-        if !slots::may_call(self.id, client.peer.token, begin) {
-            let detail = "not called: its failing calls have taken all the time they may";
-            return Err(self.fault(hook, client, TrapKind::Budget, detail.into()));
-        }
+        self.may_call(hook, client, begin)?;
         let deadline = self.settings.timeout;
         let result = self.instance(deadline).and_then(|mut instance| {
             let result = call(&mut instance, deadline);
@@ -233,14 +242,27 @@ impl Policy {
             result
         });
         let took = begin.elapsed();
-        if let Some(metrics) = self.metrics(hook) {
-            metrics.duration(took);
-        }
+        self.took(hook, took);
         if let Err(fault) = &result {
             slots::failed(self.id, client.peer.token, took, begin + took);
             self.report(hook, client, fault);
         }
         result
+    }
+
+    /// Whether a call may be made, given what earlier ones have cost that failed.
+    pub(super) fn may_call(&self, hook: Hook, client: &Client, now: Instant) -> Result<(), Fault> {
+        if slots::may_call(self.id, client.peer.token, now) {
+            return Ok(());
+        }
+        let detail = "not called: its failing calls have taken all the time they may";
+        Err(self.fault(hook, client, TrapKind::Budget, detail.into()))
+    }
+
+    pub(super) fn took(&self, hook: Hook, took: Duration) {
+        if let Some(metrics) = self.metrics(hook) {
+            metrics.duration(took);
+        }
     }
 
     /// This thread's instance, taken out of its place.
@@ -251,10 +273,7 @@ impl Policy {
         let (instance, configured) = Instance::new(self, deadline)?;
         match configured {
             Ok(_) => Ok(Box::new(instance)),
-            Err(reason) => Err(Fault {
-                kind: TrapKind::Instantiate,
-                detail: format!("it refuses the configuration that it has accepted: {reason}"),
-            }),
+            Err(reason) => Err(Fault::inconsistent(&reason)),
         }
     }
 
@@ -264,13 +283,19 @@ impl Policy {
     }
 
     /// A fault that is no call's that was made and failed; it is reported here.
-    fn fault(&self, hook: Hook, client: &Client, kind: TrapKind, detail: String) -> Fault {
+    pub(super) fn fault(
+        &self,
+        hook: Hook,
+        client: &Client,
+        kind: TrapKind,
+        detail: String,
+    ) -> Fault {
         let fault = Fault { kind, detail };
         self.report(hook, client, &fault);
         fault
     }
 
-    fn report(&self, hook: Hook, client: &Client, fault: &Fault) {
+    pub(super) fn report(&self, hook: Hook, client: &Client, fault: &Fault) {
         if let Some(metrics) = self.metrics(hook) {
             metrics.trap(fault.kind);
         }
@@ -292,14 +317,6 @@ pub(super) fn implements(hooks: types::Hooks, hook: Hook) -> bool {
         Hook::Subscribe => types::Hooks::SUBSCRIBE,
         Hook::Disconnect => types::Hooks::DISCONNECT,
     })
-}
-
-/// A call that is about a socket and none of its events.
-fn of_client(client: &Arc<Client>) -> Current {
-    Current {
-        client: client.clone(),
-        event: None,
-    }
 }
 
 fn traits(flags: &[(types::EventTraits, bool)]) -> types::EventTraits {

@@ -278,6 +278,12 @@ impl Registry {
         .emit();
     }
 
+    /// Of the policies that are active, dropped in or not.
+    pub(super) fn settings(&self) -> impl Iterator<Item = &config::Policy> {
+        let active = self.active.iter();
+        active.map(|active| &*active.policy.settings)
+    }
+
     fn active(&self, name: &str) -> Option<Active> {
         self.active
             .iter()

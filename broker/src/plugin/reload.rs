@@ -206,12 +206,17 @@ impl Reload {
         let dotenv = folder.unwrap_or(Path::new("")).join(".env");
         let modules = config.policies.iter().map(|policy| &policy.module);
         let modules = modules.flat_map(|module| [module.clone(), signature::file_of(module)]);
+        let configured = config.policies.iter();
+        let authorities = configured
+            .chain(self.registry.settings())
+            .filter_map(|policy| Some(policy.http.as_ref()?.ca.as_ref()?.path.clone()));
         Watched {
             files: files
                 .iter()
                 .cloned()
                 .chain([dotenv])
                 .chain(modules)
+                .chain(authorities)
                 .collect(),
             modules: config.plugins.dir.clone(),
         }

@@ -70,6 +70,8 @@ label! {
         Verdict = "verdict",
         /// It was not made: earlier ones have failed for too long.
         Budget = "budget",
+        /// It was not made: others were waiting for their back end, as many as may at once.
+        Busy = "busy",
     }
 }
 

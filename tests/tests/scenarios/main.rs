@@ -10,6 +10,7 @@
 
 mod abuse;
 mod admin;
+mod asking; // policies that ask a back end
 mod chat; // the example's own configuration
 mod config;
 mod connect; // [1]

@@ -97,6 +97,11 @@ impl Fetchers {
         }
     }
 
+    /// Whether anybody is ever asked.
+    pub(super) fn serve(&self) -> bool {
+        self.runtime.is_some()
+    }
+
     /// Reads certificates, so it must not be done on a reactor.
     pub(super) fn of(&self, policy: &str, settings: &PolicyHttp) -> Result<Arc<Fetcher>, Unusable> {
         let mut known = self.known.lock();
@@ -125,6 +130,10 @@ impl Fetchers {
 // === impl Fetcher ===
 
 impl Fetcher {
+    pub(super) fn settings(&self) -> &PolicyHttp {
+        &self.settings
+    }
+
     /// Asks. Whoever drops the future gives the request up, unless others wait for the same answer.
     pub(super) async fn fetch(self: &Arc<Self>, request: Request) -> Answer {
         let begin = Instant::now();

@@ -1,7 +1,7 @@
-//! Counters and values that a policy keeps, and the requests it makes.
+//! Counters and values that a policy keeps.
 
 use super::Host;
-use crate::plugin::bindings::{http, store};
+use crate::plugin::bindings::store;
 use store::Scope;
 
 impl store::Host for Host {
@@ -55,13 +55,5 @@ fn on_node(at: Scope) -> Result<(), String> {
     match at {
         Scope::Node => Ok(()),
         Scope::Cluster => Err("the capability `cluster-state` is not granted".to_owned()),
-    }
-}
-
-impl http::Host for Host {
-    fn fetch(&mut self, _request: http::Request) -> Result<http::Response, http::Error> {
-        Err(http::Error::Refused(
-            "requests are made from on-connect only".to_owned(),
-        ))
     }
 }

@@ -1,0 +1,140 @@
+//! What a policy asks over HTTP while a client connects. The call waits, and its thread goes on with others; the time
+//! that it waits does not count as its own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::Linker;
+
+use super::Host;
+use crate::plugin::bindings::http::{self, Error};
+use crate::plugin::fetch::{FetchError, Fetcher, Request, Response};
+use crate::plugin::instance::{Overrun, ticks};
+
+/// Requests that one call may make.
+pub(in crate::plugin) const A_CALL: u32 = 4;
+
+/// The requests of one call, and the time that the call itself has taken.
+pub(in crate::plugin) struct Asks {
+    fetcher: Arc<Fetcher>,
+    left: u32,
+    /// For all of the call beside what it waits.
+    deadline: Duration,
+    used: Duration,
+    /// `None`: it waits.
+    running_since: Option<Instant>,
+}
+
+impl Asks {
+    /// For a call that begins now.
+    pub(in crate::plugin) fn new(fetcher: Arc<Fetcher>, deadline: Duration) -> Self {
+        Self {
+            fetcher,
+            left: A_CALL,
+            deadline,
+            used: Duration::ZERO,
+            running_since: Some(Instant::now()),
+        }
+    }
+
+    /// The time that the call has taken, without what it has waited.
+    pub(in crate::plugin) fn used(&self) -> Duration {
+        self.used + self.running_since.map_or(Duration::ZERO, |it| it.elapsed())
+    }
+
+    fn wait(&mut self) {
+        self.used = self.used();
+        self.running_since = None;
+    }
+
+    /// What is left of the deadline.
+    fn go_on(&mut self) -> Duration {
+        self.running_since = Some(Instant::now());
+        self.deadline.saturating_sub(self.used)
+    }
+
+    fn take_one(&mut self) -> Result<Arc<Fetcher>, Error> {
+        let left = self.left.checked_sub(1);
+        self.left = left.ok_or_else(|| {
+            Error::Refused(format!("a call makes no more than {A_CALL} requests"))
+        })?;
+        Ok(self.fetcher.clone())
+    }
+}
+
+/// In the place of [`http::Host::fetch`], for stores whose calls may wait.
+pub(in crate::plugin) fn let_ask(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    linker
+        .instance("sluice:policy/http@0.2.0")?
+        .func_wrap_async("fetch", |store, (request,): (http::Request,)| {
+            Box::new(async move { Ok((fetch(store, request).await,)) })
+        })
+}
+
+async fn fetch(
+    mut store: StoreContextMut<'_, Host>,
+    request: http::Request,
+) -> Result<http::Response, Error> {
+    let Some(asks) = &mut store.data_mut().asks else {
+        return Err(not_here());
+    };
+    let fetcher = asks.take_one()?;
+    asks.wait();
+    let answer = fetcher.fetch(request.into()).await;
+    let host = store.data_mut();
+    if let Some(asks) = &mut host.asks {
+        let left = asks.go_on();
+        // What the thread has done meanwhile was for others.
+        host.overrun = Overrun::default();
+        store.set_epoch_deadline(ticks(left));
+    }
+    answer.map(|response| of(&response)).map_err(Error::from)
+}
+
+impl http::Host for Host {
+    fn fetch(&mut self, _: http::Request) -> Result<http::Response, Error> {
+        Err(not_here())
+    }
+}
+
+fn not_here() -> Error {
+    Error::Refused(
+        "requests are made from on-connect only, by a policy with the capability `http`".to_owned(),
+    )
+}
+
+impl From<http::Request> for Request {
+    fn from(of: http::Request) -> Self {
+        Self {
+            method: of.method,
+            url: of.url,
+            headers: of.headers,
+            body: of.body,
+            timeout_ms: of.timeout_ms,
+            max_age_ms: of.max_age_ms,
+        }
+    }
+}
+
+/// Copied, because others may be given the same answer.
+fn of(response: &Response) -> http::Response {
+    http::Response {
+        status: response.status,
+        headers: response.headers.clone(),
+        body: response.body.to_vec(),
+    }
+}
+
+impl From<FetchError> for Error {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Refused(why) => Self::Refused(why),
+            FetchError::Timeout => Self::Timeout,
+            FetchError::TooLarge => Self::TooLarge,
+            FetchError::Failed(why) => Self::Failed(why),
+            FetchError::Busy => Self::Failed(error.to_string()),
+        }
+    }
+}

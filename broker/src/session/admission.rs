@@ -1,0 +1,112 @@
+//! Whether a client may enter a namespace: before there is a session, its policies are asked.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Broker;
+use crate::event::{Client, Code, Denial, Effect};
+use crate::pipeline::Pipeline;
+use crate::telemetry::events::{ConnectionDenied, UnknownNamespace};
+
+/// Longest name of a namespace, in bytes. Names are the client's choice where the configuration has a pattern.
+const MAX_NAMESPACE: usize = 256;
+
+/// Why a connection to a namespace was refused.
+pub(crate) enum Refusal {
+    /// There is no such namespace: the protocol has its own words for that.
+    NoNamespace,
+    Denied(Denial),
+}
+
+/// Asks the policies of a namespace whether to let a client in. `auth` is the text that came with its CONNECT. The
+/// answer is what they want done once it is in.
+///
+/// Waits where a policy asks somebody else; then whoever drops the future, because the client has gone, leaves nothing
+/// behind.
+pub(crate) async fn admit(
+    broker: &Broker,
+    client: &Arc<Client>,
+    auth: Option<&str>,
+) -> Result<Vec<Effect>, Refusal> {
+    let candidate = Candidate { broker, client };
+    let pipeline = candidate.pipeline()?;
+    let mut effects = Vec::new();
+    let verdict = match candidate.check(auth) {
+        Ok(auth) => pipeline.admit(client, auth, &mut effects).await,
+        Err(denial) => Err(denial),
+    };
+    // It may have taken a while.
+    let verdict = verdict.and_then(|()| candidate.check_draining());
+    candidate.pipeline()?;
+    match verdict {
+        Ok(()) => {
+            // Its session takes care of it from now on.
+            std::mem::forget(candidate);
+            Ok(effects)
+        }
+        Err(denial) => {
+            ConnectionDenied {
+                client,
+                denial: &denial,
+            }
+            .emit();
+            Err(Refusal::Denied(denial))
+        }
+    }
+}
+
+/// A client that policies are asked about. What they have counted for it goes with it.
+struct Candidate<'a> {
+    broker: &'a Broker,
+    client: &'a Arc<Client>,
+}
+
+impl Candidate<'_> {
+    fn pipeline(&self) -> Result<Arc<Pipeline>, Refusal> {
+        let namespace = &self.client.namespace;
+        match self.broker.pipelines.load().at(namespace) {
+            Some(pipeline) if namespace.len() <= MAX_NAMESPACE => Ok(pipeline.clone()),
+            _ => {
+                UnknownNamespace {
+                    client: self.client,
+                }
+                .emit();
+                Err(Refusal::NoNamespace)
+            }
+        }
+    }
+
+    fn check<'t>(&self, auth: Option<&'t str>) -> Result<&'t str, Denial> {
+        self.check_draining().and_then(|()| check_auth(auth))
+    }
+
+    fn check_draining(&self) -> Result<(), Denial> {
+        match self.broker.draining.load(Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(Denial::broker(
+                Code::Draining,
+                "this server is shutting down",
+            )),
+        }
+    }
+}
+
+impl Drop for Candidate<'_> {
+    fn drop(&mut self) {
+        self.broker.store.forget_socket(self.client.peer.token);
+    }
+}
+
+/// Policies get JSON or nothing.
+fn check_auth(auth: Option<&str>) -> Result<&str, Denial> {
+    match auth {
+        None => Ok("{}"),
+        Some(text) => match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+            Ok(_) => Ok(text),
+            Err(_) => Err(Denial::broker(
+                Code::InvalidPacket,
+                "the auth payload is not JSON",
+            )),
+        },
+    }
+}
