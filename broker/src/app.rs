@@ -47,10 +47,23 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
 }
 
 /// Makes the policies of a configuration as `run` does, and forgets them again. What was dropped in and does not
-/// load is no error, and comes back.
+/// load is no error, and comes back. A configured policy that `run` would start without is one all the same: whoever
+/// checks wants to know that what is configured is there.
 pub(crate) fn check(loaded: Loaded) -> Result<Vec<Failed>, Exit> {
     let (_, outcome, _) = load(loaded, Engine::new())?;
-    Ok(outcome.failed)
+    let (missing, dropped_in) = outcome
+        .failed
+        .into_iter()
+        .partition::<Vec<_>, _>(Failed::is_configured);
+    if missing.is_empty() {
+        return Ok(dropped_in);
+    }
+    Err(not_loaded(&missing))
+}
+
+fn not_loaded(failed: &[Failed]) -> Exit {
+    let lines: Vec<_> = failed.iter().map(ToString::to_string).collect();
+    Exit::Configuration(lines.join("\n"))
 }
 
 /// The policies of a configuration, without anything that serves them.
@@ -66,10 +79,8 @@ fn load(
     let engine = Arc::new(engine.map_err(|error| Exit::Internal(error.to_string()))?);
     let store = Arc::new(Store::new());
     let registry = Registry::new(engine, store.clone());
-    let (reload, outcome) = Reload::start(registry, loaded).map_err(|failed| {
-        let lines: Vec<_> = failed.iter().map(ToString::to_string).collect();
-        Exit::Configuration(lines.join("\n"))
-    })?;
+    let (reload, outcome) =
+        Reload::start(registry, loaded).map_err(|failed| not_loaded(&failed))?;
     Ok((reload, outcome, store))
 }
 

@@ -1,5 +1,6 @@
 //! This node, as its operator sees it.
 
+mod breakers;
 mod policies;
 
 use std::collections::HashMap;
@@ -185,6 +186,7 @@ impl admin::Node for Node {
                 message: failure.to_string(),
             })
             .collect();
+        reasons.extend(self.failing());
         if self.blind.load(Ordering::Relaxed) {
             reasons.push(reason(
                 "not_following",

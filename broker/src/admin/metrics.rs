@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::breaker::BreakerWord;
 use super::node::{Node, iso};
 use crate::telemetry::metrics::{ShownPolicy, metrics};
 
@@ -63,11 +64,13 @@ fn numbers(node: &dyn Node) -> Numbers {
 fn policies(node: &dyn Node) -> Vec<ShownPolicy> {
     let mut shown: BTreeMap<String, ShownPolicy> = BTreeMap::new();
     for policy in node.policies() {
+        let breaker = policy.loaded.as_ref().map(|loaded| loaded.breaker.state);
         let entry = ShownPolicy {
             usage: policy
                 .loaded
                 .as_ref()
                 .map(|loaded| (loaded.instances, loaded.memory_bytes)),
+            breaker_open: breaker.map(|state| state != BreakerWord::Closed),
             generation: policy.loaded.map(|loaded| loaded.generation),
             failed: policy.failed.is_some(),
             name: policy.name,

@@ -4,6 +4,7 @@
 
 mod api;
 mod auth;
+mod breaker;
 mod health;
 mod metrics;
 mod node;
@@ -15,6 +16,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use breaker::{BreakerInfo, BreakerWord};
 pub(crate) use health::probe;
 pub(crate) use node::{Emit, EmitError, Listen, NamespaceInfo, Node, NodeInfo, Reason};
 pub(crate) use policies::{

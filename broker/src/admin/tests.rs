@@ -90,6 +90,13 @@ impl Node for Fake {
                     last_trial: None,
                     instances: 2,
                     memory_bytes: 3 << 20,
+                    breaker: BreakerInfo {
+                        state: BreakerWord::Open,
+                        since: SystemTime::UNIX_EPOCH,
+                        failures: 12,
+                        last_fault: Some("trap in event: asked to".to_owned()),
+                        retry_at: Some(SystemTime::UNIX_EPOCH),
+                    },
                 }),
                 failed: None,
             },
@@ -329,6 +336,11 @@ async fn the_node_and_its_policies_are_shown() {
                 "version": "1.2.3",
                 "contract": "0.2", "digest": "sha256:00", "generation": 4, "hooks": ["event"],
                 "since": "1970-01-01T00:00:00.000Z",
+                "breaker": {
+                    "state": "open", "since": "1970-01-01T00:00:00.000Z", "failures": 12,
+                    "last_fault": "trap in event: asked to",
+                    "retry_at": "1970-01-01T00:00:00.000Z",
+                },
                 "history": [{
                     "generation": 3, "version": "1.2.2", "digest": "sha256:ff",
                     "since": "1970-01-01T00:00:00.000Z", "ended": "replaced",

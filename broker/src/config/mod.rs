@@ -16,6 +16,7 @@ mod nearest;
 mod overlay;
 mod plugins;
 mod policy;
+mod policy_breaker;
 mod policy_http;
 mod problem;
 mod reader;
@@ -44,6 +45,7 @@ pub(crate) use plugins::Plugins;
 pub(crate) use policy::{
     Capability, Failure, Mode, NAME as POLICY_NAME, Policy, is_name as is_policy_name,
 };
+pub(crate) use policy_breaker::PolicyBreaker;
 pub(crate) use policy_http::{Origin, PolicyHttp};
 pub(crate) use problem::{Problem, Problems};
 pub(crate) use route::{Action, RoomSource, Route, To};

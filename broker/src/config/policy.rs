@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::ValueKind;
 
 use super::plugins::Plugins;
+use super::policy_breaker::PolicyBreaker;
 use super::policy_http::PolicyHttp;
 use super::section::Section;
 use super::setting::{Setting, Size, Wrong, names};
@@ -18,7 +19,7 @@ use super::trust::Pin;
 #[derive(Clone, PartialEq)]
 pub(crate) struct Policy {
     pub name: String,
-    /// A file that could be opened.
+    /// A file that could be opened, unless every failure is allowed.
     pub module: PathBuf,
     /// The module has to be this one.
     pub sha256: Option<Pin>,
@@ -31,6 +32,8 @@ pub(crate) struct Policy {
     /// Bytes that one instance may use.
     pub memory: u64,
     pub grant: Vec<Capability>,
+    /// When it is not called because it keeps failing.
+    pub breaker: PolicyBreaker,
     /// With the capability `http`, and only then.
     pub http: Option<PolicyHttp>,
     pub trial: Trial,
@@ -55,6 +58,13 @@ pub(crate) struct OnError {
 pub(crate) enum Failure {
     Deny,
     Allow,
+}
+
+impl OnError {
+    /// Whatever the policy would be asked about is let through without it, so that it may be absent.
+    pub(crate) fn is_allow(self) -> bool {
+        [self.connect, self.event, self.subscribe] == [Failure::Allow; 3]
+    }
 }
 
 /// What a policy may be allowed beside its verdicts.
@@ -109,6 +119,8 @@ impl Policy {
         }
         let module = module(s, name.as_deref(), plugins);
         let policy = Self::read_terms(s);
+        // What may be absent is reported by who would load it.
+        let module = module.filter(|path| policy.on_error.is_allow() || opens(s, path));
         Some(Self {
             name: name?,
             module: module?,
@@ -135,7 +147,12 @@ impl Policy {
         let (on_error, timeout, memory) = (on_error(s), timeout(s), memory(s));
         let grant = s.valid::<Vec<_>>("grant", "[]", "What the policy may do beside its verdicts.");
         let may_ask = grant.as_ref().map(|it| it.contains(&Capability::Http));
-        // Tables inside, so they come last: what is written after it would be its own.
+        // Tables inside, so they come last: what is written after them would be their own.
+        let breaker = s.table(
+            "breaker",
+            "When a policy that keeps failing is not called for a while; `on_error` decides instead of it.",
+            PolicyBreaker::read,
+        );
         let http = s.table(
             "http",
             "Where a policy with the capability `http` may ask, while a client connects.",
@@ -156,6 +173,7 @@ impl Policy {
             timeout,
             memory,
             grant: grant.unwrap_or_default(),
+            breaker,
             http,
             trial,
         }
@@ -168,22 +186,26 @@ fn module(s: &mut Section<'_, '_>, name: Option<&str>, plugins: &Plugins) -> Opt
         "policies/chat.wasm",
         "The component, relative to this file's folder; without it NAME.wasm in plugins.dir.",
     );
-    let path = match (given, &plugins.dir, name) {
-        (Some(path), _, _) => s.resolve(&path),
-        (None, Some(dir), Some(name)) => dir.join(format!("{name}.wasm")),
+    match (given, &plugins.dir, name) {
+        (Some(path), _, _) => Some(s.resolve(&path)),
+        (None, Some(dir), Some(name)) => Some(dir.join(format!("{name}.wasm"))),
         (None, None, _) if !s.has("module") => {
             s.report(
                 "module",
                 "is missing, and there is no plugins.dir to look in",
                 Some("a path"),
             );
-            return None;
+            None
         }
-        _ => return None,
-    };
-    let opened = File::open(&path).and_then(|file| file.metadata());
+        _ => None,
+    }
+}
+
+/// Whether there is a module; if not, that is reported.
+fn opens(s: &mut Section<'_, '_>, path: &Path) -> bool {
+    let opened = File::open(path).and_then(|file| file.metadata());
     let what = match opened {
-        Ok(metadata) if metadata.is_file() => return Some(path),
+        Ok(metadata) if metadata.is_file() => return true,
         Ok(_) => "is not a file".to_owned(),
         Err(error) => format!("cannot be opened: {error}"),
     };
@@ -198,12 +220,12 @@ fn module(s: &mut Section<'_, '_>, name: Option<&str>, plugins: &Plugins) -> Opt
         let what = format!("is not given, and {path} {what}");
         s.report("module", &what, Some("a WebAssembly component"));
     }
-    None
+    false
 }
 
 fn on_error(s: &mut Section<'_, '_>) -> OnError {
-    const DOC: &str =
-        "What happens when the policy fails; or a table of `connect`, `event` and `subscribe`.";
+    const DOC: &str = "What happens when the policy fails; or a table of `connect`, `event` and `subscribe`. With deny for any of \
+         them, the node does not start without the policy; with allow for all, it starts and tries to load it.";
     if s.is_table("on_error") {
         return s.table("on_error", DOC, |s| OnError {
             connect: s.get("connect", "deny", "For a connection."),
@@ -255,6 +277,7 @@ impl fmt::Debug for Policy {
             .field("timeout", &self.timeout)
             .field("memory", &self.memory)
             .field("grant", &self.grant)
+            .field("breaker", &self.breaker)
             .finish_non_exhaustive()
     }
 }

@@ -93,6 +93,25 @@ impl Setting for usize {
     }
 }
 
+/// A number of which none is one too.
+impl Setting for u32 {
+    const EXPECTED: &'static str = "a whole number";
+    const TYPE: &'static str = "number";
+    const QUOTED: bool = false;
+
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        text.parse().map_err(|_| Wrong::new("is not such a number"))
+    }
+
+    fn from_value(value: &ValueKind) -> Result<Self, Wrong> {
+        match value {
+            ValueKind::I64(number) => Self::from_text(&number.to_string()),
+            ValueKind::U64(number) => Self::from_text(&number.to_string()),
+            other => Err(unfit(other)),
+        }
+    }
+}
+
 impl Setting for Duration {
     const EXPECTED: &'static str = "a duration such as `25s`, `500ms` or `1h30m`";
     const TYPE: &'static str = "duration";

@@ -5,6 +5,7 @@ mod drop_ins;
 mod environment;
 mod formats;
 mod mistakes;
+mod policy_breaker;
 mod policy_http;
 mod secrets;
 

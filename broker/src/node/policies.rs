@@ -5,7 +5,7 @@ mod trial;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Node;
+use super::{Node, breakers};
 use crate::admin::{
     self, Calls, ChangedPolicy, LoadedPolicy, PastGeneration, PolicyChange, PolicyChanged,
     PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, UploadMode,
@@ -31,15 +31,15 @@ impl Node {
         let pipelines = self.broker.pipelines.load();
         let never_loaded = failed.iter().filter_map(|failure| {
             let name = failure.policy.clone()?;
+            let (source, mode) = failure.asked?;
             let is_serving = pipelines.policies().any(|policy| *policy.name == *name);
             (!is_serving).then(|| PolicyInfo {
-                name,
-                // A configured policy that does not load ends the process at its start.
-                source: admin::Source::DroppedIn,
-                mode: "enforce",
+                source: source_of(source),
+                mode: word(mode),
                 namespaces: Vec::new(),
                 loaded: None,
                 failed: Some(failure_of(failure)),
+                name,
             })
         });
         pipelines
@@ -63,14 +63,8 @@ impl Node {
             .map(|pipeline| pipeline.namespace.path.clone());
         PolicyInfo {
             name: policy.name.to_string(),
-            source: match policy.source {
-                Source::Configured => admin::Source::Configured,
-                Source::DroppedIn => admin::Source::DroppedIn,
-            },
-            mode: match policy.settings.mode {
-                Mode::Enforce => "enforce",
-                Mode::Shadow => "shadow",
-            },
+            source: source_of(policy.source),
+            mode: word(policy.settings.mode),
             namespaces: namespaces.collect(),
             loaded: Some(self.show_loaded(policy, pipelines)),
             failed: failure.map(failure_of),
@@ -91,6 +85,7 @@ impl Node {
             generation: policy.generation,
             hooks: hooks.clone().map(Hook::as_str).collect(),
             since: policy.since,
+            breaker: breakers::shown(policy),
             history: past.into_iter().flatten().map(past_generation).collect(),
             instances,
             memory_bytes,
@@ -145,6 +140,20 @@ fn upload(policy: String, mode: UploadMode, artifact: Artifact) -> Command {
         policy,
         artifact,
         kind,
+    }
+}
+
+fn source_of(source: Source) -> admin::Source {
+    match source {
+        Source::Configured => admin::Source::Configured,
+        Source::DroppedIn => admin::Source::DroppedIn,
+    }
+}
+
+fn word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "enforce",
+        Mode::Shadow => "shadow",
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::asking::Asking;
 use super::bindings::types;
+use super::breaker::Breaker;
 use super::clock::Clock;
 use super::engine::Engine;
 use super::fetch::Unusable;
@@ -74,8 +75,10 @@ impl Policy {
         let name: Arc<str> = plan.settings.name.as_str().into();
         let hooks = module.description.hooks;
         let measured = |hook| implements(hooks, hook).then(|| metrics().policy(&name, hook));
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let mut policy = Self {
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            id,
+            breaker: Breaker::new(id, plan.settings.breaker, Instant::now()),
             config: plan.settings.config.to_string(),
             rules: Vec::new(),
             rooms: Vec::new(),

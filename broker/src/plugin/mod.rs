@@ -1,8 +1,9 @@
 //! Policies: WebAssembly components that operators drop in and replace while traffic flows.
 //!
 //! `module` is a file that was found to be a policy; `activate` makes a `policy` of it, with settings; an `instance`
-//! runs it on one thread, where `slots` keeps it and `budget` bounds what its failures cost. `host` and `wasi` are all
-//! that a policy can reach, by the version of the `contract` that it was built against; `clock` is its time. `registry`
+//! runs it on one thread, where `slots` keeps it and `budget` bounds what its failures cost; a `breaker` sees to it that
+//! one which keeps failing is not called for a while. `host` and `wasi` are all that a policy can reach, by the version
+//! of the `contract` that it was built against; `clock` is its time. `registry`
 //! makes the policies that a configuration asks for (`folder` finds those that were dropped in, `signature` tells which
 //! may be loaded, `memo` keeps what is compiled), and `reload` does so again when `watch` sees that a file has changed,
 //! or when an operator asks through `control`.
@@ -11,6 +12,7 @@
 mod activate;
 mod asking;
 mod bindings;
+mod breaker;
 mod budget;
 mod clock;
 mod contract;
@@ -33,6 +35,7 @@ mod wasi;
 mod watch;
 
 pub(crate) use bindings::types::DisconnectReason;
+pub(crate) use breaker::BreakerState;
 pub(crate) use control::{
     Answer as CommandAnswer, Command, CommandError, Control, Done, Mailbox, control,
 };

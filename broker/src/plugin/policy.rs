@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::asking::Asking;
 use super::bindings::types;
+use super::breaker::{Breaker, Change, Permit};
 use super::engine::Engine;
 use super::host::{Current, CurrentEvent, Host, Terms};
 use super::instance::{Fault, Instance};
@@ -17,7 +18,7 @@ use super::slots;
 use crate::config;
 use crate::event::{Client, Denial, Effect, Event, Identity, Verdict};
 use crate::glob::Glob;
-use crate::telemetry::events::PolicyTrapped;
+use crate::telemetry::events::{PolicyBreakerClosed, PolicyBreakerOpened, PolicyTrapped};
 use crate::telemetry::metrics::{Hook, PolicyMetrics, TrapKind, VerdictKind};
 
 pub(super) use answers::MAX_IDENTITY;
@@ -49,6 +50,7 @@ pub(crate) struct Policy {
     pub(super) asking: Option<Asking>,
     pub(super) engine: Arc<Engine>,
     pub(super) metrics: HookMetrics,
+    pub breaker: Breaker,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +124,10 @@ impl Policy {
     ) -> Option<Result<Verdict, Fault>> {
         let event = asked.event;
         let (rule, args) = self.interest(&event.name)?;
+        let permit = match self.permit(Hook::Event, client) {
+            Ok(permit) => permit,
+            Err(fault) => return Some(Err(fault)),
+        };
         let traits = traits(&[
             (types::EventTraits::WANTS_ACK, asked.wants_ack),
             (
@@ -150,6 +156,7 @@ impl Policy {
         if verdict.is_err() {
             effects.truncate(before);
         }
+        self.ended(permit, Hook::Event, client, &verdict);
         Some(verdict)
     }
 
@@ -161,9 +168,14 @@ impl Policy {
         effects: &mut Vec<Effect>,
     ) -> Option<Result<Result<(), Denial>, Fault>> {
         let rule = self.rooms.iter().position(|glob| glob.matches(room))? as u32;
+        let permit = match self.permit(Hook::Subscribe, client) {
+            Ok(permit) => permit,
+            Err(fault) => return Some(Err(fault)),
+        };
         let answer = self.with_instance(Hook::Subscribe, client, effects, |instance, deadline| {
             instance.on_subscribe(Current::of_client(client), deadline, rule, room)
         });
+        self.ended(permit, Hook::Subscribe, client, &answer);
         Some(answer.map(|answer| match answer {
             types::Subscription::Pass => Ok(()),
             types::Subscription::Deny(denial) => Err(self.denial(denial)),
@@ -177,6 +189,7 @@ impl Policy {
         auth: &str,
         effects: &mut Vec<Effect>,
     ) -> Result<Admission, Fault> {
+        let permit = self.permit(Hook::Connect, client)?;
         let before = effects.len();
         let admission = match &self.asking {
             None => self.with_instance(Hook::Connect, client, effects, |instance, deadline| {
@@ -192,6 +205,7 @@ impl Policy {
         if admission.is_err() {
             effects.truncate(before);
         }
+        self.ended(permit, Hook::Connect, client, &admission);
         admission
     }
 
@@ -202,9 +216,14 @@ impl Policy {
         effects: &mut Vec<Effect>,
     ) {
         // A failure is logged and counted where it happens, and there is nobody left to tell.
-        let _ = self.with_instance(Hook::Disconnect, client, effects, |instance, deadline| {
-            instance.on_disconnect(Current::of_client(client), deadline, reason)
-        });
+        let Ok(permit) = self.permit(Hook::Disconnect, client) else {
+            return;
+        };
+        let farewell =
+            self.with_instance(Hook::Disconnect, client, effects, |instance, deadline| {
+                instance.on_disconnect(Current::of_client(client), deadline, reason)
+            });
+        self.ended(permit, Hook::Disconnect, client, &farewell);
     }
 
     pub(crate) fn count(&self, hook: Hook, verdict: VerdictKind) {
@@ -219,6 +238,63 @@ impl Policy {
             Hook::Event => self.metrics.event.as_ref(),
             Hook::Subscribe => self.metrics.subscribe.as_ref(),
             Hook::Disconnect => self.metrics.disconnect.as_ref(),
+        }
+    }
+
+    /// The breaker's leave to make a call. Whoever gets it says how the call [`ended`](Self::ended).
+    fn permit(&self, hook: Hook, client: &Client) -> Result<Permit<'_>, Fault> {
+        // There is nobody to see whether a goodbye worked, and the policy may treat it as nothing else.
+        let try_out = hook != Hook::Disconnect;
+        let permit = self
+            .breaker
+            .may_call(client.peer.token, try_out, Instant::now);
+        permit.ok_or_else(|| {
+            // Not logged: that the breaker is open has been, once.
+            if let Some(metrics) = self.metrics(hook) {
+                metrics.trap(TrapKind::Breaker);
+            }
+            Fault {
+                kind: TrapKind::Breaker,
+                detail: "not called: it keeps failing, and its breaker is open".to_owned(),
+            }
+        })
+    }
+
+    /// Tells the breaker how a call ended, and the log what that has changed.
+    fn ended<T>(&self, permit: Permit<'_>, hook: Hook, client: &Client, result: &Result<T, Fault>) {
+        let socket = client.peer.token;
+        let Err(fault) = result else {
+            if let Some(Change::Closed { open_for }) =
+                self.breaker.ended(permit, socket, None, Instant::now)
+            {
+                PolicyBreakerClosed {
+                    policy: &self.name,
+                    open_for,
+                }
+                .emit();
+            }
+            return;
+        };
+        if !fault.kind.was_called() {
+            return;
+        }
+        let fault = format!(
+            "{} in {}: {}",
+            fault.kind.as_str(),
+            hook.as_str(),
+            fault.detail
+        );
+        let change = self
+            .breaker
+            .ended(permit, socket, Some(&fault), Instant::now);
+        if let Some(Change::Opened { failures, pause }) = change {
+            PolicyBreakerOpened {
+                policy: &self.name,
+                failures,
+                pause,
+                fault: &fault,
+            }
+            .emit();
         }
     }
 

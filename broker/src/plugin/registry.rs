@@ -117,7 +117,8 @@ impl Registry {
     ///
     /// # Errors
     /// A configured policy with new settings failed. Nothing has changed then: a configuration is followed as a
-    /// whole or not at all. A policy of which only the module changed stays as it was, and is reported in `Built`.
+    /// whole or not at all. A policy of which only the module changed stays as it was, and is reported in `Built`; so
+    /// is one that has never been loaded and may fail whenever it likes.
     pub(crate) fn build(
         &mut self,
         config: &config::Config,
@@ -170,7 +171,9 @@ impl Registry {
                 Entry::Keep(old) => {
                     match self.as_dropped_in(&old) {
                         Ok(kept) => next.push(kept),
-                        Err(reason) => fatal.push(Failed::of(&old.policy.settings, reason)),
+                        Err(reason) => {
+                            fatal.push(Failed::of(&old.policy.settings, Source::DroppedIn, reason))
+                        }
                     }
                     continue;
                 }
@@ -183,10 +186,15 @@ impl Registry {
                 }
                 Err(reason) => reason,
             };
-            let failure = Failed::of(&wanted.settings, reason);
+            let failure = Failed::of(&wanted.settings, wanted.source, reason);
             // What was dropped in never stands in the way of anything else.
             let kept = match (wanted.source, old) {
                 (Source::DroppedIn, None) => {
+                    failed.push(failure);
+                    continue;
+                }
+                // Every failure of this one is allowed, and that it is missing is one.
+                (Source::Configured, None) if wanted.settings.on_error.is_allow() => {
                     failed.push(failure);
                     continue;
                 }
@@ -229,6 +237,7 @@ impl Registry {
             Pipelines::new(self.generation + 1, policies, pipelines).map_err(|reason| {
                 vec![Failed {
                     policy: None,
+                    asked: None,
                     file: PathBuf::from("namespaces"),
                     reason,
                     since: SystemTime::now(),

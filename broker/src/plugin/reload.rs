@@ -283,6 +283,7 @@ impl Follower {
 fn misconfigured(path: Option<PathBuf>, problems: &config::Problems) -> Failed {
     Failed {
         policy: None,
+        asked: None,
         file: path.unwrap_or_else(|| PathBuf::from("configuration")),
         reason: problems.to_string().replace('\n', "; "),
         since: SystemTime::now(),

@@ -14,6 +14,9 @@ use super::policy::Policy;
 /// Sockets whose failures are remembered before those that are forgiven are looked for and let go.
 const REMEMBERED: usize = 1024;
 
+/// Sockets of one reactor whose calls a breaker hears about in one of its windows.
+const WITNESSES: usize = 4096;
+
 thread_local! {
     static SLOTS: RefCell<Slots> = RefCell::default();
 }
@@ -26,6 +29,15 @@ struct Slots {
     reactor: HashMap<u64, Spent>,
     /// By policy and socket.
     sockets: HashMap<(u64, u64), Spent>,
+    /// By policy.
+    told: HashMap<u64, Told>,
+}
+
+/// What a breaker has been told in a window: by socket, how many calls worked and how many failed.
+#[derive(Default)]
+struct Told {
+    window: u32,
+    sockets: HashMap<u64, [u32; 2]>,
 }
 
 /// Takes this thread's instance out of its place, so that one that fails is simply not put back.
@@ -76,6 +88,28 @@ pub(super) fn failed(policy: u64, socket: u64, cost: Duration, now: Instant) {
     });
 }
 
+/// Whether one more call of a socket counts for a breaker, which hears of at most so many in a window. A socket never
+/// leaves its reactor, so this is all there is to know about it.
+pub(super) fn counts(policy: u64, window: u32, socket: u64, failed: bool, most: u32) -> bool {
+    SLOTS.with_borrow_mut(|slots| {
+        let told = slots.told.entry(policy).or_default();
+        if told.window != window {
+            *told = Told {
+                window,
+                ..Told::default()
+            };
+        }
+        if told.sockets.len() >= WITNESSES && !told.sockets.contains_key(&socket) {
+            return false;
+        }
+        let [worked, broke] = told.sockets.entry(socket).or_default();
+        let count = if failed { broke } else { worked };
+        let is_heard = *count < most;
+        *count += u32::from(is_heard);
+        is_heard
+    })
+}
+
 /// Frees what belongs to policies that are no longer active.
 pub(crate) fn prune(active: &[Arc<Policy>]) {
     let is_active = |id: u64| active.iter().any(|policy| policy.id == id);
@@ -83,5 +117,6 @@ pub(crate) fn prune(active: &[Arc<Policy>]) {
         slots.instances.retain(|(id, _)| is_active(*id));
         slots.reactor.retain(|id, _| is_active(*id));
         slots.sockets.retain(|(id, _), _| is_active(*id));
+        slots.told.retain(|id, _| is_active(*id));
     });
 }

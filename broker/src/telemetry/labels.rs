@@ -72,6 +72,8 @@ label! {
         Budget = "budget",
         /// It was not made: others were waiting for their back end, as many as may at once.
         Busy = "busy",
+        /// It was not made: the policy keeps failing, and its breaker is open.
+        Breaker = "breaker",
     }
 }
 
@@ -136,6 +138,13 @@ label! {
 
 label! {
     ChangeResult { Changed = "changed", Unchanged = "unchanged", Refused = "refused" }
+}
+
+impl TrapKind {
+    /// The policy was called, and it is the one that failed.
+    pub(crate) fn was_called(self) -> bool {
+        !matches!(self, Self::Budget | Self::Busy | Self::Breaker)
+    }
 }
 
 impl VerdictKind {

@@ -11,6 +11,7 @@
 mod abuse;
 mod admin;
 mod asking; // policies that ask a back end
+mod breaker;
 mod chat; // the example's own configuration
 mod config;
 mod connect; // [1]

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use axum::body::Bytes;
 use serde::Serialize;
 
+use crate::admin::breaker::BreakerInfo;
 use crate::admin::node::iso;
 
 #[derive(Debug, Clone, Serialize)]
@@ -33,6 +34,7 @@ pub(crate) struct LoadedPolicy {
     pub hooks: Vec<&'static str>,
     #[serde(serialize_with = "iso")]
     pub since: SystemTime,
+    pub breaker: BreakerInfo,
     /// The generations that can be served again, the latest to serve first; the first is the one that serves.
     pub history: Vec<PastGeneration>,
     /// One a reactor, once it has been asked there.

@@ -51,9 +51,9 @@ action = "publish"
              `64KB` (64 × 1000) or a number of bytes [sluice.toml:6]",
             "server.tls: not part of this version yet [sluice.toml:9]",
             "server.ping_intervall: unknown key; did you mean `ping_interval`? [sluice.toml:4]",
+            "policy[0].timeout (policy `chat`): `5s` is out of bounds; expected 1ms to 1s [sluice.toml:14]",
             "policy[0].module (policy `chat`): `nowhere.wasm` cannot be opened: \
              No such file or directory (os error 2); expected a WebAssembly component [sluice.toml:13]",
-            "policy[0].timeout (policy `chat`): `5s` is out of bounds; expected 1ms to 1s [sluice.toml:14]",
             "namespace[0].policies[1] (namespace `/`): `nobody` names no [[policy]] [sluice.toml:17]",
             "namespace[0].route[0].room (namespace `/`, event `a`): is missing: the route leads nowhere; \
              expected a room's name, or a JSON Pointer into the arguments such as `/0` or `/0/room` [sluice.toml:18]",

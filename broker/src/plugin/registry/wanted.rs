@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Active, Registry};
-use crate::config;
+use crate::config::{self, Mode};
 use crate::plugin::failed::Failed;
 use crate::plugin::folder;
 use crate::plugin::policy::{Policy, Source};
@@ -102,6 +102,7 @@ impl Registry {
                 entries.extend(kept.cloned().map(Entry::Keep));
                 failed.push(Failed {
                     policy: None,
+                    asked: None,
                     file: config.plugins.dir.clone().unwrap_or_default(),
                     reason: error.to_string(),
                     since: SystemTime::now(),
@@ -141,6 +142,7 @@ impl Registry {
                 let kept = self.active(&name).map(Entry::Keep);
                 let failed = Failed {
                     policy: Some(name),
+                    asked: Some((Source::DroppedIn, Mode::Enforce)),
                     file,
                     reason,
                     since: SystemTime::now(),

@@ -74,6 +74,8 @@ pub(crate) struct ShownPolicy {
     pub generation: Option<u64>,
     /// Its instances, and the bytes of memory that they have.
     pub usage: Option<(usize, usize)>,
+    /// It keeps failing and is not called. `None`: it has never been loaded.
+    pub breaker_open: Option<bool>,
     /// What its file says now cannot be loaded.
     pub failed: bool,
 }
@@ -113,6 +115,18 @@ impl Collector for Shown {
         gauge("policy_instances", instances, |usage| usage.0)?;
         let bytes = "Memory of the instances of a policy";
         gauge("policy_memory_bytes", bytes, |usage| usage.1)?;
+        let mut breakers = encoder.encode_descriptor(
+            "policy_breaker_open",
+            "1 while a policy keeps failing and is not called, but to try it",
+            None,
+            MetricType::Gauge,
+        )?;
+        for policy in policies.iter() {
+            if let Some(is_open) = policy.breaker_open {
+                let value = ConstGauge::new(i64::from(is_open));
+                value.encode(breakers.encode_family(&PolicyLabel::new(&policy.name))?)?;
+            }
+        }
         let mut failed = encoder.encode_descriptor(
             "policy_failed",
             "1 while the newest module or settings of a policy do not load",

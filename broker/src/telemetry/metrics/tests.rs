@@ -39,12 +39,14 @@ fn names_are_those_that_outsiders_rely_on() {
             name: "p".into(),
             generation: Some(2),
             usage: Some((2, 1 << 20)),
+            breaker_open: Some(true),
             failed: false,
         },
         ShownPolicy {
             name: "q".into(),
             generation: None,
             usage: None,
+            breaker_open: None,
             failed: true,
         },
     ]);
