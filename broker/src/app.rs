@@ -19,7 +19,7 @@ use crate::edge::{self, Edge};
 use crate::fanout::Fanout;
 use crate::node::Node;
 use crate::pipeline::Pipelines;
-use crate::plugin::{self, Engine, Failed, Follower, Outcome, Registry, Reload};
+use crate::plugin::{self, Cache, Engine, Failed, Follower, Outcome, Registry, Reload};
 use crate::session::Broker;
 use crate::state::Store;
 use crate::telemetry;
@@ -33,13 +33,16 @@ const CONTROL_THREADS: usize = 2;
 pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
     let _records = telemetry::init(&loaded.config.telemetry);
     end_with_reactors();
+    let cache = &loaded.config.plugins.cache;
+    let cache = cache.as_deref().map(Cache::open).transpose();
+    let cache = cache.map_err(|error| Exit::Configuration(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_name("control")
         .enable_all()
         .build()?;
     let engine = Engine::serving(runtime.handle().clone());
-    let (reload, outcome, store) = load(loaded.clone(), engine)?;
+    let (reload, outcome, store) = load(loaded.clone(), engine, cache)?;
     let result = runtime.block_on(serve(loaded, reload, outcome, store));
     // What is still running has been told, or has had its time.
     runtime.shutdown_background();
@@ -48,9 +51,10 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
 
 /// Makes the policies of a configuration as `run` does, and forgets them again. What was dropped in and does not
 /// load is no error, and comes back. A configured policy that `run` would start without is one all the same: whoever
-/// checks wants to know that what is configured is there.
+/// checks wants to know that what is configured is there. Nothing is kept on disk: it may be another user than the one
+/// that runs the broker.
 pub(crate) fn check(loaded: Loaded) -> Result<Vec<Failed>, Exit> {
-    let (_, outcome, _) = load(loaded, Engine::new())?;
+    let (_, outcome, _) = load(loaded, Engine::new(), None)?;
     let (missing, dropped_in) = outcome
         .failed
         .into_iter()
@@ -68,15 +72,17 @@ fn not_loaded(failed: &[Failed]) -> Exit {
 
 /// The policies of a configuration, without anything that serves them.
 pub(crate) fn pipelines(loaded: Loaded) -> Result<Arc<Pipelines>, Exit> {
-    let (_, outcome, _) = load(loaded, Engine::new())?;
+    let (_, outcome, _) = load(loaded, Engine::new(), None)?;
     Ok(outcome.pipelines.unwrap_or_default())
 }
 
 fn load(
     loaded: Loaded,
     engine: wasmtime::Result<Engine>,
+    cache: Option<Cache>,
 ) -> Result<(Reload, Outcome, Arc<Store>), Exit> {
-    let engine = Arc::new(engine.map_err(|error| Exit::Internal(error.to_string()))?);
+    let engine = engine.map_err(|error| Exit::Internal(error.to_string()))?;
+    let engine = Arc::new(engine.with_cache(cache));
     let store = Arc::new(Store::new());
     let registry = Registry::new(engine, store.clone());
     let (reload, outcome) =

@@ -10,6 +10,8 @@ pub(crate) struct Plugins {
     /// A folder that exists, relative to the working directory or absolute.
     pub dir: Option<PathBuf>,
     pub watch: bool,
+    /// A folder that is made if it is not there, and has to be the broker's own.
+    pub cache: Option<PathBuf>,
     /// Modules have to be signed with one of these. Empty: none has to be.
     pub trusted_keys: Vec<TrustedKey>,
 }
@@ -30,6 +32,11 @@ impl Plugins {
             "true",
             "Policies and the configuration file are loaded again when they change.",
         );
+        let cache = s.optional::<PathBuf>(
+            "cache",
+            "/var/cache/sluice",
+            "A folder for compiled modules, which makes starts faster; nobody else may write to it.",
+        );
         let trusted_keys = s.optional::<Vec<TrustedKey>>(
             "trusted_keys",
             r#"["RWQjEyyB/whnODf9NSA1hvKivG1t/Momlml/QkKL38z4TQV82SS/qPO+"]"#,
@@ -43,6 +50,7 @@ impl Plugins {
         Self {
             dir,
             watch,
+            cache: cache.map(|cache| s.resolve(&cache)),
             trusted_keys: trusted_keys.unwrap_or_default(),
         }
     }

@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine as Wasm};
 
+use super::cache::Cache;
 use super::contract;
 use super::fetch::Fetchers;
 use super::host::{self, Host};
@@ -25,6 +26,8 @@ pub(crate) struct Engine {
     /// For calls that may wait for an answer from a back end; what is linked with it can be called in no other way.
     pub(super) asking_linker: Linker<Host>,
     pub(super) fetchers: Fetchers,
+    /// Where modules are kept that are compiled.
+    pub(super) cache: Option<Cache>,
 }
 
 impl Engine {
@@ -67,6 +70,12 @@ impl Engine {
             linker,
             asking_linker,
             fetchers,
+            cache: None,
         })
+    }
+
+    /// The same engine, which keeps what it compiles.
+    pub(crate) fn with_cache(self, cache: Option<Cache>) -> Self {
+        Self { cache, ..self }
     }
 }

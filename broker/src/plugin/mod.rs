@@ -5,8 +5,8 @@
 //! one which keeps failing is not called for a while. `host` and `wasi` are all that a policy can reach, by the version
 //! of the `contract` that it was built against; `clock` is its time. `registry`
 //! makes the policies that a configuration asks for (`folder` finds those that were dropped in, `signature` tells which
-//! may be loaded, `memo` keeps what is compiled), and `reload` does so again when `watch` sees that a file has changed,
-//! or when an operator asks through `control`.
+//! may be loaded, `memo` keeps what is compiled, and `cache` does so on disk), and `reload` does so again when `watch`
+//! sees that a file has changed, or when an operator asks through `control`.
 //! Nothing here knows sockets or routes.
 
 mod activate;
@@ -14,6 +14,7 @@ mod asking;
 mod bindings;
 mod breaker;
 mod budget;
+mod cache;
 mod clock;
 mod contract;
 mod control;
@@ -26,6 +27,7 @@ mod instance;
 mod memo;
 mod module;
 mod policy;
+mod precompile;
 mod registry;
 mod reload;
 pub(crate) mod signature;
@@ -36,6 +38,7 @@ mod watch;
 
 pub(crate) use bindings::types::DisconnectReason;
 pub(crate) use breaker::BreakerState;
+pub(crate) use cache::Cache;
 pub(crate) use control::{
     Answer as CommandAnswer, Command, CommandError, Control, Done, Mailbox, control,
 };

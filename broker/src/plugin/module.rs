@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::Store;
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::InstancePre;
 
 use super::asking::may_wait;
 use super::bindings::types::Description;
+use super::cache;
 use super::contract::{Contract, Foreign, GuestPre};
 use super::engine::Engine;
 use super::host::Host;
+use crate::telemetry::metrics::Compiled;
 
 /// What `describe` may take: it only hands out constants.
 const DESCRIBE: Duration = Duration::from_secs(1);
@@ -59,6 +61,10 @@ impl Digest {
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
+
+    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl std::fmt::Display for Digest {
@@ -70,6 +76,7 @@ impl std::fmt::Display for Digest {
 
 pub(crate) struct Module {
     pub digest: Digest,
+    pub compiled: Compiled,
     /// The version of the contract that it was built against.
     pub contract: Contract,
     pub description: Description,
@@ -82,7 +89,8 @@ impl Module {
     /// Compiles a component: tens of milliseconds of work, never to be done on a reactor.
     pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Self, NotAPolicy> {
         check_header(bytes)?;
-        let component = Component::new(&engine.wasm, bytes)
+        let digest = Digest::of(bytes);
+        let (component, compiled) = cache::component(engine, digest, bytes)
             .map_err(|error| NotAPolicy::Invalid(one_line(&error)))?;
         let contract = Contract::of(&component, &engine.wasm).map_err(|foreign| match foreign {
             Foreign::None => NotAPolicy::NotOfContract,
@@ -103,7 +111,8 @@ impl Module {
             false => None,
         };
         Ok(Self {
-            digest: Digest::of(bytes),
+            digest,
+            compiled,
             contract,
             description,
             pre,

@@ -22,8 +22,8 @@ use super::folder::{self, Artifact};
 use super::memo::Memo;
 use super::module::{Digest, Module};
 use super::policy::{Policy, Source};
-use super::signature;
 use super::trial::Tally;
+use super::{precompile, signature};
 use crate::config;
 use crate::pipeline::{Pipeline, Pipelines, Step};
 use crate::state::Store;
@@ -163,6 +163,11 @@ impl Registry {
     /// Makes every policy that is to be active.
     fn make_all(&mut self, config: &config::Config, env: &config::Env) -> Made {
         let (entries, mut failed) = self.entries(config, env);
+        if self.generation == 0 {
+            let wanted = entries.iter().filter_map(Entry::settings).collect();
+            let keys = &config.plugins.trusted_keys;
+            precompile::all(&self.engine, &mut self.modules, wanted, keys);
+        }
         let mut next = Vec::with_capacity(entries.len());
         let mut fatal = Vec::new();
         for entry in entries {
@@ -282,6 +287,7 @@ impl Registry {
             policy: &policy.name,
             version: &description.version,
             digest: &policy.module.digest.to_string(),
+            compiled: policy.module.compiled,
             generation: policy.generation,
         }
         .emit();

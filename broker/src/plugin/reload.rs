@@ -297,6 +297,7 @@ fn differing(old: &config::Config, new: &config::Config) -> Vec<&'static str> {
         ("telemetry", old.telemetry != new.telemetry),
         // The folder does not wait.
         ("plugins.watch", old.plugins.watch != new.plugins.watch),
+        ("plugins.cache", old.plugins.cache != new.plugins.cache),
     ];
     sections
         .into_iter()

@@ -1,5 +1,5 @@
 //! What happens to the node and its policies, one type an event: `emit` writes the record and counts, nothing else
-//! does. Those of clients are in [`clients`].
+//! does. Those of clients are in [`clients`], those of files in [`modules`].
 //!
 //! Texts of records are short and constant, everything that varies is in a field. No field holds what a client
 //! authenticated with or the arguments of an event.
@@ -7,6 +7,7 @@
 mod breaker;
 mod clients;
 mod fetch;
+mod modules;
 mod policies;
 
 use std::borrow::Cow;
@@ -20,13 +21,14 @@ pub(crate) use clients::{
     OriginRefused, SlowClient, SocketFailed, UnknownNamespace,
 };
 pub(crate) use fetch::PolicyFetched;
+pub(crate) use modules::{CacheEntryRejected, CacheUnwritable, ModuleReady};
 pub(crate) use policies::{
     PolicyChanged, PolicyRolledBack, TrialDiffers, TrialEnded, TrialStarted,
 };
 use tracing::{debug, error, info, warn};
 
 use super::labels::ReloadResult;
-use super::metrics::{Hook, TrapKind, metrics};
+use super::metrics::{Compiled, Hook, TrapKind, metrics};
 use super::throttle::Throttle;
 use crate::state::SubjectKey;
 
@@ -115,6 +117,8 @@ pub(crate) struct PolicyLoaded<'a> {
     pub policy: &'a str,
     pub version: &'a str,
     pub digest: &'a str,
+    /// Where its module came from when it was first seen.
+    pub compiled: Compiled,
     pub generation: u64,
 }
 
@@ -125,6 +129,7 @@ impl PolicyLoaded<'_> {
             policy = self.policy,
             version = &*clip(self.version),
             digest = self.digest,
+            compiled = self.compiled.as_str(),
             generation = self.generation,
             "policy loaded"
         );

@@ -116,6 +116,20 @@ label! {
 }
 
 label! {
+    /// Where a compiled module comes from.
+    Compiled { Fresh = "fresh", Cache = "cache" }
+}
+
+label! {
+    /// What is wrong with the cache of compiled modules.
+    CacheFault {
+        /// An entry that this broker has not made, or that is damaged.
+        Rejected = "rejected",
+        Unwritable = "unwritable",
+    }
+}
+
+label! {
     /// What the state of a policy is made of.
     StateKind { Bucket = "bucket", Entry = "entry" }
 }
@@ -227,6 +241,16 @@ pub(super) struct SocketErrorLabel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ResultLabel {
     pub result: ReloadResult,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CompiledLabel {
+    pub compiled: Compiled,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CacheFaultLabel {
+    pub reason: CacheFault,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

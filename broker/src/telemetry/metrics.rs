@@ -22,13 +22,14 @@ use self::fetch::Fetches;
 pub(crate) use self::fetch::PolicyHttpMetrics;
 pub(crate) use self::policy::{PolicyMetrics, TrialOutcomes};
 use super::exposition;
-use super::labels::{
-    CauseLabels, ChangeLabels, CodeLabel, Counters, DenialLabels, DisconnectLabel, DropLabel,
-    HookLabels, OwnLabels, ReloadResult, ResultLabel, SocketErrorLabel, TrapLabels, TrialLabels,
-    VerdictLabels,
-};
 pub(crate) use super::labels::{
-    ChangeResult, Changed, DropReason, FetchOutcome, Hook, TrapKind, TrialOutcome, VerdictKind,
+    CacheFault, ChangeResult, Changed, Compiled, DropReason, FetchOutcome, Hook, TrapKind,
+    TrialOutcome, VerdictKind,
+};
+use super::labels::{
+    CacheFaultLabel, CauseLabels, ChangeLabels, CodeLabel, CompiledLabel, Counters, DenialLabels,
+    DisconnectLabel, DropLabel, HookLabels, OwnLabels, ReloadResult, ResultLabel, SocketErrorLabel,
+    TrapLabels, TrialLabels, VerdictLabels,
 };
 use super::latency::Latency;
 use super::log::LogLines;
@@ -59,6 +60,8 @@ pub(crate) struct Metrics {
     slow_clients: Counter,
     dropped: Counters<DropReason>,
     reloads: Counters<ReloadResult>,
+    compiled: Counters<Compiled>,
+    cache_faults: Counters<CacheFault>,
     verdicts: Family<VerdictLabels, Counter>,
     traps: Family<TrapLabels, Counter>,
     durations: Family<HookLabels, Latency>,
@@ -100,6 +103,16 @@ impl Metrics {
             "reload",
             "Changes of configuration or modules that were taken up or refused",
         );
+        let compiled = add::<Family<CompiledLabel, Counter>>(
+            &mut r,
+            "modules_ready",
+            "Modules that were compiled, or found compiled in the cache",
+        );
+        let faults = add::<Family<CacheFaultLabel, Counter>>(
+            &mut r,
+            "module_cache_faults",
+            "Compiled modules in the cache that were rejected, or could not be kept",
+        );
         let durations = Family::default();
         r.register_with_unit(
             "policy_duration",
@@ -125,6 +138,12 @@ impl Metrics {
             ),
             dropped: Counters::new(|reason| dropped.get_or_create_owned(&DropLabel { reason })),
             reloads: Counters::new(|result| reloads.get_or_create_owned(&ResultLabel { result })),
+            compiled: Counters::new(|from| {
+                compiled.get_or_create_owned(&CompiledLabel { compiled: from })
+            }),
+            cache_faults: Counters::new(|reason| {
+                faults.get_or_create_owned(&CacheFaultLabel { reason })
+            }),
             verdicts: add(&mut r, "policy_verdicts", "Verdicts of policies"),
             traps: add(&mut r, "policy_traps", "Calls of policies that failed"),
             durations,
@@ -262,6 +281,14 @@ impl Metrics {
 
     pub(super) fn reload(&self, result: ReloadResult) {
         self.reloads.inc(result);
+    }
+
+    pub(super) fn compiled(&self, compiled: Compiled) {
+        self.compiled.inc(compiled);
+    }
+
+    pub(super) fn cache_fault(&self, fault: CacheFault) {
+        self.cache_faults.inc(fault);
     }
 
     pub(super) fn connection_denied(&self, denial: &Denial) {

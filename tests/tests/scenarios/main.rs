@@ -13,6 +13,7 @@ mod admin;
 mod asking; // policies that ask a back end
 mod breaker;
 mod chat; // the example's own configuration
+mod compiled;
 mod config;
 mod connect; // [1]
 mod containment; // [5]

@@ -24,6 +24,16 @@ pub(super) enum Entry {
     Keep(Active),
 }
 
+impl Entry {
+    /// Of one that is to be made.
+    pub(super) fn settings(&self) -> Option<Arc<config::Policy>> {
+        match self {
+            Self::Make(wanted) => Some(wanted.settings.clone()),
+            Self::Keep(_) => None,
+        }
+    }
+}
+
 /// Why it is not known what is wanted of a policy.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unwanted {

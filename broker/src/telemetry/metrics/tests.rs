@@ -82,6 +82,8 @@ fn names_are_those_that_outsiders_rely_on() {
         "sluice_handshake_errors_total",
         "sluice_disconnects_total",
         "sluice_reload_total",
+        "sluice_modules_ready_total",
+        "sluice_module_cache_faults_total",
         "sluice_log_lines_dropped_total",
         "sluice_state_keys",
         "sluice_state_bytes",
