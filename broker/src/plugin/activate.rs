@@ -161,7 +161,7 @@ const CAPABILITIES: [(types::Capabilities, Capability); 4] = [
 ];
 
 /// What a policy may do: what it asks for, all of which has been granted. What was granted beyond that it does not get.
-fn granted(asked: &types::Capabilities) -> Vec<Capability> {
+pub(super) fn granted(asked: &types::Capabilities) -> Vec<Capability> {
     let asked = CAPABILITIES
         .iter()
         .filter(|(flag, _)| asked.contains(*flag));

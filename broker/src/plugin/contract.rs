@@ -80,6 +80,13 @@ impl GuestPre {
         })
     }
 
+    pub(super) fn component(&self) -> &Component {
+        match self {
+            Self::V0_1(pre) => pre.instance_pre().component(),
+            Self::V0_2(pre) => pre.instance_pre().component(),
+        }
+    }
+
     pub(super) fn instantiate(&self, store: &mut Store<Host>) -> wasmtime::Result<Guest> {
         Ok(match self {
             Self::V0_1(pre) => Guest::V0_1(pre.instantiate(store)?),

@@ -23,6 +23,7 @@ mod failed;
 mod fetch;
 mod folder;
 mod host;
+pub(crate) mod inspect;
 mod instance;
 mod memo;
 mod module;

@@ -141,7 +141,7 @@ fn describe(engine: &Engine, pre: &GuestPre) -> Result<Description, NotAPolicy> 
 }
 
 /// An error with its causes, without the line breaks and backtraces that engines put in.
-fn one_line(error: &wasmtime::Error) -> String {
+pub(super) fn one_line(error: &wasmtime::Error) -> String {
     let causes: Vec<String> = error
         .chain()
         .map(|cause| cause.to_string())

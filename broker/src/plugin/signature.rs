@@ -104,7 +104,6 @@ pub(crate) fn check(
 }
 
 /// The number of the key that a signature says it was made with.
-#[allow(dead_code)]
 pub(crate) fn claimed_key(signature: &str) -> Result<String, Untrusted> {
     read(signature).map(|signature| key_id(signature.keynum()))
 }

@@ -1,5 +1,6 @@
 //! `sluice policy`: what authors and operators do with a module outside the broker.
 
+mod inspect;
 mod keygen;
 mod keys;
 mod new;
@@ -14,6 +15,8 @@ use super::Exit;
 pub(super) enum Policy {
     /// Make a crate: a policy that builds, with a test
     New(new::New),
+    /// Show what a module is: description, interests, imports, digest
+    Inspect(inspect::Inspect),
     /// Make a pair of keys to sign modules with (minisign)
     Keygen(keygen::Keygen),
     /// Sign modules: FILE.minisig beside each
@@ -26,6 +29,7 @@ impl Policy {
     pub(super) fn run(&self) -> Result<(), Exit> {
         match self {
             Self::New(new) => super::print(&new.run()?),
+            Self::Inspect(inspect) => super::print(&inspect.run()?),
             Self::Keygen(keygen) => super::print(&keygen.run()?),
             Self::Sign(sign) => super::print(&sign.run()?),
             Self::Verify(verify) => super::print(&verify.run()?),
