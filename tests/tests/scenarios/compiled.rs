@@ -16,7 +16,7 @@ fn setup(cache: &Path) -> Setup {
     let config = format!(
         "[server]\ndrain_period = \"100ms\"\n[plugins]\ncache = {cache:?}\n\
          [[policy]]\nname = \"fixture-stamp\"\n\
-         [[policy]]\nname = \"rate-limit\"\nconfig = {{ limits = [] }}\n"
+         [[policy]]\nname = \"rate-limit\"\nconfig = {{ limit = \"100 per minute\" }}\n"
     );
     Setup::new(&config).modules(&MODULES)
 }
