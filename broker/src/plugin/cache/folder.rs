@@ -67,10 +67,8 @@ fn prune_to(dir: &Path, max_entries: usize, max_bytes: u64) -> io::Result<()> {
                 bytes: of.len(),
                 used,
             }),
-            Some(kind) if kind == UNFINISHED => {
-                if used.elapsed().is_ok_and(|age| age > ABANDONED) {
-                    remove(&path)?;
-                }
+            Some(kind) if kind == UNFINISHED && used.elapsed().is_ok_and(|age| age > ABANDONED) => {
+                remove(&path)?;
             }
             _ => {}
         }
