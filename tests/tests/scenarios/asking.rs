@@ -1,7 +1,7 @@
 //! Policies ask a back end whether to let a client in, while everyone else is served.
 
 use serde_json::{Value, json};
-use sluice_tests::raw::{Packet, Socket};
+use sluice_tests::raw::{Packet, Polling, Socket};
 use sluice_tests::{Backend, Broker, Client, Driver, Refusal, Setup, eventually};
 
 use crate::shared::{RELAY, clients, mark};
@@ -190,6 +190,39 @@ fn who_goes_away_leaves_nothing_behind() {
     // Its place is free.
     assert!(connect(&node, &broker, "a", &json!({"ask": "/a"})).is_ok());
     assert_eq!(broker.metrics().sum("sluice_connections", &[]), 1.0);
+}
+
+/// Nobody is told that a polling session is over, so its request goes on, and its answer comes to nothing.
+#[test]
+fn who_polls_and_goes_away_is_not_let_in() {
+    let (node, backend) = (Driver::node(), Backend::start());
+    let broker = start(&backend, "timeout = '30s'\nmax_requests = 1");
+    backend.hold("/slow");
+    for path in ["/slow", "/a"] {
+        backend.answer(path, 200, "a");
+    }
+    let slow = Polling::open(broker.listen);
+    slow.post(br#"40{"ask":"/slow"}"#).unwrap();
+    backend.wait_asked(1);
+    slow.post(b"1").unwrap();
+    backend.release("/slow");
+    let alice = connect(&node, &broker, "a", &json!({"ask": "/a"}));
+    let alice = alice.unwrap_or_else(|it| panic!("{it:?}"));
+    mark(&alice, &[&alice]);
+    assert_eq!(broker.metrics().sum("sluice_connections", &[]), 1.0);
+}
+
+#[test]
+fn the_time_to_connect_is_bounded_as_a_whole() {
+    let backend = Backend::start();
+    let broker = setup(&backend, "timeout = '30s'")
+        .env("SLUICE_SERVER__CONNECT_TIMEOUT", "1s")
+        .start();
+    backend.hold("/slow");
+    let mut slow = waiting(&broker, "/", &json!({"ask": "/slow"}));
+    backend.wait_asked(1);
+    slow.until_closed();
+    backend.wait_given_up(1);
 }
 
 #[test]
