@@ -29,13 +29,13 @@ pub(crate) use shown::{
 /// The largest module that is taken.
 pub(super) const MAX_MODULE: usize = plugin::MAX_MODULE as usize;
 
-/// Modules that are received at once: each is held in memory as a whole.
+/// Modules that are received and compiled at once: each is held in memory as a whole.
 const UPLOADS: usize = 2;
 
 /// The header with the signature of a module: its `.minisig` file in base64.
 const SIGNATURE: &str = "sluice-signature";
 
-/// Places for modules that are being received.
+/// Places for modules on their way.
 #[derive(Clone)]
 pub(super) struct Uploads(Arc<Semaphore>);
 
@@ -69,13 +69,15 @@ pub(super) async fn upload(
     headers: HeaderMap,
     request: Request,
 ) -> Response {
+    // Until it serves: what waits to be compiled is in memory as well.
+    let Ok(_place) = uploads.0.try_acquire() else {
+        return busy("as many modules as may be taken at once are on their way already")
+            .into_response();
+    };
     let change = async {
         let [mode, percent] = query(&uri, ["mode", "percent"])?;
         let mode = upload_mode(mode.as_deref(), percent.as_deref())?;
         let signature = signature(&headers)?;
-        let _place = uploads.0.try_acquire().map_err(|_| {
-            busy("as many modules as may be received at once are on their way already")
-        })?;
         let module = Bytes::from_request(request, &()).await;
         let module = module.map_err(unreadable)?;
         Ok::<_, Problem>(PolicyChange::Upload {

@@ -3,6 +3,7 @@
 //! `wanted` says what is asked for, `history` keeps what served before, `change` is what an operator asks for beside
 //! the files, `trial` a new version beside the one that enforces; `guard` looks at one that has begun to.
 
+mod active;
 mod change;
 mod guard;
 mod history;
@@ -28,11 +29,11 @@ use crate::config;
 use crate::pipeline::{Pipeline, Pipelines, Step};
 use crate::state::Store;
 use crate::telemetry::events::{PolicyLoaded, PolicyUnloaded};
+use active::{Active, Refused};
 pub(crate) use change::{Change, ChangeError, OPERATOR, Persisted};
 use guard::Guard;
 pub(crate) use history::{End, Past};
 use history::{Generation, Histories};
-use trial::OnTrial;
 pub(crate) use trial::PastTrial;
 use wanted::{Entry, Wanted};
 
@@ -52,25 +53,6 @@ pub(crate) struct Registry {
     /// What each policy had said when the version that serves began to.
     begun: HashMap<String, Tally>,
     generation: u64,
-}
-
-/// A policy that serves.
-#[derive(Clone)]
-struct Active {
-    policy: Arc<Policy>,
-    artifact: Artifact,
-    /// It serves in place of what the files ask for.
-    instead_of: Option<Arc<Refused>>,
-    trial: Option<OnTrial>,
-}
-
-/// What the files ask for and does not serve, for as long as they ask for just that: an operator has gone back to
-/// an earlier generation, or what was uploaded could not be written.
-#[derive(PartialEq)]
-struct Refused {
-    wanted: Wanted,
-    /// `None`: there is no file, or it cannot be read.
-    digest: Option<Digest>,
 }
 
 /// What a policy was before it was what serves now.
@@ -373,50 +355,6 @@ impl Registry {
         let number = self.histories.next(&old.policy.name);
         let module = old.policy.module.clone();
         self.activate(&wanted, module, old.artifact.clone(), number)
-    }
-}
-
-// === impl Active ===
-
-impl Active {
-    fn new(policy: Arc<Policy>, artifact: Artifact) -> Self {
-        Self {
-            policy,
-            artifact,
-            instead_of: None,
-            trial: None,
-        }
-    }
-
-    fn step(&self) -> Step {
-        Step {
-            policy: self.policy.clone(),
-            trial: self.trial.as_ref().map(|on_trial| on_trial.trial.clone()),
-        }
-    }
-
-    fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.policy, &other.policy)
-    }
-
-    /// This policy, if it is to serve on given what the files ask for now.
-    fn for_files(&self, wanted: &Wanted, digest: Digest) -> Option<Self> {
-        // One of another source stands elsewhere in the pipelines, whatever else is the same.
-        if self.policy.module.digest == digest && *wanted == Wanted::of(&self.policy) {
-            return Some(Self {
-                instead_of: None,
-                ..self.clone()
-            });
-        }
-        let refused = self.instead_of.as_ref()?;
-        (refused.wanted == *wanted && refused.digest == Some(digest)).then(|| self.clone())
-    }
-
-    /// Whether it was made of these settings, or stands for a policy that has them.
-    fn has_settings_of(&self, wanted: &Wanted) -> bool {
-        let refused = self.instead_of.as_ref();
-        self.policy.settings == wanted.settings
-            || refused.is_some_and(|refused| refused.wanted.settings == wanted.settings)
     }
 }
 

@@ -214,15 +214,18 @@ impl Trial {
         let sample = Sample {
             at: SystemTime::now(),
             hook: about.hook,
-            about: about.name.to_owned(),
+            about: said::clipped(about.name),
             user: about.client.identity.read().user.clone(),
-            arguments: shows.then(|| about.args.to_owned()),
+            arguments: shows.then(|| said::clipped(about.args)),
             bytes: about.args.len(),
             enforcing: Said::of(enforcing, shows),
             candidate: Said::of(shadow, shows),
         };
         self.log(&sample);
-        let mut samples = self.samples.lock();
+        // No event waits for another one's sample.
+        let Some(mut samples) = self.samples.try_lock() else {
+            return;
+        };
         if samples.len() == SAMPLES {
             samples.pop_front();
         }

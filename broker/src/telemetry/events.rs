@@ -23,7 +23,7 @@ pub(crate) use clients::{
 pub(crate) use fetch::PolicyFetched;
 pub(crate) use modules::{CacheEntryRejected, CacheUnwritable, ModuleReady};
 pub(crate) use policies::{
-    PolicyChanged, PolicyRolledBack, TrialDiffers, TrialEnded, TrialStarted,
+    PolicyChanged, PolicyRolledBack, RollBackFailed, TrialDiffers, TrialEnded, TrialStarted,
 };
 use tracing::{debug, error, info, warn};
 

@@ -196,3 +196,48 @@ fn digest(name: &str) -> String {
     let digest = Sha256::digest(policy(name));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// What is uploaded is signed as well, and a roll-back brings back the signature with the module.
+#[test]
+fn an_upload_has_to_be_signed() {
+    let setup = trusting(STAMPED);
+    sign(&setup, "policies/gate.wasm", "ours.key");
+    let signature = setup.dir().join("policies/gate.wasm.minisig");
+    let first = std::fs::read(&signature).unwrap();
+    let setup = setup.file("new.wasm", policy("fixture-stamp-b"));
+    let broker = {
+        sign(&setup, "new.wasm", "theirs.key");
+        setup.start()
+    };
+    let module = broker.dir().join("new.wasm");
+    let tool = Setup::new("");
+    let admin = broker.admin().to_string();
+    let upload = || {
+        let module = module.to_str().unwrap();
+        tool.run(&["policies", "--admin", &admin, "upload", "gate", module])
+    };
+    assert_eq!(
+        broker.upload("gate", &policy("fixture-stamp-b")).status,
+        403
+    );
+    let refused = upload();
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("untrusted_module"), "{refused:?}");
+    assert_eq!(broker.policy("gate")["generation"], 1);
+
+    let key = broker.dir().join("ours.key");
+    let (file, key) = (module.to_str().unwrap(), key.to_str().unwrap());
+    std::fs::remove_file(broker.dir().join("new.wasm.minisig")).unwrap();
+    let signed = tool.run(&["policy", "sign", file, "--key", key]);
+    assert_eq!(signed.code, Some(0), "{signed:?}");
+    let uploaded = upload();
+    assert_eq!(uploaded.code, Some(0), "{uploaded:?}");
+    assert!(uploaded.stdout.contains("generation 2"), "{uploaded:?}");
+    assert_ne!(std::fs::read(&signature).unwrap(), first);
+    assert_eq!(broker.command("gate", "reload").status, 200);
+    assert_eq!(broker.command("gate", "rollback").status, 200);
+    assert_eq!(std::fs::read(&signature).unwrap(), first);
+    let reloaded = broker.command("gate", "reload");
+    assert_eq!(reloaded.json()["changed"], false, "{reloaded:?}");
+    assert_eq!(broker.get("/readyz").status, 200);
+}

@@ -11,7 +11,7 @@ use crate::pipeline::Pipelines;
 use crate::plugin::folder::Artifact;
 use crate::plugin::module::Digest;
 use crate::plugin::trial::{Comparison, Kind, Sample, Tally, Trial};
-use crate::telemetry::events::{TrialEnded, TrialStarted};
+use crate::telemetry::events::{RollBackFailed, TrialEnded, TrialStarted};
 
 /// A candidate, and all that it takes to make it the version that enforces.
 #[derive(Clone)]
@@ -193,9 +193,14 @@ impl Registry {
             pipelines = self.assemble(config, next).ok();
         }
         for (name, cause) in self.worse() {
-            // An earlier version that does not load any more cannot be taken back, and the log says so.
-            if let Ok(change) = self.roll_back(&name, None, cause.as_str(), config, env) {
-                pipelines = change.pipelines.or(pipelines);
+            match self.roll_back(&name, None, cause.as_str(), config, env) {
+                Ok(change) => pipelines = change.pipelines.or(pipelines),
+                Err(error) => RollBackFailed {
+                    policy: &name,
+                    cause: cause.as_str(),
+                    reason: &error.to_string(),
+                }
+                .emit(),
             }
         }
         pipelines

@@ -51,11 +51,21 @@ impl Said {
         let content = answer.content();
         Self {
             verdict: answer.kind().map_or("failed", VerdictKind::as_str),
-            code: answer.code().map(str::to_owned),
+            code: answer.code().map(clipped),
             bytes: content.as_ref().map(|content| content.len()),
-            content: content.filter(|_| shows).map(Cow::into_owned),
+            content: content.filter(|_| shows).map(|content| clipped(&content)),
         }
     }
+}
+
+/// What is shown of a text: samples are kept, and their texts are a client's or a policy's.
+pub(super) fn clipped(text: &str) -> String {
+    const LONGEST: usize = 2048;
+    if text.len() <= LONGEST {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(LONGEST);
+    format!("{}…", text.get(..end).unwrap_or_default())
 }
 
 impl<T: Answer> Answer for Option<T> {

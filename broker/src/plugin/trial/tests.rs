@@ -59,3 +59,11 @@ fn sockets_are_spread_evenly_and_differently_by_each_trial() {
     assert!(chosen(1, 20).ne(chosen(2, 20)));
     assert_eq!((chosen(1, 0).count(), chosen(1, 100).count()), (0, 10_000));
 }
+
+#[test]
+fn what_is_kept_of_a_text_is_bounded() {
+    assert_eq!(said::clipped("short"), "short");
+    let long = "é".repeat(4000);
+    let clipped = said::clipped(&long);
+    assert!(clipped.len() < 2100 && clipped.ends_with('…'));
+}

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{MAX_DETAIL, POLICY, SECURITY, clip, cut};
 use crate::telemetry::labels::{ChangeResult, Changed};
@@ -56,6 +56,26 @@ impl PolicyRolledBack<'_> {
             to = self.to,
             cause = self.cause,
             "policy rolled back"
+        );
+    }
+}
+
+/// A version that is worse than it may be goes on serving, because the one before cannot be taken back.
+pub(crate) struct RollBackFailed<'a> {
+    pub policy: &'a str,
+    pub cause: &'static str,
+    pub reason: &'a str,
+}
+
+impl RollBackFailed<'_> {
+    pub(crate) fn emit(self) {
+        metrics().changed(Changed::RollBack, ChangeResult::Refused);
+        error!(
+            target: POLICY,
+            policy = self.policy,
+            cause = self.cause,
+            reason = &*cut(self.reason, MAX_DETAIL),
+            "policy roll-back failed"
         );
     }
 }
