@@ -41,8 +41,8 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
-/// Nobody waits longer for an event.
-const MAX_WINDOW: Duration = Duration::from_secs(3600);
+/// The broker keeps an event no longer.
+const MAX_WINDOW: Duration = Duration::from_secs(60);
 
 impl TryFrom<Config> for Throttle {
     type Error = String;
@@ -87,7 +87,7 @@ impl Event {
         };
         let window = Duration::from(self.window);
         if !(Duration::from_millis(1)..=MAX_WINDOW).contains(&window) {
-            return Err(format!("`{at}.window` has to be from 1ms to 1h"));
+            return Err(format!("`{at}.window` has to be from 1ms to 1m"));
         }
         if let Some(key) = &self.key
             && !is_pointer(key)

@@ -13,8 +13,8 @@ pub(crate) struct Key {
     pointer: Option<String>,
 }
 
-/// A value whose text is longer counts by its hash: what a client sends is kept as a key for the length of a window.
-const MAX_LEN: usize = 64;
+/// The broker takes 256 bytes. What is longer counts by its hash.
+const MAX_LEN: usize = 128;
 
 impl Key {
     /// Of the events that these globs match.
@@ -33,18 +33,22 @@ impl Key {
     pub(crate) fn of(&self, call: &EventCall<'_>) -> String {
         let mut key = self.name.clone().unwrap_or_else(current::event_name);
         let value = self.pointer.as_deref().and_then(|at| call.get_text(at));
-        if let Some(value) = value {
+        let value = value.unwrap_or_default();
+        if key.len() + value.len() > MAX_LEN {
+            return hash(&key, value);
+        }
+        if !value.is_empty() {
             // No name of an event is told from a name and a value otherwise.
             key.push('\0');
-            if value.len() <= MAX_LEN {
-                key.push_str(value);
-            } else {
-                // Two values with one hash are two of the same client, who has nothing to gain by it.
-                let mut hasher = DefaultHasher::new();
-                value.hash(&mut hasher);
-                key.push_str(&format!("#{:016x}", hasher.finish()));
-            }
+            key.push_str(value);
         }
         key
     }
+}
+
+/// Two that have the same are of the same client, who has nothing to gain by it.
+fn hash(name: &str, value: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    (name, value).hash(&mut hasher);
+    format!("\0{:016x}", hasher.finish())
 }

@@ -98,6 +98,12 @@ fn a_long_value_does_not_make_a_long_key() {
     assert!(a.len() < 100, "{a}");
     assert_eq!(key(&mut policy, "drag", long("a")), a);
     assert_ne!(key(&mut policy, "drag", long("b")), a);
+
+    let mut any = self::policy(json!({ "event": "*", "window": "100ms" }));
+    let name = "n".repeat(1_000);
+    let a = key(&mut any, &name, json!([]));
+    assert!(a.len() < 200, "{a}");
+    assert_ne!(key(&mut any, &(name + "m"), json!([])), a);
 }
 
 #[test]
@@ -167,7 +173,7 @@ fn a_wrong_configuration_says_which_key() {
             "`events[1].window` has to be from 1ms",
         ),
         (
-            with(json!({ "event": "b", "window": "2h" })),
+            with(json!({ "event": "b", "window": "61s" })),
             "`events[1].window` has to be from 1ms",
         ),
         (

@@ -22,6 +22,7 @@ mod cors;
 mod drain; // [7]
 mod dropin; // [3], second half
 mod fanout; // [2]
+mod first_party;
 mod following;
 mod generations;
 mod hostile; // [8]
