@@ -131,7 +131,7 @@ fn ledger(edition: u32) -> String {
 }
 
 #[test]
-fn what_a_policy_stores_survives_a_reload_until_it_ends_or_is_cleared() {
+fn what_a_policy_stores_outlives_a_reload_and_a_roll_back() {
     let node = Driver::node();
     let broker = Setup::new(&ledger(1))
         .file("policies/ledger.wasm", policy("fixture-ledger"))
@@ -177,6 +177,9 @@ fn what_a_policy_stores_survives_a_reload_until_it_ends_or_is_cleared() {
         (ask("edition", json!([])) == 2).then_some(())
     });
     assert_eq!(ask("add", json!(["visits", 1, 0])), 4);
+    let rolled = broker.command("ledger", "rollback");
+    assert_eq!(rolled.status, 200, "{rolled:?}");
+    assert_eq!(ask("edition", json!([])), 1);
     assert_eq!(ask("get", json!(["visits"])), "4");
     assert_eq!(ask("get", json!(["colour"])), "blue");
     assert_eq!(ask("set", json!(["brief", "x", 1])), true);
