@@ -1,12 +1,13 @@
 //! A policy's breaker: one that keeps failing is not called for a while, so that it costs nothing but its verdicts.
 //!
-//! It is closed, open or half-open, in one place for all reactors. Closed, calls are made, and a call costs it one load.
+//! It is closed, open or half-open, in one place for all reactors. Closed, calls are made, and a call costs it two loads.
 //! It opens when, within a window that begins with a failure, enough calls have failed, *and at least as many as have
 //! not*. Both are counted by socket, and no socket counts for more than a third of what opens it: a client that knows
 //! what makes a policy fail would otherwise switch the policy off for everyone, by failing over and over. As it is,
-//! those for whom it fails have to be as many as those for whom it works. What one client costs beyond that, its own
-//! budget bounds (`budget.rs`). Open, no call is made until the back-off has passed. Then one call is made, and
-//! meanwhile no other (half-open): it closes the breaker, or opens it again for twice as long.
+//! those for whom it fails have to be as many as those for whom it works meanwhile. What one client costs beyond that,
+//! its own budget bounds (`budget.rs`). Open, no call is made until the back-off has passed. Then one call is made, and
+//! meanwhile no other (half-open): it closes the breaker, or opens it again for twice as long. Who made that one fail
+//! is not the next to try. Closed again, a window begins, so that those for whom it works are heard first.
 //!
 //! A new generation of a policy begins with a closed one.
 
@@ -44,7 +45,7 @@ pub(crate) struct Breaker {
 
 /// Closed, and nothing has failed for a while: what works is not counted.
 const QUIET: u8 = 0;
-/// Closed, and a window runs.
+/// Closed, and a window runs, in which calls that work are counted too.
 const WATCHING: u8 = 1;
 const OPEN: u8 = 2;
 const HALF_OPEN: u8 = 3;
@@ -206,14 +207,7 @@ impl Breaker {
         let mut inner = self.inner.lock();
         match self.state.load(Ordering::Relaxed) {
             WATCHING if !self.window_is_over(now) => {}
-            QUIET | WATCHING => {
-                inner.failed = 0;
-                inner.failures = 0;
-                self.worked.store(0, Ordering::Relaxed);
-                self.window.fetch_add(1, Ordering::Relaxed);
-                self.last_until(now, self.settings.window);
-                self.state.store(WATCHING, Ordering::Relaxed);
-            }
+            QUIET | WATCHING => self.watch(&mut inner, now),
             _ => return None,
         }
         inner.failures += 1;
@@ -236,14 +230,24 @@ impl Breaker {
         })
     }
 
+    /// Begins a window.
+    fn watch(&self, inner: &mut Inner, now: Instant) {
+        inner.failed = 0;
+        inner.failures = 0;
+        self.worked.store(0, Ordering::Relaxed);
+        self.window.fetch_add(1, Ordering::Relaxed);
+        self.last_until(now, self.settings.window);
+        self.state.store(WATCHING, Ordering::Relaxed);
+    }
+
     /// A trial has ended.
     fn tried(&self, socket: u64, fault: Option<&str>, now: Instant) -> Option<Change> {
         let mut inner = self.inner.lock();
         let Some(fault) = fault else {
             let open_for = self.at(now).saturating_sub(inner.since);
             inner.since = self.at(now);
-            inner.failures = 0;
-            self.state.store(QUIET, Ordering::Relaxed);
+            // Whoever it works for is heard at once, before those who might want to open it again.
+            self.watch(&mut inner, now);
             return Some(Change::Closed {
                 open_for: Duration::from_millis(open_for),
             });

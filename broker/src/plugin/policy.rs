@@ -1,15 +1,16 @@
 //! An active policy: a module with its settings, resolved once so that an event costs numbers only.
 //!
-//! `answers` checks what the guest says.
+//! `answers` checks what the guest says; `guarded` asks its breaker.
 
 mod answers;
+mod guarded;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::asking::Asking;
 use super::bindings::types;
-use super::breaker::{Breaker, Change, Permit};
+use super::breaker::Breaker;
 use super::engine::Engine;
 use super::host::{Current, CurrentEvent, Host, Terms};
 use super::instance::{Fault, Instance};
@@ -18,7 +19,7 @@ use super::slots;
 use crate::config;
 use crate::event::{Client, Denial, Effect, Event, Identity, Verdict};
 use crate::glob::Glob;
-use crate::telemetry::events::{PolicyBreakerClosed, PolicyBreakerOpened, PolicyTrapped};
+use crate::telemetry::events::PolicyTrapped;
 use crate::telemetry::metrics::{Hook, PolicyMetrics, TrapKind, VerdictKind};
 
 pub(super) use answers::MAX_IDENTITY;
@@ -238,63 +239,6 @@ impl Policy {
             Hook::Event => self.metrics.event.as_ref(),
             Hook::Subscribe => self.metrics.subscribe.as_ref(),
             Hook::Disconnect => self.metrics.disconnect.as_ref(),
-        }
-    }
-
-    /// The breaker's leave to make a call. Whoever gets it says how the call [`ended`](Self::ended).
-    fn permit(&self, hook: Hook, client: &Client) -> Result<Permit<'_>, Fault> {
-        // There is nobody to see whether a goodbye worked, and the policy may treat it as nothing else.
-        let try_out = hook != Hook::Disconnect;
-        let permit = self
-            .breaker
-            .may_call(client.peer.token, try_out, Instant::now);
-        permit.ok_or_else(|| {
-            // Not logged: that the breaker is open has been, once.
-            if let Some(metrics) = self.metrics(hook) {
-                metrics.trap(TrapKind::Breaker);
-            }
-            Fault {
-                kind: TrapKind::Breaker,
-                detail: "not called: it keeps failing, and its breaker is open".to_owned(),
-            }
-        })
-    }
-
-    /// Tells the breaker how a call ended, and the log what that has changed.
-    fn ended<T>(&self, permit: Permit<'_>, hook: Hook, client: &Client, result: &Result<T, Fault>) {
-        let socket = client.peer.token;
-        let Err(fault) = result else {
-            if let Some(Change::Closed { open_for }) =
-                self.breaker.ended(permit, socket, None, Instant::now)
-            {
-                PolicyBreakerClosed {
-                    policy: &self.name,
-                    open_for,
-                }
-                .emit();
-            }
-            return;
-        };
-        if !fault.kind.was_called() {
-            return;
-        }
-        let fault = format!(
-            "{} in {}: {}",
-            fault.kind.as_str(),
-            hook.as_str(),
-            fault.detail
-        );
-        let change = self
-            .breaker
-            .ended(permit, socket, Some(&fault), Instant::now);
-        if let Some(Change::Opened { failures, pause }) = change {
-            PolicyBreakerOpened {
-                policy: &self.name,
-                failures,
-                pause,
-                fault: &fault,
-            }
-            .emit();
         }
     }
 

@@ -206,6 +206,20 @@ fn whoever_failed_a_trial_does_not_get_the_next_one_either() {
 }
 
 #[test]
+fn closed_again_it_hears_those_for_whom_it_works_first() {
+    let mut case = case(10);
+    case.open(10);
+    assert!(case.after(1_000).works(50).is_some());
+    for socket in 50..61 {
+        assert_eq!(case.works(socket), None);
+    }
+    for socket in 0..10 {
+        assert_eq!(case.fails(socket), None, "{socket}");
+    }
+    assert!(case.fails(10).is_some(), "as many as it works for");
+}
+
+#[test]
 fn a_goodbye_is_no_trial_and_counts_when_it_fails() {
     let mut case = case(10);
     case.open(10);
