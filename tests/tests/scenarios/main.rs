@@ -13,6 +13,7 @@ mod admin;
 mod asking; // policies that ask a back end
 mod breaker;
 mod chat; // the example's own configuration
+mod coalesce;
 mod compiled;
 mod config;
 mod connect; // [1]
@@ -21,6 +22,7 @@ mod contracts;
 mod cors;
 mod drain; // [7]
 mod dropin; // [3], second half
+mod effects;
 mod fanout; // [2]
 mod first_party;
 mod following;
