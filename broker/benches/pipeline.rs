@@ -1,6 +1,6 @@
-//! The cost of an event from its text to the router's answer: without policies, with each of three, with all three.
+//! What policies cost an event, beside an empty call of a component and beside the same policies compiled natively.
 //!
-//! `cargo xtask bench` builds the policies and runs this.
+//! `cargo xtask bench` builds the policies, runs this and sets the figures side by side.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,36 +11,54 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use sluice::bench::Line;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use serde_json::json;
+use sluice::bench::{Bare, Line};
+use sluice_plugin_sdk::testing;
 
-const EVENT: &str = r#"["message",{"room":"general","text":"a message of usual length, with <b>markup</b> to escape & some ünïcode","mentions":["alice","bob"],"reply":12345}]"#;
+const EVENT: &str = r#"["message",{"room":"general","text":"a message of usual length, with markup to escape and some ünïcode in it","mentions":["alice","bob"],"reply":12345,"client":"web"}]"#;
+
+/// The same length, and something to escape.
+const MARKED_UP: &str = r#"["message",{"room":"general","text":"a message of usual length, with <b>markup</b> to escape & some ünïcode","mentions":["alice","bob"],"reply":12345,"client":"web"}]"#;
+
+const EMPTY: &str = r#"
+[[policy]]
+name = "fixture-empty"
+config = { events = "message" }
+"#;
+
+const NOT_INTERESTED: &str = r#"
+[[policy]]
+name = "fixture-empty"
+config = { events = "other" }
+"#;
 
 const RATE_LIMIT: &str = r#"
 [[policy]]
 name = "rate-limit"
-module = "{dir}/rate-limit.wasm"
 config = { limits = [{ events = "*", burst = 4000000000, rate = 1000000000 }] }
-"#;
-
-const JWT_AUTH: &str = r#"
-[[policy]]
-name = "jwt-auth"
-module = "{dir}/jwt-auth.wasm"
-config = { secret = "bench" }
 "#;
 
 const VALIDATE: &str = r#"
 [[policy]]
 name = "validate"
-module = "{dir}/validate.wasm"
 [[policy.config.events]]
 event = "message"
 [[policy.config.events.args]]
 type = "object"
 unknown_keys = "allow"
 keys.text = { type = "string", required = true, max_length = 500, escape = true }
+"#;
+
+const THROTTLE: &str = r#"
+[[policy]]
+name = "throttle"
+[[policy.config.events]]
+event = "message"
+window = "100ms"
 "#;
 
 const ROUTES: &str = r#"
@@ -51,38 +69,156 @@ event = "message"
 to = "others"
 "#;
 
-fn line(folder: &Path, name: &str, policies: &[&str]) -> Line {
-    let modules = std::env::var("SLUICE_TEST_POLICIES")
-        .expect("SLUICE_TEST_POLICIES is not set: run `cargo xtask bench`");
-    let mut config = String::new();
+/// A policy set, the event that goes through it, and what it is called.
+const CASES: [(&str, &[&str], &str); 6] = [
+    ("empty policy", &[EMPTY], EVENT),
+    ("rate-limit", &[RATE_LIMIT], EVENT),
+    ("validate, passing", &[VALIDATE], EVENT),
+    ("validate, replacing", &[VALIDATE], MARKED_UP),
+    ("chain, passing", &[RATE_LIMIT, VALIDATE, THROTTLE], EVENT),
+    (
+        "chain, replacing",
+        &[RATE_LIMIT, VALIDATE, THROTTLE],
+        MARKED_UP,
+    ),
+];
+
+fn modules() -> PathBuf {
+    std::env::var("SLUICE_TEST_POLICIES")
+        .expect("SLUICE_TEST_POLICIES is not set: run `cargo xtask bench`")
+        .into()
+}
+
+fn line(folder: &Path, policies: &[&str]) -> Line {
+    let mut config = format!("[plugins]\ndir = {:?}\n", folder.join("policies"));
     for policy in policies {
-        write!(config, "{}", policy.replace("{dir}", &modules)).unwrap();
+        config.push_str(policy);
     }
     config.push_str(ROUTES);
-    let file: PathBuf = folder.join(format!("{name}.toml"));
+    let file = folder.join("sluice.toml");
     std::fs::write(&file, config).unwrap();
     Line::new(&file, "alice").unwrap_or_else(|exit| panic!("{exit}"))
 }
 
-fn pipeline(c: &mut Criterion) {
+/// A folder of policies with nothing in it but those that a configuration may name.
+fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let mut group = c.benchmark_group("event");
-    let cases: [(&str, &[&str]); 4] = [
-        ("no policy", &[]),
-        ("rate-limit", &[RATE_LIMIT]),
-        ("validate", &[VALIDATE]),
-        (
-            "jwt-auth, rate-limit, validate",
-            &[JWT_AUTH, RATE_LIMIT, VALIDATE],
-        ),
-    ];
-    for (name, policies) in cases {
-        let line = line(folder.path(), &name.replace(", ", "-"), policies);
-        assert!(line.event(EVENT), "{name}: the event is denied");
-        group.bench_function(name, |b| b.iter(|| line.event(EVENT)));
+    let mut names = String::new();
+    std::fs::create_dir(folder.path().join("policies")).unwrap();
+    for name in ["fixture-empty", "rate-limit", "validate", "throttle"] {
+        let from = modules().join(format!("{name}.wasm"));
+        let to = folder.path().join(format!("policies/{name}.wasm"));
+        std::fs::copy(&from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+        write!(names, "{name} ").unwrap();
+    }
+    folder
+}
+
+/// The floor: a component's hook with nothing around it.
+fn bare(c: &mut Criterion) {
+    let module = modules().join("fixture-empty.wasm");
+    let mut bare = Bare::new(&module, r#"{"events":"*"}"#).unwrap();
+    assert!(bare.call());
+    let mut group = c.benchmark_group("call");
+    group.bench_function("empty component", |b| b.iter(|| bare.call()));
+    group.finish();
+}
+
+/// From the read event to the verdict.
+fn policies(c: &mut Criterion) {
+    let folder = folder();
+    let mut group = c.benchmark_group("policies");
+    let alone = [("none", &[][..]), ("not interested", &[NOT_INTERESTED][..])];
+    let alone = alone.map(|(name, policies)| (name, policies, EVENT));
+    for (name, policies, event) in alone.into_iter().chain(CASES) {
+        let line = line(folder.path(), policies);
+        let ready = line.read(event).unwrap();
+        assert!(line.judge(&ready), "{name}: the event is denied");
+        group.bench_function(name, |b| b.iter(|| line.judge(&ready)));
     }
     group.finish();
 }
 
-criterion_group!(benches, pipeline);
+/// From the text to the router's answer.
+fn event(c: &mut Criterion) {
+    let folder = folder();
+    let mut group = c.benchmark_group("event");
+    for (name, policies, event) in [
+        ("no policy", &[][..], EVENT),
+        ("rate-limit, validate", &[RATE_LIMIT, VALIDATE][..], EVENT),
+    ] {
+        let line = line(folder.path(), policies);
+        assert!(line.event(event), "{name}: the event is denied");
+        group.bench_function(name, |b| b.iter(|| line.event(event)));
+    }
+    group.finish();
+}
+
+/// The same policies without WebAssembly between them and the broker.
+fn native(c: &mut Criterion) {
+    let mut group = c.benchmark_group("native");
+    let limits =
+        json!({"limits": [{"events": "*", "burst": 4_000_000_000u32, "rate": 1_000_000_000}]});
+    let mut rate_limit = testing::policy::<rate_limit::RateLimit>(limits).unwrap();
+    let shape = json!({"events": [{"event": "message", "args": [{
+        "type": "object", "unknown_keys": "allow",
+        "keys": {"text": {"type": "string", "required": true, "max_length": 500, "escape": true}},
+    }]}]});
+    let mut validate = testing::policy::<validate::Validate>(shape).unwrap();
+    let args = |event: &str| format!("[{}", &event[r#"["message","#.len()..]);
+    let (plain, marked_up) = (args(EVENT), args(MARKED_UP));
+    group.bench_function("rate-limit", |b| {
+        b.iter(|| rate_limit.event_text("message", &plain));
+    });
+    group.bench_function("validate, passing", |b| {
+        b.iter(|| validate.event_text("message", &plain));
+    });
+    group.bench_function("validate, replacing", |b| {
+        b.iter(|| validate.event_text("message", &marked_up));
+    });
+    group.finish();
+}
+
+/// The chain on one thread and on two, each with a client of its own; the figure is the time for one event of all.
+fn threads(c: &mut Criterion) {
+    let folder = folder();
+    let line = line(folder.path(), &[RATE_LIMIT, VALIDATE, THROTTLE]);
+    let mut group = c.benchmark_group("threads");
+    for threads in [1u64, 2] {
+        group.throughput(Throughput::Elements(threads));
+        group.bench_function(BenchmarkId::from_parameter(threads), |b| {
+            b.iter_custom(|iterations| at_once(&line, threads, iterations));
+        });
+    }
+    group.finish();
+}
+
+/// How long so many events take on each of so many threads.
+fn at_once(line: &Line, threads: u64, iterations: u64) -> Duration {
+    let start = Arc::new(Barrier::new(threads as usize));
+    let workers: Vec<_> = (0..threads)
+        .map(|thread| {
+            let line = line.beside(thread + 1, &format!("user{thread}"));
+            let start = start.clone();
+            std::thread::spawn(move || {
+                let ready = line.read(EVENT).unwrap();
+                // This thread's instances.
+                assert!(line.judge(&ready));
+                start.wait();
+                let begin = Instant::now();
+                for _ in 0..iterations {
+                    assert!(line.judge(&ready));
+                }
+                begin.elapsed()
+            })
+        })
+        .collect();
+    workers
+        .into_iter()
+        .map(|worker| worker.join().unwrap())
+        .max()
+        .unwrap_or_default()
+}
+
+criterion_group!(benches, bare, policies, event, native, threads);
 criterion_main!(benches);

@@ -1,4 +1,5 @@
-//! What the benchmarks in `benches/` need of the inside. Not an interface: it changes with the rooms it opens.
+//! What the benchmarks in `benches/` and the test of allocations need of the inside. Not an interface: it changes with
+//! the rooms it opens.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -7,14 +8,19 @@ use std::sync::Arc;
 use crate::cli::Exit;
 use crate::config::{self, Env};
 use crate::event::{Client, Event, Handshake, Identity, Peer};
-use crate::pipeline::{Judged, Passage, Pipelines};
+use crate::pipeline::{Judged, Passage, Pipeline};
 use crate::{app, packet, router};
+
+pub use crate::plugin::Bare;
 
 /// The way of an event from its text to the router's answer, with the policies of a configuration.
 pub struct Line {
-    pipelines: Arc<Pipelines>,
+    pipeline: Arc<Pipeline>,
     client: Arc<Client>,
 }
+
+/// An event that has been read.
+pub struct Ready(Event);
 
 impl Line {
     /// Loads the policies of a configuration for a client of `/` with this user.
@@ -24,48 +30,79 @@ impl Line {
     pub fn new(config: &Path, user: &str) -> Result<Self, Exit> {
         // Not the environment of this process: a benchmark measures what its file says.
         let loaded = config::load(Some(config), Env::default())?;
-        let client = Client {
-            peer: Peer {
-                token: 1,
-                name: "abcdefgh".into(),
-                id: "bench".to_owned(),
-                address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                handshake: Arc::new(Handshake {
-                    headers: http::HeaderMap::new(),
-                    query: String::new(),
-                }),
-            },
-            namespace: "/".into(),
-            identity: parking_lot::RwLock::new(Identity {
-                user: Some(user.into()),
-                ..Identity::default()
-            }),
-            rooms: Default::default(),
-        };
+        let pipeline = app::pipelines(loaded)?
+            .at("/")
+            .cloned()
+            .ok_or_else(|| Exit::Configuration("there is no namespace `/`".to_owned()))?;
         Ok(Self {
-            pipelines: app::pipelines(loaded)?,
-            client: Arc::new(client),
+            pipeline,
+            client: client(1, user),
         })
     }
 
-    /// Passes one event through. False: it was denied, which a benchmark does not want to measure by mistake.
+    /// The same policies for another client, as another reactor would use them.
     #[must_use]
-    pub fn event(&self, text: &str) -> bool {
-        let Ok((name, args)) = packet::read(text, 0) else {
-            return false;
-        };
-        let event = Event {
+    pub fn beside(&self, token: u64, user: &str) -> Self {
+        Self {
+            pipeline: self.pipeline.clone(),
+            client: client(token, user),
+        }
+    }
+
+    /// Reads an event's text.
+    #[must_use]
+    pub fn read(&self, text: &str) -> Option<Ready> {
+        let (name, args) = packet::read(text, 0).ok()?;
+        Some(Ready(Event {
             name,
             args,
             attachments: Arc::new([]),
-        };
-        let Some(pipeline) = self.pipelines.at("/") else {
+        }))
+    }
+
+    /// Passes one event through the policies alone. False: it was refused. An event that a policy coalesces is not: in
+    /// a benchmark every one begins a window.
+    #[must_use]
+    pub fn judge(&self, ready: &Ready) -> bool {
+        let passage = Passage::new(ready.0.clone(), 0, false);
+        let mut effects = Vec::new();
+        let judged = self.pipeline.judge(&self.client, passage, &mut effects);
+        matches!(judged, Judged::Passed(_) | Judged::Coalesced(..))
+    }
+
+    /// Passes one event through, from its text to the router's answer. False: it was denied, which a benchmark does not
+    /// want to measure by mistake.
+    #[must_use]
+    pub fn event(&self, text: &str) -> bool {
+        let Some(Ready(event)) = self.read(text) else {
             return false;
         };
         let mut effects = Vec::new();
-        match pipeline.judge(&self.client, Passage::new(event, 0, false), &mut effects) {
-            Judged::Passed(event) => router::route(&pipeline.namespace.routes, &event).is_ok(),
+        let passage = Passage::new(event, 0, false);
+        match self.pipeline.judge(&self.client, passage, &mut effects) {
+            Judged::Passed(event) => router::route(&self.pipeline.namespace.routes, &event).is_ok(),
             _ => false,
         }
     }
+}
+
+fn client(token: u64, user: &str) -> Arc<Client> {
+    Arc::new(Client {
+        peer: Peer {
+            token,
+            name: "bench".into(),
+            id: "bench".to_owned(),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            handshake: Arc::new(Handshake {
+                headers: http::HeaderMap::new(),
+                query: String::new(),
+            }),
+        },
+        namespace: "/".into(),
+        identity: parking_lot::RwLock::new(Identity {
+            user: Some(user.into()),
+            ..Identity::default()
+        }),
+        rooms: Default::default(),
+    })
 }

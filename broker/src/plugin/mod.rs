@@ -11,6 +11,7 @@
 
 mod activate;
 mod asking;
+mod bare;
 mod bindings;
 mod breaker;
 mod budget;
@@ -37,6 +38,7 @@ mod trial;
 mod wasi;
 mod watch;
 
+pub use bare::Bare;
 pub(crate) use bindings::types::DisconnectReason;
 pub(crate) use breaker::BreakerState;
 pub(crate) use cache::Cache;
