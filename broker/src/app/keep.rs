@@ -91,6 +91,8 @@ fn work(follower: &mut Follower, task: Task) -> (Option<Outcome>, Option<Command
 
 async fn apply(outcome: Outcome, served: &Served) {
     let Served { broker, edge, node } = served;
+    // First, so that whoever sees no candidate any more sees what became of it.
+    node.remembers(outcome.histories);
     if let Some(pipelines) = outcome.pipelines {
         // From here on every event that begins sees the new ones, as a whole.
         broker.pipelines.store(pipelines.clone());
@@ -106,7 +108,6 @@ async fn apply(outcome: Outcome, served: &Served) {
         }
         .emit();
     }
-    node.remembers(outcome.histories);
     report(node, outcome.failed);
 }
 

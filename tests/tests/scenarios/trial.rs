@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sluice_tests::http::{Response, request};
 use sluice_tests::{Broker, Client, Driver, Setup, eventually, policy};
 
+use crate::reload::Fire;
 use crate::shared::websocket;
 
 /// A policy `p`, with settings of its own if there are any, and events that come back to their sender.
@@ -293,6 +294,22 @@ fn a_new_file_ends_a_trial() {
     broker.replace_module("p", &policy("fixture-stamp-b"));
     assert_eq!(last_trial(&broker, "discarded")["cause"], "replaced");
     assert_eq!(stamps(&clients), ["b"]);
+}
+
+/// Each socket goes over to the new version once, in the middle of its events, and none is lost.
+#[test]
+fn a_canary_grows_under_fire() {
+    let fire = Fire::start();
+    let module = policy("fixture-stamp-b");
+    ok(fire
+        .broker
+        .upload("validate?mode=canary&percent=50", &module));
+    fire.wait_generation(1);
+    ok(fire.broker.command("validate", "candidate?percent=100"));
+    fire.wait_generation(1);
+    ok(fire.broker.command("validate", "promote"));
+    fire.wait_generation(2);
+    assert_eq!(fire.judge(), 2, "one change of the stamp for each sender");
 }
 
 #[test]
