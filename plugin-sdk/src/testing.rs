@@ -44,8 +44,10 @@
 //! # The same tests in the broker's engine
 //!
 //! With `SLUICE_TEST_COMPONENT=policy.wasm` in the environment every harness runs the compiled policy in place of the
-//! type: `$SLUICE_BIN policy test policy.wasm --serve`, where `SLUICE_BIN` is `sluice` unless it is set. The test cases
-//! stay as they are; only [`Harness::policy`] and [`Harness::serve_http`] have no meaning there.
+//! type: `$SLUICE_BIN policy test policy.wasm --serve`, where `SLUICE_BIN` is `sluice` unless it is set; a folder stands
+//! for the `NAME.wasm` in it of the package that is tested. The test cases stay as they are. Only what the broker
+//! never does has no meaning there: handing over what is not JSON, [`Harness::policy`], [`Harness::serve_http`]; such a
+//! test asks [`is_compiled`]. A [`Clock`] that is set back makes the policy start anew.
 //!
 //! ```sh
 //! cargo build --release --target wasm32-wasip2
@@ -71,6 +73,18 @@ pub use effects::{Audience, Effect};
 pub use harness::{Harness, policy};
 pub use windows::Delivery;
 pub use world::Clock;
+
+/// Whether harnesses run the compiled policy in the broker's engine.
+///
+/// ```
+/// use sluice_plugin_sdk::testing;
+///
+/// assert_eq!(testing::is_compiled(), std::env::var_os("SLUICE_TEST_COMPONENT").is_some());
+/// ```
+#[must_use]
+pub fn is_compiled() -> bool {
+    component::from_env().is_some()
+}
 
 /// Used by `export!`.
 #[doc(hidden)]

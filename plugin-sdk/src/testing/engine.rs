@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::component::Component;
+use super::component::{self, Component};
 use super::effects::Effect;
 use super::native::Native;
 use super::world::{Socket, World};
@@ -14,7 +14,7 @@ use crate::{Admission, DisconnectReason, Interests, Policy, Subscription, Verdic
 #[derive(Debug)]
 pub(super) enum Engine<P> {
     Native(Native<P>),
-    Component(Component),
+    Component(Box<Component>),
 }
 
 /// A call.
@@ -55,10 +55,11 @@ impl<P: Policy> Engine<P> {
         world: &Rc<RefCell<World>>,
         config: &Value,
     ) -> Result<(Self, Interests), String> {
-        match Component::from_env() {
-            Some(mut component) => {
+        match component::from_env() {
+            Some(file) => {
+                let mut component = Component::of(&file);
                 let interests = component.configure(config, world.borrow().now_ms)?;
-                Ok((Self::Component(component), interests))
+                Ok((Self::Component(Box::new(component)), interests))
             }
             None => {
                 let (native, interests) = Native::configure(world, config)?;

@@ -128,7 +128,7 @@ impl Clock {
         self.0.borrow().now_ms
     }
 
-    /// Sets the time, back as well as forth; a compiled policy's never goes back.
+    /// Sets the time, back as well as forth. Set back, a compiled policy starts anew, without what it has counted.
     pub fn set_ms(&self, now_ms: u64) {
         self.0.borrow_mut().move_to(now_ms);
     }

@@ -116,6 +116,10 @@ pub(in crate::testing::component) struct WireRequest {
     headers: Vec<(String, String)>,
     #[serde(default)]
     body: String,
+    #[serde(default)]
+    timeout_ms: u32,
+    #[serde(default)]
+    max_age_ms: u32,
 }
 
 // === impl Records ===
@@ -232,6 +236,8 @@ impl From<WireRequest> for Request {
         Self {
             headers: wire.headers,
             body: wire.body.into_bytes(),
+            timeout_ms: wire.timeout_ms,
+            max_age_ms: wire.max_age_ms,
             ..Self::new(wire.method, wire.url)
         }
     }
