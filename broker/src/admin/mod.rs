@@ -21,7 +21,7 @@ pub(crate) use health::probe;
 pub(crate) use node::{Emit, EmitError, Listen, NamespaceInfo, Node, NodeInfo, Reason};
 pub(crate) use policies::{
     Calls, ChangedPolicy, Compared, Counts, DifferenceInfo, LoadedPolicy, PastGeneration,
-    PolicyChange, PolicyChanged, PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, Source,
-    TrialEnding, TrialInfo, UploadMode, VerdictInfo,
+    PolicyChange, PolicyChanged, PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, Signature,
+    Source, TrialEnding, TrialInfo, UploadMode, VerdictInfo,
 };
 pub(crate) use server::serve;

@@ -22,8 +22,8 @@ use crate::telemetry::events;
 use crate::telemetry::metrics::{ChangeResult, Changed};
 pub(crate) use shown::{
     Calls, ChangedPolicy, Compared, Counts, DifferenceInfo, LoadedPolicy, PastGeneration,
-    PolicyChange, PolicyChanged, PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, Source,
-    TrialEnding, TrialInfo, UploadMode, VerdictInfo,
+    PolicyChange, PolicyChanged, PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, Signature,
+    Source, TrialEnding, TrialInfo, UploadMode, VerdictInfo,
 };
 
 /// The largest module that is taken.

@@ -68,6 +68,10 @@ impl Node for Fake {
                     contract: "0.2",
                     version: "1.2.3".to_owned(),
                     digest: "sha256:00".to_owned(),
+                    signature: Some(Signature {
+                        key_id: "E7620F1842B4E81F".to_owned(),
+                        trusted_comment: None,
+                    }),
                     generation: 4,
                     hooks: vec!["event"],
                     since: SystemTime::UNIX_EPOCH,

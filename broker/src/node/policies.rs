@@ -8,10 +8,11 @@ use std::sync::Arc;
 use super::{Node, breakers};
 use crate::admin::{
     self, Calls, ChangedPolicy, LoadedPolicy, PastGeneration, PolicyChange, PolicyChanged,
-    PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, UploadMode,
+    PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, Signature, UploadMode,
 };
 use crate::config::Mode;
 use crate::pipeline::Pipelines;
+use crate::plugin::signature::Signer;
 use crate::plugin::{
     Artifact, ChangeError, Command, CommandError, Done, End, Failed, Kind, Past, Persisted, Policy,
     Source,
@@ -82,6 +83,7 @@ impl Node {
             version: policy.module.description.version.clone(),
             contract: policy.module.contract.as_str(),
             digest: policy.module.digest.to_string(),
+            signature: policy.signer.load().as_deref().map(signature_of),
             generation: policy.generation,
             hooks: hooks.clone().map(Hook::as_str).collect(),
             since: policy.since,
@@ -140,6 +142,13 @@ fn upload(policy: String, mode: UploadMode, artifact: Artifact) -> Command {
         policy,
         artifact,
         kind,
+    }
+}
+
+fn signature_of(signer: &Signer) -> Signature {
+    Signature {
+        key_id: signer.key_id.clone(),
+        trusted_comment: signer.trusted_comment.clone(),
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::asking::Asking;
+use arc_swap::ArcSwapOption;
+
 use super::bindings::types;
 use super::breaker::Breaker;
 use super::clock::Clock;
@@ -106,6 +108,7 @@ impl Policy {
             since: SystemTime::now(),
             name,
             module,
+            signer: ArcSwapOption::empty(),
         };
         let (_, configured) = Instance::new(&policy, CONFIGURE).map_err(Refused::Failed)?;
         policy.resolve(configured.map_err(Refused::Configuration)?, plan.clock)?;

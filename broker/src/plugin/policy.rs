@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::asking::Asking;
+use arc_swap::ArcSwapOption;
+
 use super::bindings::types;
 use super::breaker::Breaker;
 use super::engine::Engine;
 use super::host::{Current, CurrentEvent, Host, Terms};
 use super::instance::{Fault, Instance};
 use super::module::Module;
+use super::signature::Signer;
 use super::slots;
 use crate::config;
 use crate::event::{Client, Denial, Effect, Event, Identity, Verdict};
@@ -35,6 +38,8 @@ pub(crate) struct Policy {
     pub settings: Arc<config::Policy>,
     pub name: Arc<str>,
     pub module: Arc<Module>,
+    /// Who vouches for the module, by the keys that are trusted now.
+    pub signer: ArcSwapOption<Signer>,
     /// Where it comes from, for the API.
     pub source: Source,
     /// The namespaces it takes part in; `None`: as the namespaces say (or, dropped in, all of them).

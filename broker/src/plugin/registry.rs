@@ -115,6 +115,9 @@ impl Registry {
         if !fatal.is_empty() {
             return Err(fatal);
         }
+        for active in &next {
+            active.vouch(&config.plugins.trusted_keys);
+        }
         let is_first = self.generation == 0;
         let same_policies =
             self.active.len() == next.len() && self.active.iter().zip(&next).all(|(a, b)| a.is(b));
@@ -299,9 +302,13 @@ impl Registry {
         let digest = Digest::of(&artifact.bytes);
         signature::admit(&wanted.settings, &artifact, digest, &plugins.trusted_keys)?;
         if let Some(old) = old {
-            if let Some(same) = old.for_files(wanted, digest) {
+            if let Some(mut same) = old.for_files(wanted, digest) {
                 self.modules
                     .keep(old.policy.module.digest, &old.policy.module);
+                if old.policy.module.digest == digest {
+                    // It may have been signed again.
+                    same.artifact.signature = artifact.signature;
+                }
                 return Ok(same);
             }
             if old.policy.module.digest == digest {

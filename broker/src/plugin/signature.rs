@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minisign::SignatureBox;
-use serde::Serialize;
 
 use super::folder::Artifact;
 use super::module::Digest;
@@ -24,11 +23,10 @@ const SIGNATURE_BYTES: usize = 2 + 8 + SIGNED_BYTES;
 const SIGNED_BYTES: usize = 64;
 
 /// Who vouches for a module.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Signer {
     pub key_id: String,
     /// What they say of it; signed as well.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_comment: Option<String>,
 }
 

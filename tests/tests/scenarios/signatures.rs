@@ -1,6 +1,7 @@
 //! With trusted keys, modules that nobody trusted has signed do not load: not at the start, not dropped in, not at a
 //! reload. A pin does the same for one policy and one module.
 
+use serde_json::json;
 use sluice_tests::{Broker, Driver, Setup, eventually, policy};
 
 use crate::shared::{RELAY, clients};
@@ -73,6 +74,8 @@ fn at_the_start_nothing_runs_that_nobody_trusted_has_signed() {
     sign(&setup, "policies/gate.wasm", "ours.key");
     let broker = setup.start();
     assert_eq!(broker.get("/readyz").status, 200);
+    let signature = json!({"key_id": ours, "trusted_comment": "chat 1.2"});
+    assert_eq!(broker.policy("gate")["signature"], signature);
 }
 
 /// What serves goes on serving, and the signature is followed like the module.
@@ -84,10 +87,20 @@ fn while_running_the_old_one_serves_until_the_new_one_is_signed() {
     let broker = setup.start();
     let [a, b] = clients(&node, &broker, ["a", "b"]);
     let stamp = || {
-        a.ok("x", serde_json::json!(["text"]));
+        a.ok("x", json!(["text"]));
         b.expect("x").last().cloned()
     };
     let first = stamp();
+    let comment = || broker.policy("gate")["signature"]["trusted_comment"].clone();
+    assert_eq!(comment(), "chat 1.2");
+    // Signed again, it is the same generation.
+    let again = ["policy", "sign", "policies/gate.wasm", "--key", "ours.key"];
+    let again = broker.run(&[&again[..], &["--comment", "chat 1.3"]].concat());
+    assert_eq!(again.code, Some(0), "{again:?}");
+    eventually("the new signature", || {
+        (comment() == "chat 1.3").then_some(())
+    });
+    assert_eq!(broker.policy("gate")["generation"], 1);
     broker.replace_module("gate", &policy("fixture-stamp-b"));
     let told = not_ready(&broker, "is of another module");
     assert!(told.contains("gate"), "{told}");
@@ -130,6 +143,10 @@ fn a_pin_holds_a_policy_to_one_module() {
     );
     let broker = setup.file("sluice.toml", pinned(&digest)).start();
     assert_eq!(broker.policy("gate")["digest"], format!("sha256:{digest}"));
+    assert!(
+        broker.policy("gate")["signature"].is_null(),
+        "nobody is trusted more than others"
+    );
     broker.replace_module("gate", &policy("fixture-stamp-b"));
     not_ready(&broker, "pins it to");
     assert_eq!(broker.policy("gate")["digest"], format!("sha256:{digest}"));

@@ -30,6 +30,8 @@ pub(crate) struct LoadedPolicy {
     /// The version of the contract that it was built against.
     pub contract: &'static str,
     pub digest: String,
+    /// Who vouches for it; `null` where nobody has to.
+    pub signature: Option<Signature>,
     pub generation: u64,
     pub hooks: Vec<&'static str>,
     #[serde(serialize_with = "iso")]
@@ -49,6 +51,15 @@ pub(crate) struct LoadedPolicy {
     /// The last trial that is over, as it was at its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_trial: Option<TrialInfo>,
+}
+
+/// A signature that was checked.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Signature {
+    pub key_id: String,
+    /// What its maker says of the module.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_comment: Option<String>,
 }
 
 /// A version on trial beside the one that enforces.

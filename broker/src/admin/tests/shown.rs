@@ -20,7 +20,8 @@ async fn the_node_and_its_policies_are_shown() {
             {
                 "name": "limits", "source": "configured", "mode": "enforce", "namespaces": ["/"],
                 "version": "1.2.3",
-                "contract": "0.2", "digest": "sha256:00", "generation": 4, "hooks": ["event"],
+                "contract": "0.2", "digest": "sha256:00",
+                "signature": {"key_id": "E7620F1842B4E81F"}, "generation": 4, "hooks": ["event"],
                 "since": "1970-01-01T00:00:00.000Z",
                 "breaker": {
                     "state": "open", "since": "1970-01-01T00:00:00.000Z", "failures": 12,

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::trial::OnTrial;
 use super::wanted::Wanted;
+use crate::config::TrustedKey;
 use crate::pipeline::Step;
 use crate::plugin::folder::Artifact;
 use crate::plugin::module::Digest;
 use crate::plugin::policy::Policy;
+use crate::plugin::signature;
 
 /// A policy that serves.
 #[derive(Clone)]
@@ -60,6 +62,14 @@ impl Active {
         }
         let refused = self.instead_of.as_ref()?;
         (refused.wanted == *wanted && refused.digest == Some(digest)).then(|| self.clone())
+    }
+
+    /// Notes who vouches for it.
+    pub(super) fn vouch(&self, keys: &[TrustedKey]) {
+        let Artifact { bytes, signature } = &self.artifact;
+        let signature = signature.as_ref().ok().and_then(|text| text.as_deref());
+        let signer = signature::check(bytes, signature, keys).ok().flatten();
+        self.policy.signer.store(signer.map(Arc::new));
     }
 
     /// Whether it was made of these settings, or stands for a policy that has them.

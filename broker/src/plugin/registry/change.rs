@@ -182,6 +182,7 @@ impl Registry {
     /// What serves already was asked for: what may be left to do is to write it down.
     fn again(&mut self, mut active: Active, wanted: &Wanted, config: &config::Config) -> Change {
         let persisted = persist(&mut active, wanted.clone(), config);
+        active.vouch(&config.plugins.trusted_keys);
         let policy = active.policy.clone();
         if let Some(same) = self.active.iter_mut().find(|it| it.is(&active)) {
             *same = active;
@@ -200,6 +201,7 @@ impl Registry {
         persisted: Persisted,
         config: &config::Config,
     ) -> Result<Change, ChangeError> {
+        new.vouch(&config.plugins.trusted_keys);
         let policy = new.policy.clone();
         let mut next = self.active.clone();
         match next.iter_mut().find(|it| it.policy.name == policy.name) {
