@@ -29,7 +29,7 @@ pub(crate) fn read(body: &[u8], pins: &[String]) -> Result<Keys, String> {
     let keys = set.keys.iter().filter_map(|key| {
         let key: Jwk = serde_json::from_str(key.get()).ok()?;
         let is_pinned = pins.is_empty() || pins.contains(&key.thumbprint());
-        is_pinned.then(|| key.key().ok()).flatten()
+        is_pinned.then(|| key.into_key().ok()).flatten()
     });
     Ok(Keys::new(keys.collect()))
 }

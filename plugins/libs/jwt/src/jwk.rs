@@ -1,12 +1,14 @@
 //! Public keys as JSON (RFC 7517, RFC 8037), and their thumbprints (RFC 7638).
 
+use std::cell::OnceCell;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::key::{Algorithm, Key};
-use crate::keys::NamedKey;
+use crate::keys::{Made, NamedKey};
 
 /// A key as it is published. Members that nothing here needs are ignored, as the standard asks.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,10 +28,33 @@ pub struct Jwk {
 }
 
 impl Jwk {
+    /// The key, made and checked.
+    ///
     /// # Errors
     ///
     /// Why it is no key that could check the signature of a token.
     pub fn key(&self) -> Result<NamedKey, String> {
+        self.algorithms()?;
+        NamedKey::new(self.kid.clone(), self.alg.as_deref(), self.make()?)
+    }
+
+    /// A key that is made when it is first needed, and may turn out to be none then.
+    ///
+    /// # Errors
+    ///
+    /// Why it can be no key that could check the signature of a token, whatever its numbers are.
+    pub fn into_key(self) -> Result<NamedKey, String> {
+        let (kid, alg) = (self.kid.clone(), self.alg.clone());
+        let key = NamedKey {
+            kid: None,
+            algorithms: self.algorithms()?.to_vec(),
+            key: Made::Later(Box::new(self), OnceCell::new()),
+        };
+        key.with(kid, alg.as_deref())
+    }
+
+    /// What a key of this kind is for.
+    fn algorithms(&self) -> Result<&'static [Algorithm], String> {
         if self.d.is_some() {
             return Err(
                 "it is a private key; whoever checks signatures needs the public one only"
@@ -48,23 +73,29 @@ impl Jwk {
         {
             return Err("`key_ops`: `verify` is not among them".to_owned());
         }
-        let key = match (&*self.kty, self.crv.as_deref()) {
-            ("RSA", _) => Key::rsa(&bytes("n", &self.n)?, &bytes("e", &self.e)?)?,
-            ("EC", Some("P-256")) => {
+        match (&*self.kty, self.crv.as_deref()) {
+            ("RSA", _) => Ok(Algorithm::RSA),
+            ("EC", Some("P-256")) => Ok(Algorithm::P256),
+            ("OKP", Some("Ed25519")) => Ok(Algorithm::ED25519),
+            ("EC" | "OKP", _) => Err("`crv`: there are \"P-256\" and \"Ed25519\"".to_owned()),
+            ("oct", _) => Err("`kty`: a secret is no public key".to_owned()),
+            _ => Err("`kty`: there are \"RSA\", \"EC\" and \"OKP\"".to_owned()),
+        }
+    }
+
+    /// The key of a kind that is known.
+    pub(crate) fn make(&self) -> Result<Key, String> {
+        match &*self.kty {
+            "RSA" => Key::rsa(&bytes("n", &self.n)?, &bytes("e", &self.e)?),
+            "EC" => {
                 let (x, y) = (bytes("x", &self.x)?, bytes("y", &self.y)?);
                 if x.len() != 32 || y.len() != 32 {
                     return Err("`x` and `y` have 32 bytes each".to_owned());
                 }
-                Key::p256(&[&[4], &*x, &*y].concat())?
+                Key::p256(&[&[4], &*x, &*y].concat())
             }
-            ("OKP", Some("Ed25519")) => Key::ed25519(&bytes("x", &self.x)?)?,
-            ("EC" | "OKP", _) => {
-                return Err("`crv`: there are \"P-256\" and \"Ed25519\"".to_owned());
-            }
-            ("oct", _) => return Err("`kty`: a secret is no public key".to_owned()),
-            _ => return Err("`kty`: there are \"RSA\", \"EC\" and \"OKP\"".to_owned()),
-        };
-        NamedKey::new(self.kid.clone(), self.alg.as_deref(), key)
+            _ => Key::ed25519(&bytes("x", &self.x)?),
+        }
     }
 
     /// Names the key by what it is: SHA-256 in base64url of the members that make it, in the order of the alphabet.
@@ -102,29 +133,4 @@ fn bytes(name: &str, value: &Option<String>) -> Result<Vec<u8>, String> {
     URL_SAFE_NO_PAD
         .decode(value)
         .map_err(|_| format!("`{name}` is not base64url"))
-}
-
-impl NamedKey {
-    /// A key for the algorithms that its kind is for, or for the one that it is said to be for.
-    pub(crate) fn new(kid: Option<String>, alg: Option<&str>, key: Key) -> Result<Self, String> {
-        let all = key.algorithms();
-        let algorithms = match alg {
-            None => all.to_vec(),
-            Some(name) => match Algorithm::parse(name) {
-                Some(one) if all.contains(&one) => vec![one],
-                _ => {
-                    let names: Vec<_> = all.iter().map(|one| one.name()).collect();
-                    return Err(format!(
-                        "`alg`: {name:?} is not what the key is for, which is {}",
-                        names.join(", ")
-                    ));
-                }
-            },
-        };
-        Ok(Self {
-            kid,
-            algorithms,
-            key,
-        })
-    }
 }

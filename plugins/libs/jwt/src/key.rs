@@ -64,6 +64,11 @@ impl Algorithm {
         Self::EdDsa,
     ];
 
+    /// What the keys of each kind are for.
+    pub(crate) const RSA: &[Self] = &[Self::Rs256, Self::Rs384, Self::Rs512];
+    pub(crate) const P256: &[Self] = &[Self::Es256];
+    pub(crate) const ED25519: &[Self] = &[Self::EdDsa];
+
     pub(crate) fn parse(name: &str) -> Option<Self> {
         if name == "Ed25519" {
             return Some(Self::EdDsa);
@@ -131,9 +136,9 @@ impl Key {
     pub(crate) fn algorithms(&self) -> &'static [Algorithm] {
         match self.0 {
             Kind::Secret(_) => &[Algorithm::Hs256],
-            Kind::Rsa(_) => &[Algorithm::Rs256, Algorithm::Rs384, Algorithm::Rs512],
-            Kind::P256(_) => &[Algorithm::Es256],
-            Kind::Ed25519(_) => &[Algorithm::EdDsa],
+            Kind::Rsa(_) => Algorithm::RSA,
+            Kind::P256(_) => Algorithm::P256,
+            Kind::Ed25519(_) => Algorithm::ED25519,
         }
     }
 

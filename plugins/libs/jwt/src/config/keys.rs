@@ -123,11 +123,7 @@ impl TryFrom<KeyTable> for KeyConfig {
                 .map_err(|error| format!("`jwk`: {error}"))?,
             _ => return Err("a key is said by `pem` or by `jwk`".to_owned()),
         };
-        let kid = kid.or_else(|| named.kid.clone());
-        match alg {
-            None => Ok(Self(NamedKey { kid, ..named })),
-            Some(alg) => NamedKey::new(kid, Some(&alg), named.key).map(Self),
-        }
+        named.with(kid, alg.as_deref()).map(Self)
     }
 }
 
