@@ -8,6 +8,7 @@ mod mistakes;
 mod policy_breaker;
 mod policy_http;
 mod secrets;
+mod trial;
 
 use std::fs;
 use std::net::SocketAddr;

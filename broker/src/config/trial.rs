@@ -23,8 +23,7 @@ const GUARDS: std::ops::RangeInclusive<Duration> =
 
 impl Trial {
     pub(super) fn read(s: &mut Section<'_, '_>) -> Self {
-        let max_failures = number(
-            s,
+        let max_failures = s.get(
             "max_failures",
             "5",
             "Failed calls with which a new version is taken back.",
@@ -32,18 +31,22 @@ impl Trial {
         if max_failures == 0 {
             s.complain("max_failures", "is out of bounds", Some("1 or more"));
         }
-        let max_denial_increase = number(
-            s,
+        let max_denial_increase = s.get(
             "max_denial_increase",
             "20",
             "Percentage points by which a canary may deny more than the version before.",
         );
-        let min_calls = number(
-            s,
+        let min_calls = s.get(
             "min_calls",
             "100",
             "Calls of each of the two versions before their rates are compared.",
         );
+        if min_calls == 0 {
+            s.complain("min_calls", "is out of bounds", Some("1 or more"));
+        }
+        if max_denial_increase > 100 {
+            s.complain("max_denial_increase", "is out of bounds", Some("0 to 100"));
+        }
         let show_arguments = s.get(
             "show_arguments",
             "false",
@@ -65,17 +68,4 @@ impl Trial {
             guard,
         }
     }
-}
-
-fn number(
-    s: &mut Section<'_, '_>,
-    name: &'static str,
-    default: &'static str,
-    doc: &'static str,
-) -> u32 {
-    let number = s.get::<usize>(name, default, doc);
-    u32::try_from(number).unwrap_or_else(|_| {
-        s.complain(name, "is out of bounds", Some("up to 4294967295"));
-        u32::MAX
-    })
 }
