@@ -101,6 +101,7 @@ async fn serve(
         pipelines: ArcSwap::new(outcome.pipelines.unwrap_or_default()),
         fanout: Fanout::default(),
         store: store.clone(),
+        recorder: Arc::default(),
         sessions: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
     });

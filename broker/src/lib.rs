@@ -17,6 +17,8 @@ mod node;
 mod packet;
 mod pipeline;
 mod plugin;
+mod record;
+mod replay;
 mod router;
 mod session;
 mod state;

@@ -20,6 +20,7 @@ use crate::admin::{
 use crate::config::Config;
 use crate::event::Event;
 use crate::plugin::{Before, Control, Failed};
+use crate::record::{Busy, Recording, Wanted};
 use crate::session::Broker;
 use crate::state::{Filter, Millis, Shown, Store};
 use crate::telemetry::events::StateCleared;
@@ -197,6 +198,10 @@ impl admin::Node for Node {
             reasons.push(reason("draining", "the node is shutting down"));
         }
         reasons
+    }
+
+    fn record(&self, wanted: Wanted) -> Result<Recording, Busy> {
+        self.broker.recorder.begin(wanted)
     }
 
     fn emit(&self, emit: Emit) -> Result<u64, EmitError> {

@@ -206,7 +206,8 @@ impl Pipeline {
     ) {
         for step in &self.steps {
             step.tell(Hook::Disconnect, client, effects, |policy, effects| {
-                policy.on_disconnect(client, reason, effects);
+                // A failure is logged and counted where it happens, and there is nobody left to tell.
+                let _ = policy.on_disconnect(client, reason, effects);
             });
         }
     }
@@ -255,6 +256,18 @@ pub(crate) enum Judged {
     Coalesced(Passage, Arc<str>, Coalescing),
     /// With the arguments of an acknowledgement.
     Answered(Arc<str>),
+}
+
+impl Judged {
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Passed(_) => "pass",
+            Self::Denied(..) => "deny",
+            Self::Dropped => "drop",
+            Self::Coalesced(..) => "coalesce",
+            Self::Answered(_) => "reply",
+        }
+    }
 }
 
 fn enforced(policy: &Policy) -> bool {

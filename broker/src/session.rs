@@ -19,6 +19,7 @@ use crate::fanout::{Fanout, Member, Outlet};
 use crate::packet;
 use crate::pipeline::{Judged, Passage, Pipeline, Pipelines};
 use crate::plugin::DisconnectReason;
+use crate::record::{Draft, Recorder};
 use crate::router;
 use crate::state::Store;
 use crate::telemetry::events::{Connected, Disconnected, EventDenied};
@@ -32,6 +33,8 @@ pub(crate) struct Broker {
     pub fanout: Fanout,
     /// What policies count; a socket's own counts go with it.
     pub store: Arc<Store>,
+    /// What clients do, for whoever wants to know.
+    pub recorder: Arc<Recorder>,
     /// Sockets that are in a namespace and of whose end nobody has been told yet.
     pub sessions: AtomicUsize,
     /// Set once, at the end: no new client is let in.
@@ -154,6 +157,7 @@ impl Session {
         self.deliver_all();
         self.broker.fanout.exit(&self.client);
         let mut effects = Vec::new();
+        self.broker.recorder.disconnect(&self.client, reason);
         if let Some(pipeline) = self.broker.pipelines.load().at(&self.client.namespace) {
             pipeline.farewell(&self.client, reason, &mut effects);
         }
@@ -185,8 +189,12 @@ impl Session {
             return self.deny(&mut turn, Some(&event.name), &denial, ack);
         };
         turn.events += 1;
+        let seen = self
+            .broker
+            .recorder
+            .event(&self.client, &event, ack.is_some());
         let passage = Passage::new(event, turn.events, ack.is_some());
-        self.advance(&mut turn, &pipeline, passage, ack);
+        self.advance(&mut turn, &pipeline, passage, ack, seen);
     }
 
     /// Takes an event through the policies that it has not passed yet, and does what they say.
@@ -196,11 +204,14 @@ impl Session {
         pipeline: &Arc<Pipeline>,
         passage: Passage,
         ack: Option<i64>,
+        mut seen: Draft,
     ) {
         let mut effects = Vec::new();
         let mut next = Some(passage);
         while let Some(passage) = next.take() {
-            match pipeline.judge(&self.client, passage, &mut effects) {
+            let judged = pipeline.judge(&self.client, passage, &mut effects);
+            seen.came_to(judged.as_str());
+            match judged {
                 Judged::Passed(event) => match self.route(pipeline, &event, &mut effects) {
                     Ok(()) => self.ok(ack),
                     Err(denial) => self.deny(turn, Some(&event.name), &denial, ack),
@@ -274,7 +285,13 @@ impl Session {
             None => Vec::new(),
         };
         for event in due {
-            self.advance(&mut turn, &event.pipeline, event.passage, event.ack);
+            self.advance(
+                &mut turn,
+                &event.pipeline,
+                event.passage,
+                event.ack,
+                Draft::none(),
+            );
         }
         let next = turn.waiting.as_ref().and_then(|waiting| waiting.next());
         turn.is_timed = next.is_some();
@@ -291,7 +308,13 @@ impl Session {
             return;
         };
         for event in waiting.all() {
-            self.advance(&mut turn, &event.pipeline, event.passage, event.ack);
+            self.advance(
+                &mut turn,
+                &event.pipeline,
+                event.passage,
+                event.ack,
+                Draft::none(),
+            );
         }
         // What later policies coalesce again has no time left.
         turn.waiting = None;
@@ -319,7 +342,10 @@ impl Session {
                 fanout.emit(&self.client, &to, event);
             }
             Delivery::Join(room) => {
-                pipeline.subscribe(&self.client, &room, effects)?;
+                let mut seen = self.broker.recorder.subscribe(&self.client, &room);
+                let answer = pipeline.subscribe(&self.client, &room, effects);
+                seen.came_to(if answer.is_ok() { "pass" } else { "deny" });
+                answer?;
                 fanout
                     .join(&self.client, &room)
                     .map_err(|_| Denial::broker(Code::Overloaded, "in too many rooms already"))?;

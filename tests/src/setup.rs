@@ -1,6 +1,7 @@
 //! What a broker is started with, and commands that end by themselves.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -160,12 +161,26 @@ impl Setup {
     ///
     /// When it has not ended within [`PATIENCE`].
     pub fn run(&self, arguments: &[&str]) -> Exited {
+        self.run_with_input(arguments, "")
+    }
+
+    /// The same with a text on its standard input, which has to fit into a pipe.
+    ///
+    /// # Panics
+    ///
+    /// When it has not ended within [`PATIENCE`].
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Exited {
         let mut child = self
             .command(arguments)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        // A command that does not read has closed it.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
         let (sender, collected) = mpsc::channel();
         for (index, pipe) in [
             Box::new(child.stdout.take().expect("a pipe")) as Box<dyn std::io::Read + Send>,

@@ -1,5 +1,7 @@
 //! `cargo xtask test`: everything that proves the product, on a machine that has nothing of ours.
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::Args;
 
@@ -20,6 +22,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let python = setup::python()?;
     let modules = policies::build_all()?;
     let broker = setup::broker("dev")?;
+    compiled(options, &broker, &modules)?;
     // Documentation tests first: cargo ends them with an empty summary, and the last one printed should count. Only
     // the SDK has any: it is what others write code against.
     if options.filter.is_none() {
@@ -38,8 +41,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .args(&options.filter)
         .arg("--")
         .args(&options.runner)
-        .env("SLUICE_TEST_BIN", broker)
-        .env("SLUICE_TEST_POLICIES", modules)
+        .env("SLUICE_TEST_BIN", &broker)
+        .env("SLUICE_TEST_POLICIES", &modules)
         .env(
             "SLUICE_TEST_NODE_CLIENT",
             root().join("tests/clients/driver.mjs"),
@@ -51,4 +54,21 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         )
         .env("SLUICE_TEST_NATS", python.join("nats-server"));
     workspace::run(&mut tests)
+}
+
+/// The policies' own tests once more, of the compiled policies in the broker's engine.
+fn compiled(options: &Options, broker: &Path, modules: &Path) -> Result<()> {
+    for policy in policies::first_party()? {
+        let module = modules.join(format!("{policy}.wasm"));
+        workspace::run(
+            cargo()
+                .args(["test", "--package", &policy, "--lib", "--tests"])
+                .args(&options.filter)
+                .arg("--")
+                .args(&options.runner)
+                .env("SLUICE_TEST_COMPONENT", module)
+                .env("SLUICE_BIN", broker),
+        )?;
+    }
+    Ok(())
 }

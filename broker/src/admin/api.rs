@@ -59,7 +59,7 @@ pub(super) async fn emit(
 }
 
 /// A page of another site can post a form, but not JSON, without asking first.
-fn accept_json(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn accept_json(headers: &HeaderMap) -> Result<(), Problem> {
     let essence = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -75,7 +75,7 @@ fn accept_json(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-fn unreadable(rejection: BytesRejection) -> Problem {
+pub(super) fn unreadable(rejection: BytesRejection) -> Problem {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -91,10 +91,7 @@ fn unreadable(rejection: BytesRejection) -> Problem {
 }
 
 fn read(body: &[u8]) -> Result<Emit, Problem> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let read: EmitBody<'_> =
-        serde_path_to_error::deserialize(&mut json).map_err(|error| malformed(&error))?;
-    json.end().map_err(|error| not_json(&error))?;
+    let read: EmitBody<'_> = parse(body)?;
     if read.ack {
         return Err(Problem::new(
             StatusCode::BAD_REQUEST,
@@ -123,6 +120,14 @@ fn read(body: &[u8]) -> Result<Emit, Problem> {
         event: read.event.into(),
         args: args.into(),
     })
+}
+
+/// A body, or which of its fields is at fault.
+pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| malformed(&error))?;
+    json.end().map_err(|error| not_json(&error))?;
+    Ok(read)
 }
 
 fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
@@ -156,7 +161,7 @@ fn not_json(error: &serde_json::Error) -> Problem {
     )
 }
 
-fn wrong(code: &'static str, detail: impl Into<String>) -> Problem {
+pub(super) fn wrong(code: &'static str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
 }
 

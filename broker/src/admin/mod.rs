@@ -10,6 +10,7 @@ mod metrics;
 mod node;
 mod policies;
 mod problem;
+mod record;
 mod router;
 mod server;
 mod state;

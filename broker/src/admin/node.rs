@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use serde::{Serialize, Serializer};
 
 use super::policies::{PolicyChange, PolicyChanged, PolicyInfo, PolicyRefusal};
+use crate::record::{Busy, Recording, Wanted};
 use crate::state::{Filter, Shown};
 
 /// The node, as the admin listener sees it. Calls are short and do not wait, that of a change excepted.
@@ -29,6 +30,9 @@ pub(crate) trait Node: Send + Sync + 'static {
 
     /// Why the node should get no new clients; empty when it is ready.
     fn not_ready(&self) -> Vec<Reason>;
+
+    /// Records what clients do, for as long as the answer is not dropped.
+    fn record(&self, wanted: Wanted) -> Result<Recording, Busy>;
 
     /// Delivers an event of a back end to clients of this node, and says to how many.
     fn emit(&self, emit: Emit) -> Result<u64, EmitError>;

@@ -20,6 +20,7 @@ use super::auth::Auth;
 use super::router::router;
 use super::*;
 use crate::config::Secret;
+use crate::record::{Busy, Recorder, Recording, Wanted};
 use crate::state::{Filter, Shown};
 
 #[derive(Default)]
@@ -137,6 +138,10 @@ impl Node for Fake {
 
     fn not_ready(&self) -> Vec<Reason> {
         self.reasons.lock().clone()
+    }
+
+    fn record(&self, wanted: Wanted) -> Result<Recording, Busy> {
+        Arc::new(Recorder::default()).begin(wanted)
     }
 
     fn emit(&self, emit: Emit) -> Result<u64, EmitError> {

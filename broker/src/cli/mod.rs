@@ -56,7 +56,7 @@ enum List {
     Env,
 }
 
-/// Why the process ends with a code other than 0. A wrong command line ends it with 2 before that.
+/// Why the process ends with a code other than 0. Most wrong command lines end it with 2 before that.
 #[derive(Debug, thiserror::Error)]
 pub enum Exit {
     /// Something that the operator has to change: the configuration, or a policy that does not load.
@@ -65,6 +65,9 @@ pub enum Exit {
     /// What must not happen: it is a mistake of the broker's.
     #[error("internal failure: {0}")]
     Internal(String),
+    /// A command line that makes no sense, or input that is not what the command takes.
+    #[error("{0}")]
+    Usage(String),
     /// Everything else, such as a port that is taken.
     #[error("{0:#}")]
     Failed(anyhow::Error),
@@ -77,6 +80,7 @@ impl Exit {
         ExitCode::from(match self {
             Self::Configuration(_) => 78,
             Self::Internal(_) => 70,
+            Self::Usage(_) => 2,
             Self::Failed(_) => 1,
         })
     }

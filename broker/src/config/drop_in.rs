@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use ::config::Map;
+
 use super::env::Env;
 use super::file::File;
 use super::namespace::Namespace;
@@ -64,6 +66,26 @@ pub(crate) fn drop_in(wasm: &Path, toml: Option<&Path>, env: &Env) -> Result<Dro
         }
     });
     Problems(reader.problems).into_result().map(|()| drop_in)
+}
+
+impl Policy {
+    /// A policy that nothing is configured for.
+    pub(crate) fn defaults(name: &str, module: &Path) -> Self {
+        let mut reader = Reader {
+            env: &Env::default(),
+            folder: Path::new(""),
+            file: None,
+            overrides: &HashMap::new(),
+            problems: Vec::new(),
+            hidden: HashSet::new(),
+            entries: None,
+        };
+        Section::root(&mut reader, Map::new(), |s| Self {
+            name: name.to_owned(),
+            module: module.to_owned(),
+            ..Self::read_terms(s)
+        })
+    }
 }
 
 impl DropIn {

@@ -283,6 +283,8 @@ impl fmt::Debug for Policy {
 }
 
 impl Capability {
+    pub(crate) const ALL: [Self; 4] = [Self::Emit, Self::Rooms, Self::ClusterState, Self::Http];
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Emit => "emit",

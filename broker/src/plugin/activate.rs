@@ -73,7 +73,7 @@ impl Policy {
         module: Arc<Module>,
         plan: Plan,
     ) -> Result<Self, Refused> {
-        check_capabilities(&module.description.capabilities, &plan.settings)?;
+        check_capabilities(&module.description.capabilities, &plan)?;
         let name: Arc<str> = plan.settings.name.as_str().into();
         let hooks = module.description.hooks;
         let measured = |hook| implements(hooks, hook).then(|| metrics().policy(&name, hook));
@@ -82,6 +82,7 @@ impl Policy {
             id,
             breaker: Breaker::new(id, plan.settings.breaker, Instant::now()),
             config: plan.settings.config.to_string(),
+            interests: nothing(),
             rules: Vec::new(),
             rooms: Vec::new(),
             terms: Arc::new(Terms {
@@ -140,7 +141,8 @@ impl Policy {
             })
             .collect();
         self.rooms = interests.rooms.iter().map(|it| Glob::new(it)).collect();
-        let buckets = interests.buckets.into_iter().map(bucket);
+        let is_rehearsal = clock.rehearsal().is_some();
+        let buckets = interests.buckets.iter().map(|it| bucket(it, is_rehearsal));
         let metrics = interests.metrics.iter().map(|it| metric(&self.name, it));
         self.terms = Arc::new(Terms {
             policy: self.name.clone(),
@@ -151,7 +153,18 @@ impl Policy {
             clock,
             usage: self.terms.usage.clone(),
         });
+        self.interests = interests;
         Ok(())
+    }
+}
+
+/// Until `configure` has answered.
+fn nothing() -> types::Interests {
+    types::Interests {
+        events: Vec::new(),
+        rooms: Vec::new(),
+        buckets: Vec::new(),
+        metrics: Vec::new(),
     }
 }
 
@@ -171,15 +184,12 @@ pub(super) fn granted(asked: &types::Capabilities) -> Vec<Capability> {
     asked.map(|(_, capability)| *capability).collect()
 }
 
-fn check_capabilities(
-    asked: &types::Capabilities,
-    settings: &config::Policy,
-) -> Result<(), Refused> {
+fn check_capabilities(asked: &types::Capabilities, plan: &Plan) -> Result<(), Refused> {
     for capability in granted(asked) {
-        if !settings.grant.contains(&capability) {
+        if !plan.settings.grant.contains(&capability) {
             return Err(Refused::NotGranted(capability.as_str()));
         }
-        if capability == Capability::ClusterState {
+        if capability == Capability::ClusterState && plan.clock.rehearsal().is_none() {
             return Err(Refused::NotYet(capability.as_str()));
         }
     }
@@ -198,12 +208,12 @@ fn metric(policy: &Arc<str>, rule: &types::MetricRule) -> Result<OwnMetric, Refu
     Ok(metrics().own(policy, &rule.name, is_counter))
 }
 
-fn bucket(rule: types::BucketRule) -> Result<BucketRule, Refused> {
-    if rule.scope == types::Scope::Cluster {
+fn bucket(rule: &types::BucketRule, is_rehearsal: bool) -> Result<BucketRule, Refused> {
+    if rule.scope == types::Scope::Cluster && !is_rehearsal {
         return Err(Refused::NotYet(Capability::ClusterState.as_str()));
     }
     let rule = BucketRule {
-        name: rule.name.into(),
+        name: rule.name.as_str().into(),
         burst: rule.burst,
         per_second: rule.per_second,
         window_ms: rule.window_ms,

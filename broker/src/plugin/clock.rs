@@ -1,18 +1,17 @@
-//! The time that policies are told: the machine's, or that of a recording which is played again.
+//! The time that policies are told: the machine's, or that of events which are played again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::rehearsal::Rehearsal;
 use crate::state::Millis;
 
 /// Where the time comes from.
 #[derive(Debug, Clone)]
 pub(crate) enum Clock {
     System,
-    /// Milliseconds since the Unix epoch, set by whoever plays events again.
-    #[allow(dead_code, reason = "nothing plays events yet")]
-    Set(Arc<AtomicU64>),
+    /// Set by whoever plays the events.
+    Rehearsal(Arc<Rehearsal>),
 }
 
 impl Clock {
@@ -22,7 +21,7 @@ impl Clock {
             Self::System => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_millis() as u64),
-            Self::Set(time) => time.load(Ordering::Relaxed),
+            Self::Rehearsal(rehearsal) => rehearsal.now(),
         }
     }
 
@@ -30,7 +29,15 @@ impl Clock {
     pub(super) fn millis(&self) -> Millis {
         match self {
             Self::System => Millis::now(),
-            Self::Set(time) => Millis::at(time.load(Ordering::Relaxed)),
+            Self::Rehearsal(rehearsal) => Millis::at(rehearsal.now()),
+        }
+    }
+
+    /// Where a policy is not serving clients but tried out.
+    pub(super) fn rehearsal(&self) -> Option<&Arc<Rehearsal>> {
+        match self {
+            Self::System => None,
+            Self::Rehearsal(rehearsal) => Some(rehearsal),
         }
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn stem(file: &Path) -> String {
 }
 
 /// What stands at the path of a module.
-pub(super) fn read(module: &Path) -> Result<Artifact, String> {
+pub(crate) fn read(module: &Path) -> Result<Artifact, String> {
     let failed = |error: io::Error| error.to_string();
     // Asked before it is opened: opening a pipe waits for who writes to it.
     if !fs::metadata(module).map_err(failed)?.is_file() {

@@ -143,6 +143,9 @@ impl Host {
         } else {
             message
         };
+        if let Some(rehearsal) = self.terms.clock.rehearsal() {
+            return rehearsal.log(level, message);
+        }
         PolicyLog {
             policy: &self.terms.policy,
             level,
@@ -231,14 +234,24 @@ impl log::Host for Host {
 impl metrics::Host for Host {
     fn add(&mut self, metric: u32, by: u64) {
         match self.terms.metrics.get(metric as usize) {
-            Some(OwnMetric::Counter(counter)) => _ = counter.inc_by(by),
+            Some(OwnMetric::Counter(counter)) => {
+                let before = counter.inc_by(by);
+                if let Some(rehearsal) = self.terms.clock.rehearsal() {
+                    rehearsal.metric(metric, before.saturating_add(by) as f64);
+                }
+            }
             _ => self.log(Level::Error, "add: there is no such counter"),
         }
     }
 
     fn set(&mut self, metric: u32, value: f64) {
         match self.terms.metrics.get(metric as usize) {
-            Some(OwnMetric::Gauge(gauge)) => _ = gauge.set(value),
+            Some(OwnMetric::Gauge(gauge)) => {
+                gauge.set(value);
+                if let Some(rehearsal) = self.terms.clock.rehearsal() {
+                    rehearsal.metric(metric, value);
+                }
+            }
             _ => self.log(Level::Error, "set: there is no such gauge"),
         }
     }

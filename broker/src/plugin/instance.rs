@@ -111,6 +111,11 @@ impl Instance {
         })
     }
 
+    /// Bytes of its memories and tables.
+    pub(super) fn memory(&self) -> usize {
+        self.store.data().memory.used
+    }
+
     /// What the last call wanted done beside its verdict.
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
         self.store.data_mut().take_effects()

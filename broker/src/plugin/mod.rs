@@ -3,7 +3,8 @@
 //! `module` is a file that was found to be a policy; `activate` makes a `policy` of it, with settings; an `instance`
 //! runs it on one thread, where `slots` keeps it and `budget` bounds what its failures cost; a `breaker` sees to it that
 //! one which keeps failing is not called for a while. `host` and `wasi` are all that a policy can reach, by the version
-//! of the `contract` that it was built against; `clock` is its time. `registry`
+//! of the `contract` that it was built against; `clock` is its time, and a `rehearsal` all that it has while events are
+//! played to it. `registry`
 //! makes the policies that a configuration asks for (`folder` finds those that were dropped in, `signature` tells which
 //! may be loaded, `memo` keeps what is compiled, and `cache` does so on disk), and `reload` does so again when `watch`
 //! sees that a file has changed, or when an operator asks through `control`.
@@ -19,6 +20,7 @@ mod cache;
 mod clock;
 mod contract;
 mod control;
+mod empty;
 mod engine;
 mod failed;
 mod fetch;
@@ -31,6 +33,7 @@ mod module;
 mod policy;
 mod precompile;
 mod registry;
+mod rehearsal;
 mod reload;
 pub(crate) mod signature;
 mod slots;
@@ -38,19 +41,25 @@ mod trial;
 mod wasi;
 mod watch;
 
+pub(crate) use activate::{Plan, Refused};
 pub use bare::Bare;
+pub(crate) use bindings::types;
 pub(crate) use bindings::types::DisconnectReason;
 pub(crate) use breaker::BreakerState;
 pub(crate) use cache::Cache;
+pub(crate) use clock::Clock;
 pub(crate) use control::{
     Answer as CommandAnswer, Command, CommandError, Control, Done, Mailbox, control,
 };
+pub(crate) use empty::Empty;
 pub(crate) use engine::Engine;
 pub(crate) use failed::Failed;
-pub(crate) use folder::{Artifact, MAX_MODULE};
+pub(crate) use folder::{Artifact, MAX_MODULE, read as read_module};
 pub(crate) use instance::Fault;
+pub(crate) use module::{Module, NotAPolicy};
 pub(crate) use policy::{Admission, Asked, Policy, Source};
 pub(crate) use registry::{Before, ChangeError, End, Past, PastTrial, Persisted, Registry};
+pub(crate) use rehearsal::{Rehearsal, Requested, Upstream};
 pub(crate) use reload::{Follower, Outcome, Reload};
 pub(crate) use slots::prune;
 pub(crate) use trial::{About, Answer, Comparison, Kind, Said, Sample, Tally, Trial, WHOLE};

@@ -31,12 +31,14 @@ pub(crate) async fn admit(
     let candidate = Candidate { broker, client };
     let pipeline = candidate.pipeline()?;
     let mut effects = Vec::new();
+    let mut seen = broker.recorder.connect(client, auth);
     let verdict = match candidate.check(auth) {
         Ok(auth) => pipeline.admit(client, auth, &mut effects).await,
         Err(denial) => Err(denial),
     };
     // It may have taken a while.
     let verdict = verdict.and_then(|()| candidate.check_draining());
+    seen.came_to(if verdict.is_ok() { "accept" } else { "deny" });
     candidate.pipeline()?;
     match verdict {
         Ok(()) => {

@@ -9,6 +9,7 @@ mod clients;
 mod fetch;
 mod modules;
 mod policies;
+mod recording;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -25,6 +26,7 @@ pub(crate) use modules::{CacheEntryRejected, CacheUnwritable, ModuleReady};
 pub(crate) use policies::{
     PolicyChanged, PolicyRolledBack, RollBackFailed, TrialDiffers, TrialEnded, TrialStarted,
 };
+pub(crate) use recording::{RecordingBegan, RecordingEnded};
 use tracing::{debug, error, info, warn};
 
 use super::labels::ReloadResult;

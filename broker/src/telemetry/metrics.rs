@@ -72,6 +72,8 @@ pub(crate) struct Metrics {
     events_denied: Family<DenialLabels, Counter>,
     origins_refused: Counter,
     connections_refused: Counter,
+    /// Lines of recordings that there was no room for.
+    pub recording_dropped: Counter,
     admin_refused: Counter,
     changes: Family<ChangeLabels, Counter>,
     rollbacks: Family<CauseLabels, Counter>,
@@ -169,6 +171,11 @@ impl Metrics {
                 &mut r,
                 "connections_refused",
                 "Connections beyond the limit of connections",
+            ),
+            recording_dropped: add(
+                &mut r,
+                "recording_lines_dropped",
+                "Lines of recordings that whoever reads them was too slow for",
             ),
             admin_refused: add(
                 &mut r,

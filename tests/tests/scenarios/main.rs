@@ -37,6 +37,7 @@ mod nats;
 mod policy_cli;
 mod python;
 mod reload; // [4]
+mod replay;
 mod routing;
 mod shared;
 mod signatures;

@@ -1,10 +1,13 @@
 //! `sluice policy`: what authors and operators do with a module outside the broker.
 
+mod bench;
 mod inspect;
 mod keygen;
 mod keys;
 mod new;
 mod sign;
+mod terms;
+mod test;
 mod verify;
 
 use clap::Subcommand;
@@ -15,6 +18,10 @@ use super::Exit;
 pub(super) enum Policy {
     /// Make a crate: a policy that builds, with a test
     New(new::New),
+    /// Play events against a policy, and compare what comes of them
+    Test(test::Test),
+    /// Measure what calls of a policy cost
+    Bench(bench::Bench),
     /// Show what a module is: description, interests, imports, digest
     Inspect(inspect::Inspect),
     /// Make a pair of keys to sign modules with (minisign)
@@ -29,6 +36,8 @@ impl Policy {
     pub(super) fn run(&self) -> Result<(), Exit> {
         match self {
             Self::New(new) => super::print(&new.run()?),
+            Self::Test(test) => test.run(),
+            Self::Bench(bench) => super::print(&bench.run()?),
             Self::Inspect(inspect) => super::print(&inspect.run()?),
             Self::Keygen(keygen) => super::print(&keygen.run()?),
             Self::Sign(sign) => super::print(&sign.run()?),

@@ -8,6 +8,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
 
 use super::Host;
+use crate::config::Capability;
 use crate::plugin::bindings::http::{self, Error};
 use crate::plugin::fetch::{FetchError, Fetcher, Request, Response};
 use crate::plugin::instance::{Overrun, ticks};
@@ -94,8 +95,11 @@ async fn fetch(
 }
 
 impl http::Host for Host {
-    fn fetch(&mut self, _: http::Request) -> Result<http::Response, Error> {
-        Err(not_here())
+    fn fetch(&mut self, request: http::Request) -> Result<http::Response, Error> {
+        match self.terms.clock.rehearsal() {
+            Some(rehearsal) if self.is_granted(Capability::Http) => rehearsal.fetch(request),
+            _ => Err(not_here()),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use wasmtime::ResourceLimiter;
 /// The memory of one instance: all its linear memories and tables together stay below the limit.
 pub(in crate::plugin) struct Memory {
     limit: usize,
-    used: usize,
+    pub used: usize,
     usage: Arc<Usage>,
     /// A growth was refused: what traps afterwards, traps for want of memory.
     pub refused: bool,

@@ -1,0 +1,356 @@
+//! Events that are played against a policy without a broker, recorded from one that serves, and what calls cost.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+use sluice_tests::{Broker, Driver, Exited, PATIENCE, Setup};
+
+use crate::shared::RELAY;
+
+const CONFIG: &str = r#"{"deny":[{"event":"all:bad*","code":"bad_word","message":"Mind your tongue"}],"drop":["all:void"]}"#;
+
+const EVENTS: &str = r#"{"hook":"connect","auth":{"user":"ann","rooms":["one"]},"expect":{"verdict":"accept","identity":{"user":"ann"}}}
+
+{"hook":"event","event":"all:bad one","args":[1.0],"expect":{"verdict":"deny","code":"bad_word"}}
+{"hook":"event","event":"all:fine","args":["x"],"expect":{"verdict":"drop"}}
+{"hook":"disconnect","reason":"client"}
+"#;
+
+fn test(setup: &Setup, more: &[&str]) -> Exited {
+    let file = "policies/fixture-gate.wasm";
+    setup.run(&[&["policy", "test", file, "--config", CONFIG][..], more].concat())
+}
+
+fn objects(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+#[test]
+fn what_differs_from_what_is_expected_is_told_with_its_line() {
+    let setup = Setup::new("")
+        .modules(&["fixture-gate"])
+        .file("events.jsonl", EVENTS);
+    let told = test(&setup, &["--events", "events.jsonl"]);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(
+        told.stdout
+            .contains(r#"line 4: expected {"verdict":"drop"}"#),
+        "{}",
+        told.stdout
+    );
+    assert!(
+        told.stdout
+            .contains(r#"line 4: got      {"verdict":"not_called"}"#),
+        "{}",
+        told.stdout
+    );
+    assert!(
+        told.stderr.contains("1 of 3") && told.stderr.contains("line 4"),
+        "{}",
+        told.stderr
+    );
+
+    // As data: an object a call, then the summary.
+    let told = test(&setup, &["--events", "events.jsonl", "--json"]);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    let objects = objects(&told.stdout);
+    assert_eq!(objects.len(), 5);
+    assert_eq!(objects[1]["denial"]["code"], "bad_word");
+    assert_eq!(objects[1]["line"], 3);
+    assert_eq!(objects[2]["expected"], json!({"verdict": "drop"}));
+    let summary = &objects[4]["summary"];
+    assert_eq!(summary["calls"], 4);
+    assert_eq!(summary["unmet"], json!([4]));
+    assert!(summary["latency_ns"]["p99"].as_u64() > Some(0), "{summary}");
+
+    // Written into the file, it is what is expected from now on, and everything else stays as it was.
+    let told = test(&setup, &["--events", "events.jsonl", "--update"]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    let updated = std::fs::read_to_string(setup.dir().join("events.jsonl")).unwrap();
+    assert!(
+        updated.contains(r#"{"hook":"event","event":"all:bad one","args":[1.0],"expect":{"verdict":"deny","denial":{"code":"bad_word","message":"Mind your tongue","disconnect":false}}}"#),
+        "{updated}"
+    );
+    let told = test(&setup, &["--events", "events.jsonl"]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert!(
+        told.stdout.contains("expectations met: 4 of 4"),
+        "{}",
+        told.stdout
+    );
+}
+
+/// 78: it is the policy or its configuration; 2: it is the command line or the events.
+#[test]
+fn exit_codes_say_what_is_wrong() {
+    let setup = Setup::new("")
+        .modules(&["fixture-gate", "fixture-refuse"])
+        .file("events.jsonl", EVENTS)
+        .file(
+            "wrong.jsonl",
+            "{\"hook\":\"connect\"}\n{\"hook\":\"event\",\"evnt\":\"x\"}\n",
+        )
+        .file("core.wasm", b"\0asm\x01\0\0\0");
+    let run = |arguments: &[&str]| setup.run(&[&["policy", "test"], arguments].concat());
+    let events = ["--events", "events.jsonl"];
+    for module in ["core.wasm", "nowhere.wasm", "policies/fixture-refuse.wasm"] {
+        let told = run(&[&[module][..], &events].concat());
+        assert_eq!(told.code, Some(78), "{told:?}");
+        assert!(told.stderr.contains(module), "{told:?}");
+    }
+    let gate = "policies/fixture-gate.wasm";
+    let told = run(&[
+        gate,
+        "--events",
+        "events.jsonl",
+        "--config",
+        r#"{"den":[]}"#,
+    ]);
+    assert_eq!(told.code, Some(78), "{told:?}");
+    assert!(told.stderr.contains("den"), "{told:?}");
+    let told = run(&[gate, "--events", "wrong.jsonl"]);
+    assert_eq!(told.code, Some(2), "{told:?}");
+    assert!(
+        told.stderr.contains("wrong.jsonl:2") && told.stderr.contains("evnt"),
+        "{told:?}"
+    );
+    for wrong in [
+        &[gate][..],
+        &[gate, "--events", "-", "--update"],
+        &[gate, "--serve", "--json"],
+    ] {
+        assert_eq!(run(wrong).code, Some(2), "{wrong:?}");
+    }
+}
+
+/// What the SDK's tests write and read.
+#[test]
+fn a_line_in_is_a_line_out() {
+    let setup = Setup::new("").modules(&["fixture-gate"]);
+    let lines = [
+        r#"{"hook":"event","event":"x"}"#,
+        r#"{"configure":{"drop":["all:void"]},"at_ms":1000}"#,
+        r#"{"configure":{"unheard":1}}"#,
+        r#"{"at_ms":2000,"hook":"connect","socket":7,"auth":{"user":"ann","rooms":["one"]}}"#,
+        r#"{"hook":"event","socket":7,"event":"all:void","args":["x"],"wants_ack":true}"#,
+        r#"{"at_ms":1,"hook":"disconnect","reason":"client"}"#,
+        "no JSON",
+    ];
+    let answered = setup.run_with_input(
+        &["policy", "test", "policies/fixture-gate.wasm", "--serve"],
+        &(lines.join("\n") + "\n"),
+    );
+    assert_eq!(answered.code, Some(0), "{answered:?}");
+    let answers = objects(&answered.stdout);
+    assert_eq!(answers.len(), lines.len(), "{answered:?}");
+    assert!(
+        answers[0]["error"]
+            .as_str()
+            .unwrap()
+            .contains("no configuration")
+    );
+    let configured = &answers[1]["configured"];
+    assert_eq!(configured["name"], "fixture-gate");
+    assert!(
+        configured["interests"]["events"][0]["name"].is_string(),
+        "{configured}"
+    );
+    assert!(
+        answers[2]["refused"].as_str().unwrap().contains("unheard"),
+        "{}",
+        answers[2]
+    );
+    assert_eq!(answers[3]["verdict"], "accept");
+    assert_eq!(answers[3]["identity"]["rooms"], json!(["one"]));
+    assert!(answers[3]["ns"].as_u64() > Some(0), "{}", answers[3]);
+    assert_eq!(answers[4]["verdict"], "drop");
+    assert!(
+        answers[5]["error"]
+            .as_str()
+            .unwrap()
+            .contains("does not go back")
+    );
+    assert!(answers[6]["error"].is_string());
+}
+
+#[test]
+fn what_calls_cost_is_measured() {
+    let setup = Setup::new("")
+        .modules(&["fixture-gate"])
+        .file("events.jsonl", EVENTS);
+    let file = "policies/fixture-gate.wasm";
+    let bench = [
+        "policy", "bench", file, "--time", "20ms", "--config", CONFIG,
+    ];
+    for (more, rows) in [
+        (&["--events", "events.jsonl", "--threads", "2"][..], 4),
+        (&[], 1),
+    ] {
+        let told = setup.run(&[&bench[..], &["--json"], more].concat());
+        assert_eq!(told.code, Some(0), "{told:?}");
+        let told: Value = serde_json::from_str(&told.stdout).unwrap();
+        assert!(told["calls"].as_array().unwrap().len() >= rows, "{told}");
+        for row in told["calls"].as_array().unwrap() {
+            assert!(row["mean_ns"].as_f64() > Some(0.0), "{row}");
+            assert!(row["p50_ns"].as_u64() <= row["p99_ns"].as_u64(), "{row}");
+        }
+        assert!(told["empty_call_ns"].as_f64() > Some(0.0), "{told}");
+        assert!(told["instance"]["new_ns"].as_u64() > Some(0), "{told}");
+        assert!(
+            told["instance"]["memory_bytes"].as_u64() >= Some(1 << 16),
+            "{told}"
+        );
+    }
+    let told = setup.run(&bench);
+    assert!(told.stdout.contains("empty call"), "{told:?}");
+}
+
+/// A recording that has begun: its head has been read.
+struct Recording(TcpStream);
+
+impl Recording {
+    fn begin(broker: &Broker, wanted: &Value) -> Self {
+        let mut stream = TcpStream::connect(broker.admin()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let body = wanted.to_string();
+        let request = format!(
+            "POST /api/v1/record HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            broker.admin(),
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8_lossy(&head);
+        assert!(head.starts_with("HTTP/1.0 200"), "{head}");
+        assert!(head.contains("application/x-ndjson"), "{head}");
+        Self(stream)
+    }
+
+    /// The lines, once it is over.
+    fn end(mut self) -> String {
+        let mut text = String::new();
+        self.0.read_to_string(&mut text).unwrap();
+        text
+    }
+}
+
+fn serving() -> Broker {
+    let config = r#"
+        [[policy]]
+        name = "fixture-gate"
+        [policy.config]
+        deny = [{ event = "all:bad*", code = "bad_word", message = "Mind your tongue" }]
+        drop = ["all:void"]
+    "#;
+    Broker::start(&format!("{config}{RELAY}"), &["fixture-gate"])
+}
+
+#[test]
+fn what_is_recorded_comes_to_the_same_when_it_is_played() {
+    let node = Driver::node();
+    let broker = serving();
+    let everything = json!({"limit": 6, "redact": "none", "auth": true, "headers": ["user-agent"]});
+    let recording = Recording::begin(&broker, &everything);
+    let busy = broker.post("/api/v1/record", &json!({}));
+    assert_eq!(busy.status, 409, "{busy:?}");
+    assert_eq!(busy.json()["code"], "recording");
+    let auth = json!({"user": "ann", "rooms": ["one"]});
+    let options = json!({"transports": ["websocket"], "auth": auth});
+    let ann = node.connect("ann", &broker.url("/"), &options);
+    ann.denied("all:bad one", json!([{"$bin": "AAEC"}]));
+    ann.ok("all:void", json!([1]));
+    ann.ok("all:fine", json!(["ü", 1.5]));
+    ann.ok("join", json!(["r"]));
+    ann.disconnect();
+    let text = recording.end();
+    let lines = objects(&text);
+    assert_eq!(lines.len(), 6, "{text}");
+    let outcomes = ["accept", "deny", "drop", "pass", "pass", "pass"];
+    for (line, outcome) in lines.iter().zip(outcomes) {
+        assert_eq!(line["outcome"], outcome, "{text}");
+        assert_eq!(line["socket"], 1, "{text}");
+    }
+    assert_eq!(lines[0]["auth"], auth);
+    assert_eq!(lines[1]["user"], "ann");
+    assert_eq!(lines[1]["rooms"], json!(["one"]));
+    assert_eq!(lines[1]["attachments"], json!(["AAEC"]));
+    assert_eq!(lines[3]["args"], json!(["ü", 1.5]));
+
+    std::fs::write(broker.dir().join("recorded.jsonl"), &text).unwrap();
+    let file = "policies/fixture-gate.wasm";
+    let test = [
+        "policy", "test", file, "--config", CONFIG, "--json", "--events",
+    ];
+    let played = broker.run(&[&test[..], &["recorded.jsonl"]].concat());
+    assert_eq!(played.code, Some(0), "{played:?}");
+    for (played, line) in objects(&played.stdout).iter().zip(&lines) {
+        if line["hook"] == "event" || line["hook"] == "connect" {
+            // An event that the policy is not interested in passes.
+            let verdict = match &played["verdict"] {
+                verdict if verdict == "not_called" => &json!("pass"),
+                verdict => verdict,
+            };
+            assert_eq!(verdict, &line["outcome"], "{played} {line}");
+        }
+    }
+    // Another may begin now.
+    drop(Recording::begin(&broker, &json!({"seconds": 1})));
+}
+
+#[test]
+fn what_clients_say_is_taken_out_unless_it_is_asked_for() {
+    let node = Driver::node();
+    let broker = serving();
+    let recording = Recording::begin(&broker, &json!({"limit": 2, "events": ["all:*"]}));
+    let auth = json!({"user": "ann", "secret": "hunter2"});
+    let url = broker.url("/?code=hunter2");
+    let options =
+        json!({"transports": ["websocket"], "auth": auth, "extraHeaders": {"cookie": "hunter2"}});
+    let ann = node.connect("ann", &url, &options);
+    ann.ok("other", json!(["hunter2"]));
+    ann.ok(
+        "all:said",
+        json!([{"password": "hunter2", "n": 7}, {"$bin": "aHVudGVyMg=="}]),
+    );
+    let text = recording.end();
+    assert!(
+        !text.contains("hunter2") && !text.contains("aHVudGVyMg"),
+        "{text}"
+    );
+    let lines = objects(&text);
+    assert_eq!(lines[0]["auth"], Value::Null);
+    assert_eq!(lines[0]["headers"], Value::Null);
+    assert_eq!(lines[1]["args"][0], json!({"password": "xxxxxxx", "n": 7}));
+
+    let recording = Recording::begin(
+        &broker,
+        &json!({"limit": 1, "hooks": ["event"], "redact": ["/0/password"]}),
+    );
+    ann.ok("all:said", json!([{"password": "hunter2", "n": "seven"}]));
+    let lines = objects(&recording.end());
+    assert_eq!(
+        lines[0]["args"],
+        json!([{"password": "xxxxxxx", "n": "seven"}])
+    );
+    assert_eq!(lines[0]["user"], "ann");
+
+    for (wrong, field) in [
+        (json!({"seconds": 301}), "seconds"),
+        (json!({"limit": 0}), "limit"),
+        (json!({"redact": "some"}), "redact"),
+        (json!({"second": 1}), "second"),
+        (json!({"hooks": ["evnt"]}), "hooks[0]"),
+    ] {
+        let told = broker.post("/api/v1/record", &wrong);
+        assert_eq!(told.status, 422, "{told:?}");
+        assert_eq!(told.json()["field"], field, "{told:?}");
+    }
+}
