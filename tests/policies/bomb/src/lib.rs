@@ -2,23 +2,16 @@
 
 use sluice_plugin_sdk::prelude::*;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Bomb {}
+#[policy]
+struct Bomb;
 
-impl Policy for Bomb {
-    const HOOKS: Hooks = Hooks::EVENT;
-
-    fn interests(&self) -> Interests {
-        Interests::new().event("bomb")
-    }
-
-    fn on_event(&mut self, _call: &EventCall<'_>) -> Verdict {
+#[policy]
+impl Bomb {
+    #[on_event("bomb")]
+    fn burst(&mut self) -> Verdict {
         let mut kept = Vec::new();
         loop {
             kept.push(std::hint::black_box(vec![1u8; 64 * 1024]));
         }
     }
 }
-
-export!(Bomb);

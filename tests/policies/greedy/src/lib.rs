@@ -2,17 +2,11 @@
 
 use sluice_plugin_sdk::prelude::*;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Greedy {}
+#[policy]
+struct Greedy;
 
-impl Policy for Greedy {
-    const HOOKS: Hooks = Hooks::EVENT;
-    const CAPABILITIES: Capabilities = Capabilities::EMIT;
-
-    fn interests(&self) -> Interests {
-        Interests::new().event("greedy")
-    }
+#[policy(grants(emit))]
+impl Greedy {
+    #[on_event("greedy")]
+    fn pass(&mut self) {}
 }
-
-export!(Greedy);
