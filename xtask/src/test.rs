@@ -58,17 +58,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// The policies' own tests once more, of the compiled policies in the broker's engine.
 fn compiled(options: &Options, broker: &Path, modules: &Path) -> Result<()> {
-    for policy in policies::first_party()? {
-        let module = modules.join(format!("{policy}.wasm"));
-        workspace::run(
-            cargo()
-                .args(["test", "--package", &policy, "--lib", "--tests"])
-                .args(&options.filter)
-                .arg("--")
-                .args(&options.runner)
-                .env("SLUICE_TEST_COMPONENT", module)
-                .env("SLUICE_BIN", broker),
-        )?;
+    let mut tests = cargo();
+    tests.args(["test", "--no-fail-fast", "--lib", "--tests"]);
+    for policy in policies::tested()? {
+        tests.args(["--package", &policy]);
     }
-    Ok(())
+    tests
+        .args(&options.filter)
+        .arg("--")
+        .args(&options.runner)
+        .env("SLUICE_TEST_COMPONENT", modules)
+        .env("SLUICE_BIN", broker);
+    workspace::run(&mut tests)
 }

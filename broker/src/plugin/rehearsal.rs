@@ -44,6 +44,8 @@ pub(crate) struct Requested {
     pub url: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+    pub timeout_ms: u32,
+    pub max_age_ms: u32,
 }
 
 /// What answers requests for a URL.
@@ -117,6 +119,8 @@ impl Rehearsal {
             url: request.url,
             headers: request.headers,
             body: request.body,
+            timeout_ms: request.timeout_ms,
+            max_age_ms: request.max_age_ms,
         });
         match answer {
             Some(Upstream::Response {

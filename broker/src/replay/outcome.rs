@@ -150,6 +150,8 @@ struct ShownRequest<'a> {
     url: &'a str,
     headers: &'a [(String, String)],
     body: std::borrow::Cow<'a, str>,
+    timeout_ms: u32,
+    max_age_ms: u32,
 }
 
 impl Outcome {
@@ -169,6 +171,8 @@ impl Outcome {
             url: &request.url,
             headers: &request.headers,
             body: String::from_utf8_lossy(&request.body),
+            timeout_ms: request.timeout_ms,
+            max_age_ms: request.max_age_ms,
         });
         let metrics = self.metrics.iter();
         Shown {
