@@ -3,6 +3,7 @@
 mod check;
 mod policies;
 mod policy;
+mod record;
 mod token;
 
 use std::io::Write as _;
@@ -37,6 +38,8 @@ enum Command {
     Policy(policy::Policy),
     /// Look at the policies of a node that runs, and change them
     Policies(policies::Policies),
+    /// Write down what the clients of a node that runs do, for `sluice policy test`
+    Record(record::Record),
     /// Make a token for trying things out (JWT, HS256)
     Token(token::Token),
 }
@@ -113,6 +116,7 @@ pub fn run() -> Result<(), Exit> {
         }),
         Command::Policy(policy) => policy.run(),
         Command::Policies(policies) => print(&policies.run()?),
+        Command::Record(record) => record.run(),
         Command::Token(token) => print(&format!("{}\n", token.sign()?)),
     }
 }

@@ -301,8 +301,27 @@ fn what_is_recorded_comes_to_the_same_when_it_is_played() {
             assert_eq!(verdict, &line["outcome"], "{played} {line}");
         }
     }
-    // Another may begin now.
-    drop(Recording::begin(&broker, &json!({"seconds": 1})));
+    // Another may begin now, also from the command line.
+    let told = broker.run(&[
+        "record",
+        "--admin",
+        &broker.admin().to_string(),
+        "--seconds",
+        "1",
+        "--hook",
+        "connect",
+    ]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert_eq!(told.stdout, "");
+    let told = broker.run(&[
+        "record",
+        "--admin",
+        &broker.admin().to_string(),
+        "--limit",
+        "0",
+    ]);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(told.stderr.contains("1 to 100000"), "{told:?}");
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! The least client of the admin API: one request, one connection, no retries.
 
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
-use http::{Method, Request};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use crate::cli::Exit;
 
@@ -20,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(70);
 /// More than any answer has: one that goes on without end is no answer.
 const MAX_ANSWER: usize = 64 << 20;
 
-pub(super) struct Client {
+pub(in crate::cli) struct Client {
     /// Host and port.
     authority: String,
     token: Option<String>,
@@ -28,7 +31,7 @@ pub(super) struct Client {
 
 impl Client {
     /// `admin` is an address, or a URL without a path.
-    pub(super) fn new(admin: &str, token: Option<&str>) -> Result<Self, Exit> {
+    pub(in crate::cli) fn new(admin: &str, token: Option<&str>) -> Result<Self, Exit> {
         let authority = admin.strip_prefix("http://").unwrap_or(admin);
         let authority = authority.trim_end_matches('/');
         let is_authority = authority
@@ -60,17 +63,43 @@ impl Client {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Result<Value, Exit> {
+        self.wait(in_time(self.ask(method, path, headers, body)))
+    }
+
+    /// Posts JSON, and writes out what is answered as it comes, for as long as it comes.
+    pub(in crate::cli) fn stream(
+        &self,
+        path: &str,
+        body: &Value,
+        out: &mut dyn Write,
+    ) -> Result<(), Exit> {
+        self.wait(async {
+            let headers = [("content-type", "application/json")];
+            let body = body.to_string().into_bytes();
+            let asking = self.send(Method::POST, path, &headers, body);
+            let (response, connection) = in_time(asking).await?;
+            if !response.status().is_success() {
+                return in_time(answer(response)).await.map(|_| ());
+            }
+            let mut body = response.into_body();
+            while let Some(frame) = body.frame().await {
+                if let Ok(data) = frame?.into_data() {
+                    out.write_all(&data)?;
+                    out.flush()?;
+                }
+            }
+            connection.abort();
+            Ok(())
+        })
+    }
+
+    fn wait<T>(&self, asking: impl Future<Output = anyhow::Result<T>>) -> Result<T, Exit> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Exit::Failed(error.into()))?;
-        let asked = async {
-            let asking = self.ask(method, path, headers, body);
-            let answer = tokio::time::timeout(PATIENCE, asking).await;
-            answer.map_err(|_| anyhow!("no answer within {} s", PATIENCE.as_secs()))?
-        };
-        let answer = runtime.block_on(asked);
         let at = || format!("the admin listener at {}", self.authority);
+        let answer = runtime.block_on(asking);
         answer.with_context(at).map_err(Exit::Failed)
     }
 
@@ -81,6 +110,20 @@ impl Client {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> anyhow::Result<Value> {
+        let (response, connection) = self.send(method, path, headers, body).await?;
+        let answer = answer(response).await;
+        connection.abort();
+        answer
+    }
+
+    /// The head of the answer, and the task that reads on.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> anyhow::Result<(Response<Incoming>, JoinHandle<hyper::Result<()>>)> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -98,20 +141,28 @@ impl Client {
         // Ends with the request.
         let connection = tokio::spawn(connection);
         let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ANSWER);
-        let body = body.collect().await.map_err(|error| anyhow!("{error}"))?;
-        connection.abort();
-        let answer: Option<Value> = serde_json::from_slice(&body.to_bytes()).ok();
-        match answer {
-            Some(answer) if status.is_success() => Ok(answer),
-            Some(problem) if problem["detail"].is_string() => bail!(
-                "{} ({})",
-                problem["detail"].as_str().unwrap_or_default(),
-                problem["code"].as_str().unwrap_or_default()
-            ),
-            _ => bail!("answered {status} and no JSON: it is no admin listener of sluice"),
-        }
+        Ok((response, connection))
+    }
+}
+
+async fn in_time<T>(asking: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let answer = tokio::time::timeout(PATIENCE, asking).await;
+    answer.map_err(|_| anyhow!("no answer within {} s", PATIENCE.as_secs()))?
+}
+
+async fn answer(response: Response<Incoming>) -> anyhow::Result<Value> {
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_ANSWER);
+    let body = body.collect().await.map_err(|error| anyhow!("{error}"))?;
+    let answer: Option<Value> = serde_json::from_slice(&body.to_bytes()).ok();
+    match answer {
+        Some(answer) if status.is_success() => Ok(answer),
+        Some(problem) if problem["detail"].is_string() => bail!(
+            "{} ({})",
+            problem["detail"].as_str().unwrap_or_default(),
+            problem["code"].as_str().unwrap_or_default()
+        ),
+        _ => bail!("answered {status} and no JSON: it is no admin listener of sluice"),
     }
 }
 

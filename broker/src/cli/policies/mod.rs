@@ -1,6 +1,6 @@
 //! `sluice policies`: the policies of a node that runs, by its admin API. Tables for people, JSON for programs.
 
-mod client;
+pub(super) mod client;
 mod table;
 
 use std::path::{Path, PathBuf};

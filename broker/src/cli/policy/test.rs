@@ -11,7 +11,7 @@ use crate::replay::{self, Form, Played, Player, Script, Update};
 pub(in crate::cli) struct Test {
     #[command(flatten)]
     terms: Terms,
-    /// The events: a JSON object a line, as `POST /api/v1/record` makes them; - is standard input
+    /// The events: a JSON object a line, as `sluice record` writes them; - is standard input
     #[arg(long, value_name = "FILE", required_unless_present = "serve")]
     events: Option<PathBuf>,
     /// Show what comes of them as JSON, an object a line
