@@ -68,6 +68,11 @@ fn compiled(options: &Options, broker: &Path, modules: &Path) -> Result<()> {
         .arg("--")
         .args(&options.runner)
         .env("SLUICE_TEST_COMPONENT", modules)
+        // Each test starts a process of its own, and compiling takes longer than the test.
+        .env(
+            "SLUICE_PLUGINS__CACHE",
+            workspace::target()?.join("policy-cache"),
+        )
         .env("SLUICE_BIN", broker);
     workspace::run(&mut tests)
 }

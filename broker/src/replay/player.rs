@@ -1,7 +1,7 @@
 //! A policy, its sockets on paper, and its clock.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,8 @@ use super::socket;
 use crate::config::{self, Capability};
 use crate::event::{self, Client, Effect};
 use crate::plugin::{
-    Admission, Asked, Clock, Engine, Fault, Module, NotAPolicy, Plan, Policy, Refused, Rehearsal,
-    Source, Upstream, prune, read_module, types,
+    Admission, Asked, Cache, Clock, Engine, Fault, Module, NotAPolicy, Plan, Policy, Refused,
+    Rehearsal, Source, Upstream, prune, read_module, types,
 };
 use crate::state::Store;
 use crate::telemetry::metrics::Hook;
@@ -26,6 +26,8 @@ pub(crate) struct Terms {
     /// `None`: what the policy asks for, because here it does no harm.
     pub grant: Option<Vec<Capability>>,
     pub timeout: Option<Duration>,
+    /// Where compiled modules are kept.
+    pub cache: Option<PathBuf>,
 }
 
 /// Why there is no policy to play events against.
@@ -35,6 +37,8 @@ pub(crate) enum NotReady {
     Unreadable(String),
     #[error(transparent)]
     NotAPolicy(#[from] NotAPolicy),
+    #[error("{0}")]
+    NoCache(String),
     #[error("there is no engine: {0}")]
     NoEngine(String),
     #[error(transparent)]
@@ -64,7 +68,10 @@ impl Player {
     /// Reads and compiles a module.
     pub(crate) fn load(file: &Path, terms: &Terms) -> Result<Self, NotReady> {
         let artifact = read_module(file).map_err(NotReady::Unreadable)?;
+        let cache = terms.cache.as_deref().map(Cache::open).transpose();
+        let cache = cache.map_err(|error| NotReady::NoCache(error.to_string()))?;
         let engine = Engine::new().map_err(|error| NotReady::NoEngine(error.to_string()))?;
+        let engine = engine.with_cache(cache);
         let begin = Instant::now();
         let module = Module::compile(&engine, &artifact.bytes)?;
         let compiled_in = begin.elapsed();

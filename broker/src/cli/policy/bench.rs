@@ -37,7 +37,7 @@ impl Bench {
         if self.threads.get() > MAX_THREADS {
             return Err(Exit::Usage(format!("--threads: at most {MAX_THREADS}")));
         }
-        let player = self.terms.load()?;
+        let player = self.terms.load(None)?;
         let script = self.events.clone().map(Script::File);
         let config = self.terms.config().unwrap_or_else(|| json!({}));
         let bench = replay::Bench {

@@ -39,10 +39,11 @@ impl Terms {
     }
 
     /// The policy, not configured yet.
-    pub(super) fn load(&self) -> Result<Player, Exit> {
+    pub(super) fn load(&self, cache: Option<PathBuf>) -> Result<Player, Exit> {
         let terms = replay::Terms {
             grant: (!self.grant.is_empty()).then(|| self.grant.clone()),
             timeout: self.timeout,
+            cache,
         };
         Player::load(&self.file, &terms).map_err(|error| self.not_ready(&error))
     }

@@ -20,6 +20,9 @@ pub(in crate::cli) struct Test {
     /// Write what comes of them into the file, as what is expected from now on
     #[arg(long)]
     update: bool,
+    /// Keep compiled modules in this folder, which must belong to you alone
+    #[arg(long, value_name = "DIR", env = "SLUICE_PLUGINS__CACHE")]
+    cache: Option<PathBuf>,
     /// Answer the tests of the SDK, which write calls to standard input
     #[arg(long, conflicts_with_all = ["events", "json", "update", "config", "grant"])]
     serve: bool,
@@ -27,7 +30,7 @@ pub(in crate::cli) struct Test {
 
 impl Test {
     pub(super) fn run(&self) -> Result<(), Exit> {
-        let mut player = self.terms.load()?;
+        let mut player = self.terms.load(self.cache.clone())?;
         let Some(events) = &self.events else {
             let (input, output) = (io::stdin().lock(), io::stdout().lock());
             return whole(replay::serve(&mut player, input, output));
