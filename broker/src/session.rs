@@ -1,11 +1,12 @@
 //! One socket's corridor: from its CONNECT to its end, every event of it goes through here, one at a time.
 //!
-//! `handle` reads like the life of an event: packet → pipeline → router → fanout → ack. `admission` is what comes before, `coalesce` has what waits for
-//! the end of a window, `effects` does what policies want done besides.
+//! `handle` reads like the life of an event: packet → pipeline → router → fanout → ack. `admission` is what comes before,
+//! `waiting` has what waits for the end of a window (as `coalesce` says), `effects` does what policies want done besides.
 
 mod admission;
 mod coalesce;
 mod effects;
+mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -14,7 +15,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::event::{Attachments, Client, Coalescing, Code, Delivery, Denial, Effect, Event};
+use crate::event::{Attachments, Client, Code, Delivery, Denial, Effect, Event};
 use crate::fanout::{Fanout, Member, Outlet};
 use crate::packet;
 use crate::pipeline::{Judged, Passage, Pipeline, Pipelines};
@@ -26,6 +27,7 @@ use crate::telemetry::events::{Connected, Disconnected, EventDenied};
 use crate::telemetry::metrics::{DropReason, metrics};
 pub(crate) use admission::{Refusal, admit};
 use coalesce::Coalescer;
+use waiting::Waiting;
 
 /// What all sessions share.
 pub(crate) struct Broker {
@@ -66,13 +68,6 @@ struct Turn {
     waiting: Option<Box<Coalescer<Waiting>>>,
     /// Somebody comes when the next window ends.
     is_timed: bool,
-}
-
-/// An event that waits for the end of its window. It ends in the pipeline in which it began.
-struct Waiting {
-    passage: Passage,
-    pipeline: Arc<Pipeline>,
-    ack: Option<i64>,
 }
 
 /// The stages of a session; it goes through them in this order and may skip the middle one.
@@ -242,84 +237,6 @@ impl Session {
         self.apply(effects);
     }
 
-    /// The event, if it does not wait.
-    fn coalesce(
-        self: &Arc<Self>,
-        turn: &mut Turn,
-        policy: Arc<str>,
-        coalescing: Coalescing,
-        event: Waiting,
-    ) -> Option<Passage> {
-        let (order, bytes) = (turn.events, event.passage.event.size());
-        let waiting = turn
-            .waiting
-            .get_or_insert_with(|| Box::new(Coalescer::new()));
-        let offered = waiting.offer(policy, coalescing, order, bytes, event, Instant::now());
-        let next = waiting.next();
-        if let Some(superseded) = offered.superseded {
-            metrics().dropped(DropReason::Superseded);
-            if let Some(id) = superseded.ack {
-                self.outlet.ack(id, r#"[{"ok":true,"superseded":true}]"#);
-            }
-        }
-        if let Some(next) = next
-            && !turn.is_timed
-        {
-            turn.is_timed = true;
-            tokio::spawn(deliver_due(Arc::downgrade(self), next));
-        }
-        offered.due.map(|event| event.passage)
-    }
-
-    /// Delivers what is due. The answer is when to come again.
-    fn deliver_due(self: &Arc<Self>) -> Option<Instant> {
-        let mut turn = self.turn.lock();
-        if self.stage.load(Ordering::Acquire) == CLOSED {
-            // Ended by a policy in the middle of an event; otherwise it would have been delivered by then.
-            let lost = turn.waiting.take().map_or(0, |mut it| it.all().len());
-            (0..lost).for_each(|_| metrics().dropped(DropReason::Closed));
-            return None;
-        }
-        let due = match &mut turn.waiting {
-            Some(waiting) => waiting.due(Instant::now()),
-            None => Vec::new(),
-        };
-        for event in due {
-            self.advance(
-                &mut turn,
-                &event.pipeline,
-                event.passage,
-                event.ack,
-                Draft::none(),
-            );
-        }
-        let next = turn.waiting.as_ref().and_then(|waiting| waiting.next());
-        turn.is_timed = next.is_some();
-        next
-    }
-
-    /// Delivers all that waits, because its socket ends: the last value always arrives.
-    fn deliver_all(self: &Arc<Self>) {
-        // Held by whoever ends the socket in the middle of an event: it is a policy that does, and wants no more of it.
-        let Some(mut turn) = self.turn.try_lock() else {
-            return;
-        };
-        let Some(mut waiting) = turn.waiting.take() else {
-            return;
-        };
-        for event in waiting.all() {
-            self.advance(
-                &mut turn,
-                &event.pipeline,
-                event.passage,
-                event.ack,
-                Draft::none(),
-            );
-        }
-        // What later policies coalesce again has no time left.
-        turn.waiting = None;
-    }
-
     fn route(
         &self,
         pipeline: &Pipeline,
@@ -404,19 +321,5 @@ impl Session {
         turn.pipeline = Arc::downgrade(pipeline);
         turn.generation = pipelines.generation;
         Some(pipeline.clone())
-    }
-}
-
-/// Comes whenever a window of the session ends, until none is left.
-async fn deliver_due(session: Weak<Session>, mut next: Instant) {
-    loop {
-        tokio::time::sleep_until(next.into()).await;
-        let Some(session) = session.upgrade() else {
-            return;
-        };
-        match session.deliver_due() {
-            Some(later) => next = later,
-            None => return,
-        }
     }
 }
