@@ -5,7 +5,9 @@
 
 mod step;
 
+use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::config::{self, Failure, Mode};
 use crate::event::{Client, Coalescing, Code, Denial, Effect, Event, Verdict};
@@ -122,9 +124,10 @@ impl Pipeline {
         mut passage: Passage,
         effects: &mut Vec<Effect>,
     ) -> Judged {
+        let at = Cell::new(None);
         while let Some(step) = self.steps.get(passage.next) {
             passage.next += 1;
-            let asked = passage.asked();
+            let asked = passage.asked(&at);
             let about = About {
                 hook: Hook::Event,
                 client,
@@ -156,7 +159,7 @@ impl Pipeline {
                 Ok(Verdict::Drop) => return Judged::Dropped,
                 Ok(Verdict::Reply(args)) => return Judged::Answered(args),
                 Ok(Verdict::Coalesce(coalescing)) => {
-                    return Judged::Coalesced(passage, policy.name.clone(), coalescing);
+                    return Judged::Coalesced(passage, policy.key, coalescing);
                 }
             }
         }
@@ -236,12 +239,13 @@ impl Passage {
         }
     }
 
-    fn asked(&self) -> Asked<'_> {
+    fn asked<'a>(&'a self, at: &'a Cell<Option<Instant>>) -> Asked<'a> {
         Asked {
             event: &self.event,
             number: self.number,
             wants_ack: self.wants_ack,
             replaced: self.replaced,
+            at,
         }
     }
 }
@@ -252,8 +256,8 @@ pub(crate) enum Judged {
     Passed(Event),
     Denied(Event, Denial),
     Dropped,
-    /// By the policy of this name. The rest of them judges it when it is due.
-    Coalesced(Passage, Arc<str>, Coalescing),
+    /// By the policy of this key. The rest of them judges it when it is due.
+    Coalesced(Passage, u64, Coalescing),
     /// With the arguments of an acknowledgement.
     Answered(Arc<str>),
 }

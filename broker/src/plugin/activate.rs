@@ -1,12 +1,14 @@
 //! From a module and its settings to an active policy, or to the reason why not.
 
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::asking::Asking;
 use arc_swap::ArcSwapOption;
+use foldhash::quality::FixedState;
 
+use super::asking::Asking;
 use super::bindings::types;
 use super::breaker::Breaker;
 use super::clock::Clock;
@@ -80,6 +82,7 @@ impl Policy {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let mut policy = Self {
             id,
+            key: FixedState::default().hash_one(&*name),
             breaker: Breaker::new(id, plan.settings.breaker, Instant::now()),
             config: plan.settings.config.to_string(),
             interests: nothing(),

@@ -179,7 +179,9 @@ impl Asker {
         deadline: Duration,
     ) -> Result<types::Admission, Failure> {
         let Self { store, on_connect } = self;
-        store.data_mut().begin(Some(Current::of_client(client)));
+        store
+            .data_mut()
+            .begin(Some(Current::of_client(client, Instant::now())));
         store.data_mut().asks = Some(Asks::new(fetcher, deadline));
         store.set_epoch_deadline(ticks(deadline));
         let socket = client.peer.token;

@@ -1,7 +1,7 @@
 //! The time that policies are told: the machine's, or that of events which are played again.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::rehearsal::Rehearsal;
 use crate::state::Millis;
@@ -29,6 +29,14 @@ impl Clock {
     pub(super) fn millis(&self) -> Millis {
         match self {
             Self::System => Millis::now(),
+            Self::Rehearsal(rehearsal) => Millis::at(rehearsal.now()),
+        }
+    }
+
+    /// The same for a moment that has been read already.
+    pub(super) fn millis_at(&self, moment: Instant) -> Millis {
+        match self {
+            Self::System => Millis::of(moment),
             Self::Rehearsal(rehearsal) => Millis::at(rehearsal.now()),
         }
     }

@@ -10,6 +10,7 @@ mod memory;
 mod store;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::bindings::{limits, log, metrics, types};
 use super::clock::Clock;
@@ -31,6 +32,12 @@ pub(super) enum Stream {
     Stderr = 2,
 }
 
+impl Stream {
+    fn index(self) -> usize {
+        usize::from(self == Self::Stderr)
+    }
+}
+
 /// Lines a policy may log during one call; what is over is counted in the last line.
 const LINES_A_CALL: u32 = 16;
 
@@ -39,14 +46,17 @@ const LINES_A_CALL: u32 = 16;
 pub(super) struct Current {
     pub client: Arc<Client>,
     pub event: Option<CurrentEvent>,
+    /// When the call began: limits count by it, so that they read no clock of their own.
+    pub since: Instant,
 }
 
 impl Current {
     /// A call that is about a socket and none of its events.
-    pub(super) fn of_client(client: &Arc<Client>) -> Self {
+    pub(super) fn of_client(client: &Arc<Client>, since: Instant) -> Self {
         Self {
             client: client.clone(),
             event: None,
+            since,
         }
     }
 }
@@ -56,7 +66,8 @@ pub(super) struct CurrentEvent {
     pub name: Arc<str>,
     /// Its number among the events of its socket.
     pub number: u64,
-    pub attachments: Attachments,
+    /// `None`: there are none.
+    pub attachments: Option<Attachments>,
 }
 
 /// What all instances of a policy share.
@@ -124,7 +135,9 @@ impl Host {
         self.current = None;
         self.asks = None;
         for stream in [Stream::Stdout, Stream::Stderr] {
-            self.print(stream, b"\n");
+            if !self.printed[stream.index()].is_empty() {
+                self.print(stream, b"\n");
+            }
         }
     }
 
@@ -158,7 +171,7 @@ impl Host {
     pub(super) fn print(&mut self, stream: Stream, bytes: &[u8]) {
         /// A line longer than this is logged in pieces, so that a guest cannot fill the host's memory.
         const LINE: usize = 1024;
-        let index = usize::from(stream == Stream::Stderr);
+        let index = stream.index();
         for &byte in bytes {
             let full = self.printed[index].len() >= LINE;
             if byte == b'\n' || full {
@@ -209,7 +222,10 @@ impl limits::Host for Host {
             };
         };
         let subject = self.subject(whom);
-        let now = self.terms.clock.millis();
+        let now = match &self.current {
+            Some(current) => self.terms.clock.millis_at(current.since),
+            None => self.terms.clock.millis(),
+        };
         let decision = self.terms.state.take(rule, &subject, cost, now);
         limits::Decision {
             allowed: decision.allowed,

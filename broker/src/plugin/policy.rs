@@ -5,6 +5,7 @@
 mod answers;
 mod guarded;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -37,6 +38,8 @@ pub(crate) struct Policy {
     pub(super) id: u64,
     pub settings: Arc<config::Policy>,
     pub name: Arc<str>,
+    /// Stands for the name where that would be counted as one more reference: reactors would pull it from each other.
+    pub key: u64,
     pub module: Arc<Module>,
     /// Who vouches for the module, by the keys that are trusted now.
     pub signer: ArcSwapOption<Signer>,
@@ -82,6 +85,13 @@ pub(crate) enum Admission {
     Deny(Denial),
 }
 
+/// When a call begins, and how long it may take.
+#[derive(Clone, Copy)]
+struct Span {
+    begin: Instant,
+    deadline: Duration,
+}
+
 /// An event that policies are asked about.
 pub(crate) struct Asked<'a> {
     pub event: &'a Event,
@@ -90,6 +100,8 @@ pub(crate) struct Asked<'a> {
     pub wants_ack: bool,
     /// An earlier policy has replaced its arguments.
     pub replaced: bool,
+    /// When the policy before it was done. Every reading of a clock is a tenth of a call.
+    pub at: &'a Cell<Option<Instant>>,
 }
 
 impl Policy {
@@ -144,18 +156,21 @@ impl Policy {
             ),
             (types::EventTraits::REPLACED, asked.replaced),
         ]);
-        let current = Current {
-            client: client.clone(),
-            event: Some(CurrentEvent {
-                name: event.name.clone(),
-                number: asked.number,
-                attachments: event.attachments.clone(),
-            }),
-        };
         let args = if args { &*event.args } else { "" };
         let before = effects.len();
-        let verdict = self.with_instance(Hook::Event, client, effects, |instance, deadline| {
-            instance.on_event(current, deadline, rule, traits, args)
+        let hook = Hook::Event;
+        let verdict = self.with_instance(hook, client, asked.at, effects, |instance, call| {
+            let attachments = &event.attachments;
+            let current = Current {
+                client: client.clone(),
+                event: Some(CurrentEvent {
+                    name: event.name.clone(),
+                    number: asked.number,
+                    attachments: (!attachments.is_empty()).then(|| attachments.clone()),
+                }),
+                since: call.begin,
+            };
+            instance.on_event(current, call.deadline, rule, traits, args)
         });
         let verdict = verdict.and_then(|verdict| {
             let verdict = self.verdict(event, verdict);
@@ -180,8 +195,10 @@ impl Policy {
             Ok(permit) => permit,
             Err(fault) => return Some(Err(fault)),
         };
-        let answer = self.with_instance(Hook::Subscribe, client, effects, |instance, deadline| {
-            instance.on_subscribe(Current::of_client(client), deadline, rule, room)
+        let (hook, at) = (Hook::Subscribe, Cell::new(None));
+        let answer = self.with_instance(hook, client, &at, effects, |instance, call| {
+            let current = Current::of_client(client, call.begin);
+            instance.on_subscribe(current, call.deadline, rule, room)
         });
         self.ended(permit, Hook::Subscribe, client, &answer);
         Some(answer.map(|answer| match answer {
@@ -200,9 +217,13 @@ impl Policy {
         let permit = self.permit(Hook::Connect, client)?;
         let before = effects.len();
         let admission = match &self.asking {
-            None => self.with_instance(Hook::Connect, client, effects, |instance, deadline| {
-                instance.on_connect(Current::of_client(client), deadline, auth)
-            }),
+            None => {
+                let (hook, at) = (Hook::Connect, Cell::new(None));
+                self.with_instance(hook, client, &at, effects, |instance, call| {
+                    let current = Current::of_client(client, call.begin);
+                    instance.on_connect(current, call.deadline, auth)
+                })
+            }
             // Boxed, because all others would have to make room for it.
             Some(asking) => Box::pin(asking.on_connect(self, client, auth, effects)).await,
         };
@@ -224,10 +245,11 @@ impl Policy {
         effects: &mut Vec<Effect>,
     ) -> Result<(), Fault> {
         let permit = self.permit(Hook::Disconnect, client)?;
-        let farewell =
-            self.with_instance(Hook::Disconnect, client, effects, |instance, deadline| {
-                instance.on_disconnect(Current::of_client(client), deadline, reason)
-            });
+        let (hook, at) = (Hook::Disconnect, Cell::new(None));
+        let farewell = self.with_instance(hook, client, &at, effects, |instance, call| {
+            let current = Current::of_client(client, call.begin);
+            instance.on_disconnect(current, call.deadline, reason)
+        });
         self.ended(permit, Hook::Disconnect, client, &farewell);
         farewell
     }
@@ -265,24 +287,27 @@ impl Policy {
         &self,
         hook: Hook,
         client: &Client,
+        at: &Cell<Option<Instant>>,
         effects: &mut Vec<Effect>,
-        call: impl FnOnce(&mut Instance, Duration) -> Result<T, Fault>,
+        call: impl FnOnce(&mut Instance, Span) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let begin = Instant::now();
+        let begin = at.get().unwrap_or_else(Instant::now);
         self.may_call(hook, client, begin)?;
         let deadline = self.settings.timeout;
         let result = self.instance(deadline).and_then(|mut instance| {
-            let result = call(&mut instance, deadline);
+            let result = call(&mut instance, Span { begin, deadline });
             if result.is_ok() {
                 effects.append(&mut instance.take_effects());
                 slots::put(self.id, instance);
             }
             result
         });
-        let took = begin.elapsed();
+        let end = Instant::now();
+        at.set(Some(end));
+        let took = end - begin;
         self.took(hook, took);
         if let Err(fault) = &result {
-            slots::failed(self.id, client.peer.token, took, begin + took);
+            slots::failed(self.id, client.peer.token, took, end);
             self.report(hook, client, fault);
         }
         result

@@ -1,5 +1,6 @@
 //! A policy, its sockets on paper, and its clock.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -248,6 +249,7 @@ pub(super) fn ask(
                 number,
                 wants_ack: *wants_ack,
                 replaced: *replaced,
+                at: &Cell::new(None),
             };
             match policy.on_event(client, &asked, effects) {
                 None => return Verdict::NotCalled,

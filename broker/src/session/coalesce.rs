@@ -3,7 +3,6 @@
 //! Knows windows and times, not what an event is. Time comes in as an argument.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::event::Coalescing;
@@ -15,7 +14,7 @@ const MAX_BYTES: usize = 1 << 20;
 /// The windows of one socket.
 pub(super) struct Coalescer<T> {
     /// By policy and key.
-    windows: HashMap<(Arc<str>, String), Window<T>>,
+    windows: HashMap<(u64, String), Window<T>>,
     bytes: usize,
 }
 
@@ -52,7 +51,7 @@ impl<T> Coalescer<T> {
     /// `order` grows from one event of the socket to the next.
     pub(super) fn offer(
         &mut self,
-        policy: Arc<str>,
+        policy: u64,
         coalescing: Coalescing,
         order: u64,
         bytes: usize,
@@ -186,7 +185,7 @@ mod tests {
             let now = self.at(ms);
             let order = self.order;
             self.coalescer
-                .offer("p".into(), coalescing, order, bytes, order, now)
+                .offer(7, coalescing, order, bytes, order, now)
         }
 
         fn at(&self, ms: u64) -> Instant {

@@ -83,8 +83,14 @@ impl Millis {
     }
 
     pub(crate) fn now() -> Self {
+        Self::of(Instant::now())
+    }
+
+    /// A moment that has been read already.
+    pub(crate) fn of(moment: Instant) -> Self {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        Self(u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX))
+        let since = moment.saturating_duration_since(*START);
+        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }
 

@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
-use prometheus_client::metrics::counter::Counter;
 
+use super::spread::Tally;
 use crate::event::Denial;
 
 /// A few words that a label can be, each the index of its counter.
@@ -279,10 +279,10 @@ pub(super) struct TrialLabels {
 
 /// A counter for each word of a label, resolved once.
 #[derive(Debug, Clone)]
-pub(super) struct Counters<L>(Arc<[Counter]>, PhantomData<L>);
+pub(super) struct Counters<L>(Arc<[Tally]>, PhantomData<L>);
 
 impl<L: Label> Counters<L> {
-    pub(super) fn new(counter: impl Fn(L) -> Counter) -> Self {
+    pub(super) fn new(counter: impl Fn(L) -> Tally) -> Self {
         Self(
             L::ALL.iter().map(|word| counter(*word)).collect(),
             PhantomData,
@@ -297,7 +297,7 @@ impl<L: Label> Counters<L> {
 
     /// The words that were counted, and how often.
     pub(super) fn counts(&self) -> impl Iterator<Item = (L, u64)> {
-        let counts = self.0.iter().map(Counter::get);
+        let counts = self.0.iter().map(Tally::get);
         L::ALL.iter().copied().zip(counts).filter(|it| it.1 > 0)
     }
 }

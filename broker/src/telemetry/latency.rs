@@ -7,6 +7,8 @@ use std::time::Duration;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
+use super::spread::{PLACES, add, place};
+
 /// Upper bounds in nanoseconds: a native call takes less than the first, a policy's deadline is at most the last.
 const BOUNDS: [u64; 20] = [
     500,
@@ -34,8 +36,13 @@ const BOUNDS: [u64; 20] = [
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latency(Arc<Inner>);
 
+/// Each thread's part by itself; see `spread`.
 #[derive(Debug, Default)]
-struct Inner {
+struct Inner([Part; PLACES]);
+
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Part {
     /// One more than bounds: what is above the last.
     buckets: [AtomicU64; BOUNDS.len() + 1],
     sum: AtomicU64,
@@ -45,22 +52,32 @@ impl Latency {
     pub(super) fn observe(&self, duration: Duration) {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.partition_point(|bound| *bound < nanos);
-        if let Some(bucket) = self.0.buckets.get(bucket) {
-            bucket.fetch_add(1, Ordering::Relaxed);
+        let place = place();
+        let Some(part) = self.0.0.get(place) else {
+            return;
+        };
+        if let Some(bucket) = part.buckets.get(bucket) {
+            add(bucket, 1, place);
         }
-        self.0.sum.fetch_add(nanos, Ordering::Relaxed);
+        add(&part.sum, nanos, place);
+    }
+
+    /// How many there are in each bucket.
+    fn counts(&self) -> [u64; BOUNDS.len() + 1] {
+        let mut counts = [0; BOUNDS.len() + 1];
+        for part in &self.0.0 {
+            for (count, bucket) in counts.iter_mut().zip(&part.buckets) {
+                *count += bucket.load(Ordering::Relaxed);
+            }
+        }
+        counts
     }
 }
 
 impl Latency {
     /// Linear inside a bucket, as Prometheus' `histogram_quantile`. What is above the last bound counts as that.
     pub(super) fn quantile(&self, part: f64) -> Option<Duration> {
-        let counts: Vec<u64> = self
-            .0
-            .buckets
-            .iter()
-            .map(|b| b.load(Ordering::Relaxed))
-            .collect();
+        let counts = self.counts();
         let total: u64 = counts.iter().sum();
         let rank = part * total as f64;
         let mut below = 0;
@@ -86,13 +103,10 @@ impl EncodeMetric for Latency {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
         let bounds = BOUNDS.iter().map(|nanos| *nanos as f64 / 1e9);
         // Each is read once, so that the count is what the buckets add up to.
-        let buckets: Vec<(f64, u64)> = bounds
-            .chain([f64::INFINITY])
-            .zip(&self.0.buckets)
-            .map(|(bound, count)| (bound, count.load(Ordering::Relaxed)))
-            .collect();
+        let buckets: Vec<(f64, u64)> = bounds.chain([f64::INFINITY]).zip(self.counts()).collect();
         let count = buckets.iter().map(|(_, count)| count).sum();
-        let sum = self.0.sum.load(Ordering::Relaxed) as f64 / 1e9;
+        let sums = self.0.0.iter().map(|part| part.sum.load(Ordering::Relaxed));
+        let sum = sums.sum::<u64>() as f64 / 1e9;
         encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
     }
 

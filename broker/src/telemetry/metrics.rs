@@ -34,6 +34,7 @@ use super::labels::{
 use super::latency::Latency;
 use super::log::LogLines;
 use super::process::Process;
+use super::spread::Tally;
 use crate::event::Denial;
 use crate::state::Store;
 
@@ -46,7 +47,7 @@ pub(crate) fn metrics() -> &'static Metrics {
 /// A number of a policy's own.
 #[derive(Debug, Clone)]
 pub(crate) enum OwnMetric {
-    Counter(Counter),
+    Counter(Tally),
     Gauge(Gauge<f64, AtomicU64>),
 }
 
@@ -55,18 +56,18 @@ pub(crate) struct Metrics {
     /// Sockets that are connected to a namespace.
     pub connections: Gauge,
     pub rooms: Gauge,
-    pub events_received: Counter,
-    pub deliveries: Counter,
+    pub events_received: Tally,
+    pub deliveries: Tally,
     slow_clients: Counter,
     dropped: Counters<DropReason>,
     reloads: Counters<ReloadResult>,
     compiled: Counters<Compiled>,
     cache_faults: Counters<CacheFault>,
-    verdicts: Family<VerdictLabels, Counter>,
-    traps: Family<TrapLabels, Counter>,
+    verdicts: Family<VerdictLabels, Tally>,
+    traps: Family<TrapLabels, Tally>,
     durations: Family<HookLabels, Latency>,
     fetches: Fetches,
-    own_counters: Family<OwnLabels, Counter>,
+    own_counters: Family<OwnLabels, Tally>,
     own_gauges: Family<OwnLabels, Gauge<f64, AtomicU64>>,
     connections_denied: Family<DenialLabels, Counter>,
     events_denied: Family<DenialLabels, Counter>,
@@ -77,7 +78,7 @@ pub(crate) struct Metrics {
     admin_refused: Counter,
     changes: Family<ChangeLabels, Counter>,
     rollbacks: Family<CauseLabels, Counter>,
-    trials: Family<TrialLabels, Counter>,
+    trials: Family<TrialLabels, Tally>,
     handshake_errors: Family<CodeLabel, Counter>,
     socket_errors: Family<SocketErrorLabel, Counter>,
     disconnects: Family<DisconnectLabel, Counter>,
@@ -95,22 +96,22 @@ impl Metrics {
             "The version that runs",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        let dropped = add::<Family<DropLabel, Counter>>(
+        let dropped = add::<Family<DropLabel, Tally>>(
             &mut r,
             "events_dropped",
             "Events, or deliveries of them, that reached nobody",
         );
-        let reloads = add::<Family<ResultLabel, Counter>>(
+        let reloads = add::<Family<ResultLabel, Tally>>(
             &mut r,
             "reload",
             "Changes of configuration or modules that were taken up or refused",
         );
-        let compiled = add::<Family<CompiledLabel, Counter>>(
+        let compiled = add::<Family<CompiledLabel, Tally>>(
             &mut r,
             "modules_ready",
             "Modules that were compiled, or found compiled in the cache",
         );
-        let faults = add::<Family<CacheFaultLabel, Counter>>(
+        let faults = add::<Family<CacheFaultLabel, Tally>>(
             &mut r,
             "module_cache_faults",
             "Compiled modules in the cache that were rejected, or could not be kept",
@@ -216,7 +217,7 @@ impl Metrics {
         PolicyMetrics {
             verdicts: Counters::new(|verdict: VerdictKind| {
                 if !verdict.of(hook) {
-                    return Counter::default();
+                    return Tally::default();
                 }
                 self.verdicts.get_or_create_owned(&VerdictLabels {
                     policy: Arc::clone(&policy),

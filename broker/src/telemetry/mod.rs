@@ -11,6 +11,7 @@ mod latency;
 mod log;
 pub(crate) mod metrics;
 mod process;
+mod spread;
 mod throttle;
 
 use std::io::IsTerminal;

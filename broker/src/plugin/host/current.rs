@@ -16,7 +16,8 @@ impl Host {
     }
 
     fn attachments(&self) -> &[bytes::Bytes] {
-        self.event().map_or(&[], |event| &event.attachments)
+        let attachments = self.event().and_then(|event| event.attachments.as_ref());
+        attachments.map_or(&[], |attachments| attachments)
     }
 }
 
@@ -39,6 +40,7 @@ impl current::Host for Host {
             Some(Current {
                 client,
                 event: Some(event),
+                ..
             }) => format!("{}-{}", client.peer.name, event.number),
             _ => String::new(),
         }

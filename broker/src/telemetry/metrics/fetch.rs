@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::add;
 use crate::telemetry::labels::{Counters, FetchLabels, FetchOutcome, PolicyLabel};
+use crate::telemetry::spread::Tally;
 
 /// In seconds; a request takes at most the last.
 const BOUNDS: [f64; 13] = [
@@ -17,7 +17,7 @@ const BOUNDS: [f64; 13] = [
 ];
 
 pub(super) struct Fetches {
-    requests: Family<FetchLabels, Counter>,
+    requests: Family<FetchLabels, Tally>,
     durations: Family<PolicyLabel, Histogram, fn() -> Histogram>,
 }
 
