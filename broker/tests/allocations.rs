@@ -25,7 +25,9 @@ fn a_pass_allocates_nothing() {
         [[policy]]
         name = "validate"
         module = {:?}
-        config.events = [{{ event = "message", args = [{{ type = "object", unknown_keys = "allow" }}] }}]
+        config.events = [{{ event = "message", args = [
+            {{ type = "object", unknown_keys = "allow", keys = {{ text = {{ type = "string", required = true }} }} }},
+        ] }}]
         [[policy]]
         name = "other"
         module = {:?}

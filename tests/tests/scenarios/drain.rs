@@ -215,11 +215,13 @@ fn a_poll_that_waits_is_answered() {
     connection.send("GET", &poll, 0, "");
 
     broker.signal_term();
-    let answer = connection.answer();
-    // Or, on a machine that was slow to read the poll, that there is no such session any more.
-    match answer.status {
-        200 => assert_eq!(answer.text(), "1"),
-        status => assert_eq!(status, 400),
+    // Or, on a machine that was slow to read the poll, that there is no such session any more, or that a connection
+    // without a request has been closed.
+    if let Some(answer) = connection.answer_or_end() {
+        match answer.status {
+            200 => assert_eq!(answer.text(), "1"),
+            status => assert_eq!(status, 400),
+        }
     }
     let (code, took) = broker.wait_exit();
     assert_eq!(code, 0);

@@ -38,7 +38,15 @@ impl KeepAlive {
 
     /// The answer to the oldest request without one.
     pub(crate) fn answer(&mut self) -> Response {
+        self.answer_or_end().expect("an answer")
+    }
+
+    /// `None`: the connection ended before there was one.
+    pub(crate) fn answer_or_end(&mut self) -> Option<Response> {
         let head = self.head();
+        if head.is_empty() {
+            return None;
+        }
         let mut lines = head.iter();
         let status = lines
             .next()
@@ -56,7 +64,7 @@ impl KeepAlive {
         let length = response.header("content-length").expect("a length");
         response.body.resize(length.parse().unwrap(), 0);
         self.stream.read_exact(&mut response.body).unwrap();
-        response
+        Some(response)
     }
 
     fn head(&mut self) -> Vec<String> {
