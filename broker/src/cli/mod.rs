@@ -33,7 +33,7 @@ enum Command {
         #[command(subcommand)]
         list: List,
     },
-    /// Sign modules and make sure of what they are
+    /// Make, inspect, test, measure and sign modules
     #[command(subcommand)]
     Policy(policy::Policy),
     /// Look at the policies of a node that runs, and change them
