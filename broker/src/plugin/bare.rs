@@ -33,8 +33,6 @@ impl Bare {
         let failed = |error: wasmtime::Error| error.to_string();
         let guest = module.pre.instantiate(&mut store).map_err(failed)?;
         guest.configure(&mut store, config).map_err(failed)??;
-        // Its clock would end with it.
-        std::mem::forget(engine);
         Ok(Self { store, guest })
     }
 
