@@ -66,8 +66,8 @@ struct Turn {
     events: u64,
     /// Made with the first event that a policy coalesces.
     waiting: Option<Box<Coalescer<Waiting>>>,
-    /// Somebody comes when the next window ends.
-    is_timed: bool,
+    /// When somebody comes to deliver what is due.
+    comes: Option<Instant>,
 }
 
 /// The stages of a session; it goes through them in this order and may skip the middle one.
@@ -104,7 +104,7 @@ impl Session {
                 pipeline: Weak::new(),
                 events: 0,
                 waiting: None,
-                is_timed: false,
+                comes: None,
             }),
             welcome: Mutex::new(welcome),
             stage: AtomicU8::new(NEW),

@@ -32,47 +32,46 @@ impl Session {
             .waiting
             .get_or_insert_with(|| Box::new(Coalescer::new()));
         let offered = waiting.offer(policy, coalescing, order, bytes, event, Instant::now());
-        let next = waiting.next();
         if let Some(superseded) = offered.superseded {
             metrics().dropped(DropReason::Superseded);
             if let Some(id) = superseded.ack {
                 self.outlet.ack(id, r#"[{"ok":true,"superseded":true}]"#);
             }
         }
-        if let Some(next) = next
-            && !turn.is_timed
-        {
-            turn.is_timed = true;
-            tokio::spawn(deliver_due(Arc::downgrade(self), next));
-        }
+        self.come_again(turn);
         offered.due.map(|event| event.passage)
     }
 
-    /// Delivers what is due. The answer is when to come again.
-    fn deliver_due(self: &Arc<Self>) -> Option<Instant> {
+    /// Has somebody come when the next window ends, unless somebody comes that early already: a window may end before
+    /// one that began earlier.
+    fn come_again(self: &Arc<Self>, turn: &mut Turn) {
+        let next = turn.waiting.as_ref().and_then(|waiting| waiting.next());
+        if let Some(at) = next
+            && turn.comes.is_none_or(|comes| at < comes)
+        {
+            turn.comes = Some(at);
+            tokio::spawn(come(Arc::downgrade(self), at));
+        }
+    }
+
+    /// Delivers what is due.
+    fn deliver_due(self: &Arc<Self>, at: Instant) {
         let mut turn = self.turn.lock();
         if self.stage.load(Ordering::Acquire) == CLOSED {
             // Ended by a policy in the middle of an event; otherwise it would have been delivered by then.
             let lost = turn.waiting.take().map_or(0, |mut it| it.all().len());
             (0..lost).for_each(|_| metrics().dropped(DropReason::Closed));
-            return None;
+            return;
+        }
+        if turn.comes == Some(at) {
+            turn.comes = None;
         }
         let due = match &mut turn.waiting {
             Some(waiting) => waiting.due(Instant::now()),
             None => Vec::new(),
         };
-        for event in due {
-            self.advance(
-                &mut turn,
-                &event.pipeline,
-                event.passage,
-                event.ack,
-                Draft::none(),
-            );
-        }
-        let next = turn.waiting.as_ref().and_then(|waiting| waiting.next());
-        turn.is_timed = next.is_some();
-        next
+        self.deliver(&mut turn, due);
+        self.come_again(&mut turn);
     }
 
     /// Delivers all that waits, because its socket ends: the last value always arrives.
@@ -84,30 +83,28 @@ impl Session {
         let Some(mut waiting) = turn.waiting.take() else {
             return;
         };
-        for event in waiting.all() {
-            self.advance(
-                &mut turn,
-                &event.pipeline,
-                event.passage,
-                event.ack,
-                Draft::none(),
-            );
-        }
+        let all = waiting.all();
+        self.deliver(&mut turn, all);
         // What later policies coalesce again has no time left.
         turn.waiting = None;
     }
+
+    fn deliver(self: &Arc<Self>, turn: &mut Turn, events: Vec<Waiting>) {
+        for Waiting {
+            passage,
+            pipeline,
+            ack,
+        } in events
+        {
+            self.advance(turn, &pipeline, passage, ack, Draft::none());
+        }
+    }
 }
 
-/// Comes whenever a window of the session ends, until none is left.
-async fn deliver_due(session: Weak<Session>, mut next: Instant) {
-    loop {
-        tokio::time::sleep_until(next.into()).await;
-        let Some(session) = session.upgrade() else {
-            return;
-        };
-        match session.deliver_due() {
-            Some(later) => next = later,
-            None => return,
-        }
+/// Comes once, when a window of the session ends.
+async fn come(session: Weak<Session>, at: Instant) {
+    tokio::time::sleep_until(at.into()).await;
+    if let Some(session) = session.upgrade() {
+        session.deliver_due(at);
     }
 }

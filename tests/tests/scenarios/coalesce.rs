@@ -55,6 +55,21 @@ fn without_a_leading_one_only_the_last_arrives() {
     assert_eq!(bob.expect("settle"), [json!(3)]);
 }
 
+/// What has the shorter window is due first, also if it came later.
+#[test]
+fn a_short_window_does_not_wait_for_a_long_one() {
+    let broker = doer("config = { window_ms = 300 }");
+    let node = Driver::node();
+    let ann = node.connect("ann", &broker.url("/"), &websocket());
+    let bob = node.connect("bob", &broker.url("/"), &websocket());
+    ann.emit("someday", json!(["long"]));
+    assert_eq!(burst(&ann, "settle", 2), acks(&[SUPERSEDED, DELIVERED]));
+    assert_eq!(bob.expect("settle"), [json!(2)]);
+    // The long one is still there.
+    ann.disconnect();
+    assert_eq!(bob.expect("someday"), [json!("long")]);
+}
+
 /// A window that nobody lives to see the end of: with its socket, what waits is due.
 #[test]
 fn what_waits_is_delivered_when_its_socket_ends() {

@@ -126,6 +126,12 @@ impl Doer {
         Verdict::coalesce("settle", Duration::from_millis(self.window_ms))
     }
 
+    /// Longer than any test waits.
+    #[on_event("someday", args = false)]
+    fn someday(&self) -> Verdict {
+        Verdict::coalesce("someday", Duration::from_secs(60))
+    }
+
     #[on_subscribe("secret:*")]
     fn secret(&self, room: &str) -> Result<(), Denial> {
         if current::attribute("told").as_deref() == Some(room) {
