@@ -8,26 +8,12 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::Exit;
-use super::policies::client::Client;
+use super::policies::client::Admin;
 
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(super) struct Record {
-    /// The node's admin listener: an address, or a URL that begins with http://
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        env = "SLUICE_ADMIN__LISTEN",
-        default_value = "127.0.0.1:9090"
-    )]
-    admin: String,
-    /// The admin listener's token
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        env = "SLUICE_ADMIN__TOKEN",
-        hide_env_values = true
-    )]
-    token: Option<String>,
+    #[command(flatten)]
+    node: Admin,
     /// How long at most
     #[arg(long, value_name = "N", default_value = "60")]
     seconds: u64,
@@ -57,18 +43,9 @@ pub(super) struct Record {
     auth: bool,
 }
 
-/// Without the token.
-impl std::fmt::Debug for Record {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Record")
-            .field("admin", &self.admin)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Record {
     pub(super) fn run(&self) -> Result<(), Exit> {
-        let client = Client::new(&self.admin, self.token.as_deref())?;
+        let client = self.node.client()?;
         let mut out: Box<dyn Write> = match &self.out {
             None => Box::new(io::stdout().lock()),
             Some(path) => {

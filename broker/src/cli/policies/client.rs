@@ -23,6 +23,44 @@ const PATIENCE: Duration = Duration::from_secs(70);
 /// More than any answer has: one that goes on without end is no answer.
 const MAX_ANSWER: usize = 64 << 20;
 
+/// Which node to ask, and by what right.
+#[derive(clap::Args)]
+pub(in crate::cli) struct Admin {
+    /// The node's admin listener: an address, or a URL that begins with http://
+    #[arg(
+        long,
+        global = true,
+        value_name = "ADDRESS",
+        env = "SLUICE_ADMIN__LISTEN",
+        default_value = "127.0.0.1:9090"
+    )]
+    admin: String,
+    /// The admin listener's token
+    #[arg(
+        long,
+        global = true,
+        value_name = "TOKEN",
+        env = "SLUICE_ADMIN__TOKEN",
+        hide_env_values = true
+    )]
+    token: Option<String>,
+}
+
+impl Admin {
+    pub(in crate::cli) fn client(&self) -> Result<Client, Exit> {
+        Client::new(&self.admin, self.token.as_deref())
+    }
+}
+
+/// Without the token.
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admin")
+            .field("admin", &self.admin)
+            .finish_non_exhaustive()
+    }
+}
+
 pub(in crate::cli) struct Client {
     /// Host and port.
     authority: String,
@@ -31,7 +69,7 @@ pub(in crate::cli) struct Client {
 
 impl Client {
     /// `admin` is an address, or a URL without a path.
-    pub(in crate::cli) fn new(admin: &str, token: Option<&str>) -> Result<Self, Exit> {
+    fn new(admin: &str, token: Option<&str>) -> Result<Self, Exit> {
         let authority = admin.strip_prefix("http://").unwrap_or(admin);
         let authority = authority.trim_end_matches('/');
         let is_authority = authority

@@ -12,7 +12,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::Exit;
-use client::Client;
+use client::{Admin, Client};
 
 const POLICIES: &str = "/api/v1/policies";
 
@@ -21,24 +21,8 @@ pub(super) struct Policies {
     /// Print what the node answers, as JSON
     #[arg(long, global = true)]
     json: bool,
-    /// The node's admin listener: an address, or a URL that begins with http://
-    #[arg(
-        long,
-        global = true,
-        value_name = "ADDRESS",
-        env = "SLUICE_ADMIN__LISTEN",
-        default_value = "127.0.0.1:9090"
-    )]
-    admin: String,
-    /// The admin listener's token
-    #[arg(
-        long,
-        global = true,
-        value_name = "TOKEN",
-        env = "SLUICE_ADMIN__TOKEN",
-        hide_env_values = true
-    )]
-    token: Option<String>,
+    #[command(flatten)]
+    node: Admin,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -85,7 +69,7 @@ struct Upload {
 impl Policies {
     /// Asks the node, and says what to print.
     pub(super) fn run(&self) -> Result<String, Exit> {
-        let client = Client::new(&self.admin, self.token.as_deref())?;
+        let client = self.node.client()?;
         let answer = match self.action.as_ref().unwrap_or(&Action::List) {
             Action::List => return self.shown(&client.get(POLICIES)?, table::list),
             Action::Show { name } => {
