@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
-use sluice::bench::{Bare, Line};
+use sluice::bench::{Floor, Line};
 use sluice_plugin_sdk::testing;
 
 const EVENT: &str = r#"["message",{"room":"general","text":"a message of usual length, with markup to escape and some ünïcode in it","mentions":["alice","bob"],"reply":12345,"client":"web"}]"#;
@@ -114,13 +114,12 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// The floor: a component's hook with nothing around it.
-fn bare(c: &mut Criterion) {
-    let module = modules().join("fixture-empty.wasm");
-    let mut bare = Bare::new(&module, r#"{"events":"*"}"#).unwrap();
-    assert!(bare.call());
+/// The floor: a call of a component that does nothing, with nothing around it.
+fn floor(c: &mut Criterion) {
+    let mut floor = Floor::new().unwrap();
+    assert!(floor.call());
     let mut group = c.benchmark_group("call");
-    group.bench_function("empty component", |b| b.iter(|| bare.call()));
+    group.bench_function("empty component", |b| b.iter(|| floor.call()));
     group.finish();
 }
 
@@ -220,5 +219,5 @@ fn at_once(line: &Line, threads: u64, iterations: u64) -> Duration {
         .unwrap_or_default()
 }
 
-criterion_group!(benches, bare, policies, event, native, threads);
+criterion_group!(benches, floor, policies, event, native, threads);
 criterion_main!(benches);

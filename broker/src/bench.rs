@@ -9,9 +9,26 @@ use crate::cli::Exit;
 use crate::config::{self, Env};
 use crate::event::{Client, Event, Handshake, Identity, Peer};
 use crate::pipeline::{Judged, Passage, Pipeline};
-use crate::{app, packet, router};
+use crate::{app, packet, plugin, router};
 
-pub use crate::plugin::Bare;
+/// A component whose one function does nothing: the floor that the rest is held against.
+pub struct Floor(plugin::Empty);
+
+impl Floor {
+    /// # Errors
+    /// The engine cannot be had on this machine.
+    pub fn new() -> Result<Self, Exit> {
+        let failed = |error: wasmtime::Error| Exit::Internal(error.to_string());
+        let engine = plugin::Engine::new().map_err(failed)?;
+        plugin::Empty::new(&engine).map(Self).map_err(failed)
+    }
+
+    /// False: the call failed.
+    #[must_use]
+    pub fn call(&mut self) -> bool {
+        self.0.call().is_ok()
+    }
+}
 
 /// The way of an event from its text to the router's answer, with the policies of a configuration.
 pub struct Line {

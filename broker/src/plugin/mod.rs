@@ -12,7 +12,6 @@
 
 mod activate;
 mod asking;
-mod bare;
 mod bindings;
 mod breaker;
 mod budget;
@@ -42,7 +41,6 @@ mod wasi;
 mod watch;
 
 pub(crate) use activate::{Plan, Refused};
-pub use bare::Bare;
 pub(crate) use bindings::types;
 pub(crate) use bindings::types::DisconnectReason;
 pub(crate) use breaker::BreakerState;
@@ -54,12 +52,13 @@ pub(crate) use control::{
 pub(crate) use empty::Empty;
 pub(crate) use engine::Engine;
 pub(crate) use failed::Failed;
+pub(crate) use fetch::Request;
 pub(crate) use folder::{Artifact, MAX_MODULE, read as read_module};
 pub(crate) use instance::Fault;
 pub(crate) use module::{Module, NotAPolicy};
 pub(crate) use policy::{Admission, Asked, Policy, Source};
 pub(crate) use registry::{Before, ChangeError, End, Past, PastTrial, Persisted, Registry};
-pub(crate) use rehearsal::{Rehearsal, Requested, Upstream};
+pub(crate) use rehearsal::{Rehearsal, Upstream};
 pub(crate) use reload::{Follower, Outcome, Reload};
 pub(crate) use slots::prune;
 pub(crate) use trial::{About, Answer, Comparison, Kind, Said, Sample, Tally, Trial, WHOLE};

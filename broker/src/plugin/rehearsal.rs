@@ -1,5 +1,5 @@
-//! What a policy that is rehearsed, and serves nobody, has in the place of a broker: a clock that is set, answers to its requests, and a
-//! record of what it says.
+//! What a policy that is rehearsed, and serves nobody, has in the place of a broker: a clock that is set, answers to its
+//! requests, and a record of what it says.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::bindings::http;
+use super::fetch::Request;
 use crate::telemetry::events::Level;
 
 /// Requests of one call that are answered: no policy of a broker may make more.
@@ -32,20 +33,9 @@ struct Desk {
 #[derive(Debug, Default)]
 pub(crate) struct Said {
     pub lines: Vec<(Level, String)>,
-    pub requests: Vec<Requested>,
+    pub requests: Vec<Request>,
     /// Metrics by their numbers, with what they are now.
     pub metrics: Vec<(u32, f64)>,
-}
-
-/// A request that the policy made.
-#[derive(Debug)]
-pub(crate) struct Requested {
-    pub method: String,
-    pub url: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-    pub timeout_ms: u32,
-    pub max_age_ms: u32,
 }
 
 /// What answers requests for a URL.
@@ -114,14 +104,7 @@ impl Rehearsal {
             return Err(http::Error::Refused(why));
         }
         let answer = desk.answers.get(&request.url).cloned();
-        desk.said.requests.push(Requested {
-            method: request.method,
-            url: request.url,
-            headers: request.headers,
-            body: request.body,
-            timeout_ms: request.timeout_ms,
-            max_age_ms: request.max_age_ms,
-        });
+        desk.said.requests.push(request.into());
         match answer {
             Some(Upstream::Response {
                 status,

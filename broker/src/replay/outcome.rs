@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::event::{Coalescing, Denial, Effect, Identity, Recipients};
-use crate::plugin::Requested;
+use crate::plugin::Request;
 use crate::telemetry::events::Level;
 
 /// What a policy answered.
@@ -32,7 +32,7 @@ pub(super) struct Outcome {
     pub effects: Vec<Effect>,
     pub logs: Vec<(Level, String)>,
     pub metrics: BTreeMap<String, f64>,
-    pub requests: Vec<Requested>,
+    pub requests: Vec<Request>,
     pub ns: u64,
 }
 

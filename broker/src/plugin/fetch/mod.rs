@@ -32,7 +32,7 @@ pub(super) use self::client::Unusable;
 
 /// What a policy wants to ask, as it says it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Request {
+pub(crate) struct Request {
     pub method: String,
     pub url: String,
     pub headers: Vec<(String, String)>,
