@@ -1,7 +1,8 @@
 //! The configuration as it is written, and its way to the policy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use policy_events::{Names, Order};
 use serde::Deserialize;
 
 use crate::source::{self, Source};
@@ -16,19 +17,9 @@ pub(crate) struct Config {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Event {
-    event: OneOrMany,
+    event: Names,
     fields: Option<BTreeMap<String, String>>,
     argument: Option<usize>,
-}
-
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "the name of an event, a glob, or a list of them"
-)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
 }
 
 /// Where nothing else is said.
@@ -50,24 +41,16 @@ impl TryFrom<Config> for Enrich {
             return Err("`events` is empty, so nothing would be added".to_owned());
         }
         let mut rules = Vec::new();
-        let mut rule_of_event = Vec::new();
-        let mut seen = BTreeSet::new();
+        let mut order = Order::default();
         for (number, event) in config.events.into_iter().enumerate() {
             let at = format!("events[{number}]");
             let rule = event.rule(&at)?;
-            for event in &rule.events {
-                if !seen.insert(event.clone()) {
-                    return Err(format!(
-                        "`{at}.event`: {event:?} is there twice; the second never counts"
-                    ));
-                }
-            }
-            rule_of_event.extend(rule.events.iter().map(|_| number));
+            order.add(&at, &rule.events)?;
             rules.push(rule);
         }
         Ok(Self {
             rules,
-            rule_of_event,
+            rule_of_event: order.entry_of_name(),
         })
     }
 }
@@ -75,13 +58,7 @@ impl TryFrom<Config> for Enrich {
 impl Event {
     /// `at` is where it stands in the configuration.
     fn rule(self, at: &str) -> Result<Rule, String> {
-        let events = match self.event {
-            OneOrMany::One(event) => vec![event],
-            OneOrMany::Many(events) if events.is_empty() => {
-                return Err(format!("`{at}.event` is empty"));
-            }
-            OneOrMany::Many(events) => events,
-        };
+        let events = self.event.into_list(at)?;
         let fields = self.fields.unwrap_or_else(|| {
             let fields = FIELDS.into_iter();
             fields

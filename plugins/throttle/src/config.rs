@@ -1,8 +1,8 @@
 //! The configuration as it is written, and its way to the policy.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
+use policy_events::{Names, Order};
 use serde::Deserialize;
 use sluice_plugin_sdk::config::Period;
 
@@ -18,7 +18,7 @@ pub(crate) struct Config {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Event {
-    event: OneOrMany,
+    event: Names,
     window: Period,
     key: Option<String>,
     #[serde(default = "yes")]
@@ -29,16 +29,6 @@ struct Event {
 
 fn yes() -> bool {
     true
-}
-
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "the name of an event, a glob, or a list of them"
-)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
 }
 
 /// The broker keeps an event no longer.
@@ -52,25 +42,17 @@ impl TryFrom<Config> for Throttle {
             return Err("`events` is empty, so nothing would be throttled".to_owned());
         }
         let mut rules = Vec::new();
-        let mut rule_of_event = Vec::new();
         let mut buckets = 0;
-        let mut seen = BTreeSet::new();
+        let mut order = Order::default();
         for (number, event) in config.events.into_iter().enumerate() {
             let at = format!("events[{number}]");
             let rule = event.rule(&at, &mut buckets)?;
-            for event in &rule.events {
-                if !seen.insert(event.clone()) {
-                    return Err(format!(
-                        "`{at}.event`: {event:?} is there twice; the second never counts"
-                    ));
-                }
-            }
-            rule_of_event.extend(rule.events.iter().map(|_| number));
+            order.add(&at, &rule.events)?;
             rules.push(rule);
         }
         Ok(Self {
             rules,
-            rule_of_event,
+            rule_of_event: order.entry_of_name(),
         })
     }
 }
@@ -78,13 +60,7 @@ impl TryFrom<Config> for Throttle {
 impl Event {
     /// `at` is where it stands in the configuration, `buckets` how many there are before it.
     fn rule(self, at: &str, buckets: &mut usize) -> Result<Rule, String> {
-        let events = match self.event {
-            OneOrMany::One(event) => vec![event],
-            OneOrMany::Many(events) if events.is_empty() => {
-                return Err(format!("`{at}.event` is empty"));
-            }
-            OneOrMany::Many(events) => events,
-        };
+        let events = self.event.into_list(at)?;
         let window = Duration::from(self.window);
         if !(Duration::from_millis(1)..=MAX_WINDOW).contains(&window) {
             return Err(format!("`{at}.window` has to be from 1ms to 1m"));
