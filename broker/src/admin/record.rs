@@ -16,7 +16,8 @@ use super::api::{accept_json, parse, unreadable, wrong};
 use super::node::Node;
 use super::problem::Problem;
 use crate::glob::Glob;
-use crate::record::{Hook, Redact, Wanted};
+use crate::record::{Redact, Wanted};
+use crate::telemetry::metrics::Hook;
 
 /// The longest recording, and the most lines of one.
 const MAX_SECONDS: u64 = 300;

@@ -20,7 +20,7 @@ use crate::event::{Client, Event};
 use crate::glob::Glob;
 use crate::plugin::DisconnectReason;
 use crate::telemetry::events::RecordingBegan;
-use crate::telemetry::metrics::metrics;
+use crate::telemetry::metrics::{Hook, metrics};
 pub(crate) use recording::Recording;
 pub(crate) use redact::Redact;
 pub(crate) use seen::Draft;
@@ -47,15 +47,6 @@ pub(crate) struct Wanted {
     pub headers: Vec<String>,
     /// What clients authenticate with.
     pub auth: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Hook {
-    Connect,
-    Event,
-    Subscribe,
-    Disconnect,
 }
 
 /// There is a recording already: two would have to share the queue's bounds.

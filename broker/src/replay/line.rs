@@ -19,6 +19,7 @@ use super::expect::Expect;
 use crate::event::Event;
 use crate::packet;
 use crate::plugin::{DisconnectReason, Upstream};
+use crate::telemetry::metrics::Hook;
 
 /// Bytes of one line: an event as large as any, its attachments in base64, and some.
 pub(crate) const MAX_LINE: u64 = 64 << 20;
@@ -115,15 +116,6 @@ struct Keys<'a> {
     /// What a whole pipeline came to when this was recorded. It says nothing about one policy.
     #[serde(rename = "outcome")]
     _outcome: Option<IgnoredAny>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Hook {
-    Connect,
-    Event,
-    Subscribe,
-    Disconnect,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

@@ -44,6 +44,8 @@ macro_rules! label {
 }
 
 label! {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "lowercase")]
     Hook { Connect = "connect", Event = "event", Subscribe = "subscribe", Disconnect = "disconnect" }
 }
 
