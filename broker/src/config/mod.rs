@@ -5,6 +5,7 @@
 //! from which `sluice config` prints its lists too. Nothing here opens a socket or loads a policy.
 
 mod admin;
+mod compression;
 mod cors;
 mod describe;
 mod drop_in;
@@ -37,6 +38,7 @@ use std::path::{Path, PathBuf};
 use ::config::{Map, Value, ValueKind};
 
 pub(crate) use admin::Admin;
+pub(crate) use compression::Compression;
 pub(crate) use cors::{Cors, Origins};
 pub(crate) use drop_in::{DropIn, drop_in};
 pub(crate) use env::{Env, FILE_VARIABLE};

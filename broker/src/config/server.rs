@@ -6,6 +6,7 @@ use std::time::Duration;
 use config::ValueKind;
 use http::uri::PathAndQuery;
 
+use super::compression::Compression;
 use super::cors::Cors;
 use super::section::Section;
 use super::setting::{Setting, Size, Wrong};
@@ -30,6 +31,7 @@ pub(crate) struct Server {
     pub drain_period: Duration,
     pub probes: bool,
     pub cors: Cors,
+    pub compression: Compression,
     pub slow_client: SlowClient,
 }
 
@@ -108,6 +110,11 @@ impl Server {
                 "Serves /healthz and /readyz on this listener too.",
             ),
             cors: s.table("cors", "Web pages of other origins.", Cors::read),
+            compression: s.table(
+                "compression",
+                "Messages of a WebSocket are compressed.",
+                Compression::read,
+            ),
             slow_client: s.table(
                 "slow_client",
                 "Clients that do not read what they are sent.",
@@ -121,7 +128,6 @@ impl Server {
             "max_connections_per_ip",
             "connect_rate",
             "ack_timeout",
-            "compression",
         ]);
         server
     }

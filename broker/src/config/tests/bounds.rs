@@ -42,6 +42,30 @@ fn numbers_that_are_too_large() {
         "\"1025MiB\"",
         "is out of bounds",
     );
+    server(
+        "compression.threshold",
+        "\"2GiB\"",
+        "is too large; expected 0 to 1GiB",
+    );
+    for bits in ["8", "16"] {
+        server(
+            "compression.window_bits",
+            bits,
+            "is out of bounds; expected 9 to 15",
+        );
+    }
+    for level in ["0", "10"] {
+        server(
+            "compression.level",
+            level,
+            "is out of bounds; expected 1 to 9",
+        );
+    }
+    server(
+        "compression.max_memory",
+        "\"1KiB\"",
+        "is out of bounds; expected 1MiB to 1TiB",
+    );
     check(
         "[server]\nping_interval = \"13days\"\nping_timeout = \"12days\"",
         "server.ping_timeout: `12days` is out of bounds with `server.ping_interval`; expected at most",
@@ -54,4 +78,16 @@ fn numbers_that_are_too_large() {
     let slow_client = folder.config().server.slow_client;
     assert_eq!(slow_client.max_queued_messages, 1 << 20);
     assert_eq!(slow_client.max_queued_bytes, 1 << 30);
+}
+
+#[test]
+fn compression_at_its_bounds() {
+    let folder = Folder::toml(
+        "[server.compression]\nthreshold = 0\ncontext_takeover = true\nwindow_bits = 9\nlevel = 1\n\
+         max_memory = \"1MiB\"",
+    );
+    let compression = folder.config().server.compression;
+    assert_eq!((compression.threshold, compression.window_bits), (0, 9));
+    assert_eq!((compression.level, compression.max_memory), (1, 1 << 20));
+    assert!(compression.context_takeover && !compression.enabled);
 }

@@ -1,0 +1,99 @@
+//! `[server.compression]`: messages of a WebSocket are compressed (permessage-deflate, RFC 7692).
+
+use super::section::Section;
+use super::setting::Size;
+
+/// How messages are compressed, for clients that offer it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Compression {
+    pub enabled: bool,
+    /// Bytes of the shortest message that is compressed.
+    pub threshold: usize,
+    /// Connections keep what the next message may refer to, on either side, as far as `max_memory` goes.
+    pub context_takeover: bool,
+    /// Base-2 logarithm of how far back a message may refer, in bytes.
+    pub window_bits: u8,
+    /// From 1, the fastest, to 9.
+    pub level: u32,
+    /// Bytes that all connections with context takeover may hold together.
+    pub max_memory: usize,
+}
+
+/// 8, the protocol's least, is more than the compressor can do.
+const WINDOW_BITS: std::ops::RangeInclusive<u32> = 9..=15;
+const LEVELS: std::ops::RangeInclusive<u32> = 1..=9;
+/// Above this no message is compressed.
+const THRESHOLDS: std::ops::RangeInclusive<u64> = 0..=(1 << 30);
+/// Less than a few connections' worth would be a slip.
+const MEMORY: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 40);
+
+impl Compression {
+    pub(super) fn read(s: &mut Section<'_, '_>) -> Self {
+        let enabled = s.get(
+            "enabled",
+            "false",
+            "Compresses messages for clients that offer permessage-deflate.",
+        );
+        if enabled {
+            s.report("enabled", "not part of this version yet", None);
+        }
+        let Size(threshold) = s.get(
+            "threshold",
+            "1KiB",
+            "Shorter messages are sent as they are.",
+        );
+        if !THRESHOLDS.contains(&threshold) {
+            s.complain("threshold", "is too large", Some("0 to 1GiB"));
+        }
+        let context_takeover = s.get(
+            "context_takeover",
+            "false",
+            "A message may refer to earlier ones: fewer bytes on the wire, hundreds of KiB of memory a connection, \
+             and a broadcast is compressed for each client anew.",
+        );
+        let window_bits = bounded(
+            s,
+            "window_bits",
+            "15",
+            "How far back a message may refer, as a power of two of bytes.",
+            (WINDOW_BITS, "9 to 15"),
+        );
+        let level = bounded(
+            s,
+            "level",
+            "6",
+            "From 1, the fastest, to 9, the smallest.",
+            (LEVELS, "1 to 9"),
+        );
+        let Size(max_memory) = s.get(
+            "max_memory",
+            "64MiB",
+            "Memory of all connections with context takeover; once it is taken, new ones are compressed without.",
+        );
+        if !MEMORY.contains(&max_memory) {
+            s.complain("max_memory", "is out of bounds", Some("1MiB to 1TiB"));
+        }
+        Self {
+            enabled,
+            threshold: usize::try_from(threshold).unwrap_or(usize::MAX),
+            context_takeover,
+            window_bits: u8::try_from(window_bits).unwrap_or(u8::MAX),
+            level,
+            max_memory: usize::try_from(max_memory).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+fn bounded(
+    s: &mut Section<'_, '_>,
+    name: &'static str,
+    default: &'static str,
+    doc: &'static str,
+    (bounds, expected): (std::ops::RangeInclusive<u32>, &str),
+) -> u32 {
+    let value = s.get(name, default, doc);
+    if !bounds.contains(&value) {
+        s.complain(name, "is out of bounds", Some(expected));
+    }
+    value
+}

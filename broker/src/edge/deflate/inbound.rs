@@ -1,0 +1,262 @@
+//! What a client sends, for a library that knows no compression: frames in any pieces come in; out go the same frames,
+//! but each compressed message as one frame of what was in it.
+
+use flate2::Decompress;
+
+use super::codec::inflate;
+use super::{FIN, Fault, MASKED, RSV1, Side, push_header};
+
+/// The longest header of a client's frame: two bytes, eight of length, four of mask.
+const LONGEST: usize = 14;
+/// A control frame's payload is no longer (RFC 6455, section 5.5).
+const MOST_CONTROL: u64 = 125;
+/// Room that a header may claim for what has not come yet.
+const AHEAD: usize = 16 << 10;
+
+/// Follows one connection. Between two messages it holds nothing, unless context is kept.
+pub(in crate::edge) struct Inbound {
+    side: Side,
+    /// Bytes of the largest message, compressed or not.
+    most: usize,
+    engine: Option<Decompress>,
+    header: [u8; LONGEST],
+    have: usize,
+    frame: Frame,
+    message: Message,
+}
+
+/// The frame whose payload comes.
+#[derive(Default)]
+struct Frame {
+    /// Bytes that are still to come.
+    left: u64,
+    is_last: bool,
+    /// For a frame of a compressed message, how it is masked from its next byte on.
+    mask: Option<[u8; 4]>,
+}
+
+/// The message of which a frame has come, and not yet its last one.
+enum Message {
+    None,
+    /// The bytes so far of one that goes on as it is.
+    Plain(u64),
+    Compressed {
+        opcode: u8,
+        data: Vec<u8>,
+    },
+}
+
+/// What a complete header says.
+struct Head {
+    first: u8,
+    opcode: u8,
+    is_compressed: bool,
+    is_last: bool,
+    mask: [u8; 4],
+    payload: u64,
+}
+
+impl Inbound {
+    pub(in crate::edge) fn new(side: Side, max_payload: usize) -> Self {
+        Self {
+            side,
+            most: max_payload,
+            engine: None,
+            header: [0; LONGEST],
+            have: 0,
+            frame: Frame::default(),
+            message: Message::None,
+        }
+    }
+
+    /// Takes what has come from the client, and appends what goes on. After a fault the connection ends, with what was
+    /// appended before it still to be handled.
+    pub(in crate::edge) fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
+        while !bytes.is_empty() {
+            if self.frame.left > 0 {
+                let most = usize::try_from(self.frame.left).unwrap_or(usize::MAX);
+                let (piece, rest) = bytes.split_at(bytes.len().min(most));
+                bytes = rest;
+                self.payload(piece, out);
+            } else if !self.take_header(&mut bytes) {
+                continue;
+            } else {
+                let head = self.head()?;
+                self.begin(&head, out)?;
+            }
+            if self.frame.left == 0 {
+                self.end(out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// True: the header is complete.
+    fn take_header(&mut self, bytes: &mut &[u8]) -> bool {
+        while let Some((byte, rest)) = bytes.split_first() {
+            if let Some(place) = self.header.get_mut(self.have) {
+                *place = *byte;
+                self.have += 1;
+            }
+            *bytes = rest;
+            if self.have >= 2 && self.have == self.header_length() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn header_length(&self) -> usize {
+        let mask = if self.header[1] & MASKED == 0 { 0 } else { 4 };
+        match self.header[1] & 0x7f {
+            126 => 4 + mask,
+            127 => 10 + mask,
+            _ => 2 + mask,
+        }
+    }
+
+    fn head(&self) -> Result<Head, Fault> {
+        let [first, second, a, b, c, d, e, f, g, h, i, j, k, l] = self.header;
+        if second & MASKED == 0 {
+            return Err(Fault::Protocol("a frame without a mask"));
+        }
+        let (payload, mask) = match second & 0x7f {
+            126 => (u64::from(u16::from_be_bytes([a, b])), [c, d, e, f]),
+            127 => (u64::from_be_bytes([a, b, c, d, e, f, g, h]), [i, j, k, l]),
+            short => (u64::from(short), [a, b, c, d]),
+        };
+        Ok(Head {
+            first,
+            opcode: first & 0x0f,
+            is_compressed: first & RSV1 != 0,
+            is_last: first & FIN != 0,
+            mask,
+            payload,
+        })
+    }
+
+    fn begin(&mut self, head: &Head, out: &mut Vec<u8>) -> Result<(), Fault> {
+        check(head, &self.message)?;
+        let most = self.most as u64;
+        let mut mask = None;
+        match (head.opcode, &mut self.message) {
+            (8.., _) => {}
+            (0, Message::Compressed { data, .. }) => {
+                if head.payload > most - (data.len() as u64).min(most) {
+                    return Err(Fault::TooLarge);
+                }
+                mask = Some(head.mask);
+            }
+            (0, Message::Plain(size)) => {
+                *size = size.saturating_add(head.payload);
+                if *size > most {
+                    return Err(Fault::TooLarge);
+                }
+            }
+            _ if head.payload > most => return Err(Fault::TooLarge),
+            (opcode, message) if head.is_compressed => {
+                *message = Message::Compressed {
+                    opcode,
+                    data: Vec::new(),
+                };
+                mask = Some(head.mask);
+            }
+            (_, message) => *message = Message::Plain(head.payload),
+        }
+        if mask.is_none() {
+            let header = self.header.get(..self.have).unwrap_or_default();
+            out.extend_from_slice(header);
+        }
+        self.have = 0;
+        self.frame = Frame {
+            left: head.payload,
+            // Control frames come in between and end no message.
+            is_last: head.is_last && head.opcode < 8,
+            mask,
+        };
+        Ok(())
+    }
+
+    /// A piece of the current frame's payload, no longer than what is left of it.
+    fn payload(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        match (&mut self.frame.mask, &mut self.message) {
+            (Some(mask), Message::Compressed { data, .. }) => {
+                let left = usize::try_from(self.frame.left).unwrap_or(usize::MAX);
+                data.reserve(left.min(piece.len().max(AHEAD)));
+                let start = data.len();
+                data.extend_from_slice(piece);
+                unmask(data.get_mut(start..).unwrap_or_default(), *mask);
+                mask.rotate_left(piece.len() % 4);
+            }
+            _ => out.extend_from_slice(piece),
+        }
+        self.frame.left -= piece.len() as u64;
+    }
+
+    /// The current frame is complete.
+    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        if !std::mem::take(&mut self.frame.is_last) {
+            return Ok(());
+        }
+        let message = std::mem::replace(&mut self.message, Message::None);
+        let Message::Compressed { opcode, mut data } = message else {
+            return Ok(());
+        };
+        let start = out.len();
+        // Most that are compressed get a header of this length.
+        let guess = [0; 8];
+        out.extend_from_slice(&guess);
+        let done = inflate(&mut data, self.side, &mut self.engine, self.most, out);
+        if let Err(fault) = done {
+            out.truncate(start);
+            return Err(fault);
+        }
+        let mut header = Vec::with_capacity(LONGEST);
+        let length = out.len() - start - guess.len();
+        push_header(&mut header, FIN | opcode, Some([0; 4]), length);
+        out.splice(start..start + guess.len(), header);
+        Ok(())
+    }
+}
+
+/// What RFC 6455, section 5, says of headers, and RFC 7692, section 6, of the bit for compression.
+fn check(head: &Head, message: &Message) -> Result<(), Fault> {
+    let wrong = |why| Err(Fault::Protocol(why));
+    if head.first & 0x30 != 0 {
+        return wrong("a reserved bit is set");
+    }
+    match head.opcode {
+        8..=10 if !head.is_last || head.payload > MOST_CONTROL => {
+            return wrong("a control frame in pieces, or too long");
+        }
+        8..=10 if head.is_compressed => return wrong("a compressed control frame"),
+        8..=10 => {}
+        0 if matches!(message, Message::None) => {
+            return wrong("a message that goes on without having begun");
+        }
+        0 if head.is_compressed => return wrong("compression begins within a message"),
+        0 => {}
+        1 | 2 if !matches!(message, Message::None) => return wrong("a message within a message"),
+        1 | 2 => {}
+        _ => return wrong("a frame of an unknown kind"),
+    }
+    Ok(())
+}
+
+fn unmask(bytes: &mut [u8], mask: [u8; 4]) {
+    let (words, rest) = bytes.as_chunks_mut::<4>();
+    let key = u32::from_ne_bytes(mask);
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ key).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(mask) {
+        *byte ^= key;
+    }
+}
+
+#[cfg(test)]
+mod tests;
