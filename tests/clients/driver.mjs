@@ -6,9 +6,8 @@
 //
 // Bytes are written {"$bin":"base64"} in both directions. Commands run side by side: an answer carries its `id`.
 import { createInterface } from "node:readline";
-import { createServer } from "node:http";
 import { io } from "socket.io-client";
-import { Server } from "socket.io";
+import { echo, relay, serve } from "./reference.mjs";
 
 const clients = new Map();
 const send = (message) => process.stdout.write(JSON.stringify(message) + "\n");
@@ -130,29 +129,16 @@ async function flood({ client: name, event, count, rate, ack = true, template, t
 const fill = (template, seq) =>
   typeof template === "string" ? template.replace("{seq}", String(seq)) : { ...template, seq };
 
-/** Node's own server with the routes of a broker without a configuration: what "drop-in" is measured against. */
-async function reference() {
-  const http = createServer();
-  const server = new Server(http, { cors: { origin: "*" }, maxHttpBufferSize: 1e6 });
-  server.on("connection", (socket) => {
-    socket.on("join", (room, done) => Promise.resolve(socket.join(room)).then(() => done?.({ ok: true })));
-    socket.on("leave", (room, done) => Promise.resolve(socket.leave(room)).then(() => done?.({ ok: true })));
-    socket.onAny((event, ...args) => {
-      if (event === "join" || event === "leave") return;
-      const done = typeof args.at(-1) === "function" ? args.pop() : undefined;
-      if (event.startsWith("all:")) server.emit(event, ...args);
-      else if (event.startsWith("room:")) socket.to(args[0]).emit(event, ...args);
-      else socket.broadcast.emit(event, ...args);
-      done?.({ ok: true });
-    });
-  });
-  await new Promise((resolve) => http.listen(0, "127.0.0.1", resolve));
-  return { port: http.address().port };
-}
-
 const commands = {
   connect,
-  reference,
+  /** Node's own server with the routes of a broker without a configuration: what "drop-in" is measured against. */
+  async reference() {
+    return { port: await serve(relay) };
+  },
+  /** The same server with options of a test's own, which answers what it is sent. */
+  async echo({ opts }) {
+    return { port: await serve(echo, opts) };
+  },
   flood,
   /** Ends a flood after the event that is being sent. */
   calm({ client }) {

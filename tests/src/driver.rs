@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Arc, mpsc};
@@ -165,6 +166,19 @@ impl Driver {
     pub fn reference(&self) -> String {
         let answer = self.call(json!({"do": "reference"}));
         format!("http://127.0.0.1:{}", answer["port"])
+    }
+
+    /// Starts Node's own server, which sends back what it is sent, with these options of the official server.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub fn echo(&self, opts: &Value) -> SocketAddr {
+        let answer = self.call(json!({"do": "echo", "opts": opts}));
+        let port = answer["port"]
+            .as_u64()
+            .and_then(|port| port.try_into().ok());
+        SocketAddr::from(([127, 0, 0, 1], port.expect("a port")))
     }
 }
 

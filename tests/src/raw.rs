@@ -1,6 +1,6 @@
 //! Engine.IO by hand, for clients that do what no library lets them do.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,8 @@ use crate::{PATIENCE, http};
 pub enum Packet {
     Text(String),
     Binary(Vec<u8>),
-    /// The connection has ended; the code of a close frame, where one came.
+    /// The connection has ended; the code of a close frame, where one came. A close frame without a code has 1005
+    /// (RFC 6455, section 7.1.5).
     Closed(Option<u16>),
 }
 
@@ -37,11 +38,7 @@ impl Socket {
     ///
     /// When the broker refuses.
     pub fn open(to: SocketAddr, query: &str) -> Self {
-        let mut socket = Self {
-            inner: upgrade(to, query, &[]).expect("an upgrade"),
-            sid: String::new(),
-            handshake: Value::Null,
-        };
+        let mut socket = Self::bare(to, query);
         let Packet::Text(text) = socket.read() else {
             panic!("no handshake")
         };
@@ -54,6 +51,19 @@ impl Socket {
             .expect("a session id")
             .to_owned();
         socket
+    }
+
+    /// Upgrades and reads nothing: a session that began with polling gets no handshake.
+    ///
+    /// # Panics
+    ///
+    /// When the broker refuses.
+    pub fn bare(to: SocketAddr, query: &str) -> Self {
+        Self {
+            inner: upgrade(to, query, &[]).expect("an upgrade"),
+            sid: String::new(),
+            handshake: Value::Null,
+        }
     }
 
     /// Joins the namespace `/` and waits for the answer.
@@ -84,6 +94,16 @@ impl Socket {
     pub fn send_raw_text(&mut self, bytes: &[u8]) {
         let frame = Frame::message(bytes.to_vec(), OpCode::Data(Data::Text), true);
         let _ = self.inner.send(Message::Frame(frame));
+    }
+
+    /// Sends bytes past the library: whatever they are, the server gets them so.
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        let _ = self.inner.get_mut().write_all(bytes);
+    }
+
+    /// Begins the closing handshake.
+    pub fn close(&mut self) {
+        let _ = self.inner.close(None);
     }
 
     /// Cuts the connection without a close frame.
@@ -117,7 +137,8 @@ impl Socket {
                 Ok(Message::Text(text)) => return Some(Packet::Text(text.as_str().to_owned())),
                 Ok(Message::Binary(bytes)) => return Some(Packet::Binary(bytes.to_vec())),
                 Ok(Message::Close(frame)) => {
-                    return Some(Packet::Closed(frame.map(|frame| frame.code.into())));
+                    let code = frame.map_or(1005, |frame| frame.code.into());
+                    return Some(Packet::Closed(Some(code)));
                 }
                 Ok(_) => {}
                 Err(Error::Io(error))
@@ -158,6 +179,25 @@ impl Socket {
                 other => before.push(other),
             }
         }
+    }
+}
+
+/// A WebSocket frame as a client sends it: the first byte is the test's own (`FIN`, reserved bits and opcode), and the
+/// mask is one that changes nothing.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = head(first, 0x80, payload.len() as u64);
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
+
+/// The head of a frame that announces so many bytes; `masked` is 0x80, or 0 for what no client may send.
+pub fn head(first: u8, masked: u8, length: u64) -> Vec<u8> {
+    let bytes = length.to_be_bytes();
+    match length {
+        0..126 => vec![first, masked | bytes[7]],
+        126..0x1_0000 => vec![first, masked | 126, bytes[6], bytes[7]],
+        _ => [&[first, masked | 127][..], &bytes].concat(),
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) enum Transport {
 pub(super) struct Query {
     pub transport: Transport,
     pub sid: Option<String>,
+    /// Revision 4 of the protocol is spoken.
+    pub is_supported: bool,
 }
 
 /// Why a request is refused. Codes and messages are those that clients of Node's server know
@@ -48,14 +50,16 @@ impl Query {
             Some("websocket") if config.transports.websocket => Transport::WebSocket,
             _ => return Err(Refused::UnknownTransport),
         };
-        if value("EIO") != Some("4") {
-            return Err(Refused::UnsupportedVersion);
-        }
+        let is_supported = value("EIO") == Some("4");
         let sid = value("sid").map(str::to_owned);
         if transport == Transport::WebSocket && sid.is_some() && !config.allow_upgrades {
             return Err(Refused::BadRequest("upgrades are not allowed"));
         }
-        Ok(Self { transport, sid })
+        Ok(Self {
+            transport,
+            sid,
+            is_supported,
+        })
     }
 }
 

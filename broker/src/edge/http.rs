@@ -103,6 +103,13 @@ async fn answer(
         }
     };
     cors::apply(&mut response, headers);
+    if response.status() == StatusCode::OK {
+        // What one poll was answered is no other's.
+        let no_store = HeaderValue::from_static("no-store");
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, no_store);
+    }
     if shared.is_draining() {
         // A further request on this connection would meet this server again, and it is going.
         let close = HeaderValue::from_static("close");
@@ -126,16 +133,31 @@ async fn engine(
         Some(sid) => shared.links.polling(sid).ok_or(Refused::UnknownSession)?,
         None if shared.is_draining() => return Err(Refused::Draining),
         None if request.method() != Method::GET => return Err(Refused::BadMethod),
+        None if !query.is_supported => return Err(Refused::UnsupportedVersion),
         // A session outlives its requests, so connections are not all there is to bound.
         None if shared.links.count() >= shared.config.max_connections => {
             return Err(Refused::Full);
         }
         None => shared.links.open(from.address.ip(), handshake_of(&request)),
     };
+    if !query.is_supported {
+        return Err(Refused::BadRequest("not the session's version"));
+    }
+    if has_bytes(request.headers()) {
+        link.kill();
+        return Err(Refused::BadRequest("bytes where packets are text"));
+    }
     match query.transport {
         Transport::WebSocket => upgrade(request, link, from.place.clone(), shared),
         Transport::Polling => poll(request, link, query.sid.is_none(), shared).await,
     }
+}
+
+/// The form of payloads in earlier revisions of the protocol.
+fn has_bytes(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/octet-stream")
 }
 
 /// Headers and query are copied: shared ones would keep the connection's whole read buffer alive.

@@ -32,6 +32,7 @@ mod keep_alive;
 mod lifecycle;
 mod limits; // [3], first half
 mod logs;
+mod manners;
 mod modules; // [6]
 mod nats;
 mod policy_cli;
