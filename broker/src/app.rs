@@ -99,7 +99,7 @@ async fn serve(
     let config = loaded.config;
     let broker = Arc::new(Broker {
         pipelines: ArcSwap::new(outcome.pipelines.unwrap_or_default()),
-        fanout: Fanout::default(),
+        fanout: Fanout::new(config.server.reactors),
         store: store.clone(),
         recorder: Arc::default(),
         sessions: AtomicUsize::new(0),

@@ -204,7 +204,13 @@ impl admin::Node for Node {
         self.broker.recorder.begin(wanted)
     }
 
-    fn emit(&self, emit: Emit) -> Result<u64, EmitError> {
+    fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<u64, EmitError>> {
+        Box::pin(self.publish(emit))
+    }
+}
+
+impl Node {
+    async fn publish(&self, emit: Emit) -> Result<u64, EmitError> {
         if self.is_draining() {
             return Err(EmitError::Draining);
         }
@@ -218,7 +224,7 @@ impl admin::Node for Node {
         };
         let fanout = &self.broker.fanout;
         let deliveries = fanout.publish(&emit.namespace, &emit.rooms, &emit.except, &event);
-        Ok(deliveries as u64)
+        Ok(deliveries.await as u64)
     }
 }
 

@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::event::{Attachments, Client, Code, Delivery, Denial, Effect, Event};
-use crate::fanout::{Fanout, Member, Outlet};
+use crate::fanout::{Fanout, Home, Member, Outlet};
 use crate::packet;
 use crate::pipeline::{Judged, Passage, Pipeline, Pipelines};
 use crate::plugin::DisconnectReason;
@@ -47,6 +47,8 @@ pub(crate) struct Session {
     pub(crate) client: Arc<Client>,
     outlet: Arc<dyn Outlet>,
     broker: Arc<Broker>,
+    /// Its reactor's part of the fan-out.
+    home: Home,
     transport: &'static str,
     /// Held while an event is handled. Events of a WebSocket come one by one anyway; those of a polling client may
     /// come in two requests at once.
@@ -89,6 +91,7 @@ impl Drop for Session {
 impl Session {
     pub(crate) fn new(
         broker: Arc<Broker>,
+        home: Home,
         client: Arc<Client>,
         outlet: Arc<dyn Outlet>,
         transport: &'static str,
@@ -98,6 +101,7 @@ impl Session {
             client,
             outlet,
             broker,
+            home,
             transport,
             turn: Mutex::new(Turn {
                 generation: 0,
@@ -122,10 +126,10 @@ impl Session {
             return;
         }
         self.broker.sessions.fetch_add(1, Ordering::AcqRel);
-        self.broker.fanout.enter(Arc::new(Member {
+        self.home.enter(Member {
             client: self.client.clone(),
             outlet: self.outlet.clone(),
-        }));
+        });
         Connected {
             client: &self.client,
             transport: self.transport,
@@ -135,7 +139,7 @@ impl Session {
         self.apply(welcome);
         // Closed between the two steps: nobody else will take it out again.
         if self.stage.load(Ordering::Acquire) == CLOSED {
-            self.broker.fanout.exit(&self.client);
+            self.home.exit(&self.client);
         }
     }
 
@@ -150,7 +154,7 @@ impl Session {
 
     fn leave(self: &Arc<Self>, reason: DisconnectReason, told: &'static str) {
         self.deliver_all();
-        self.broker.fanout.exit(&self.client);
+        self.home.exit(&self.client);
         let mut effects = Vec::new();
         self.broker.recorder.disconnect(&self.client, reason);
         if let Some(pipeline) = self.broker.pipelines.load().at(&self.client.namespace) {
@@ -243,7 +247,6 @@ impl Session {
         event: &Event,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Denial> {
-        let fanout = &self.broker.fanout;
         match router::route(&pipeline.namespace.routes, event)? {
             Delivery::Emit { name, to } => {
                 let renamed;
@@ -256,18 +259,19 @@ impl Session {
                     };
                     &renamed
                 };
-                fanout.emit(&self.client, &to, event);
+                let fanout = &self.broker.fanout;
+                fanout.emit(&self.home, &self.client, &to, event);
             }
             Delivery::Join(room) => {
                 let mut seen = self.broker.recorder.subscribe(&self.client, &room);
                 let answer = pipeline.subscribe(&self.client, &room, effects);
                 seen.came_to(if answer.is_ok() { "pass" } else { "deny" });
                 answer?;
-                fanout
+                self.home
                     .join(&self.client, &room)
                     .map_err(|_| Denial::broker(Code::Overloaded, "in too many rooms already"))?;
             }
-            Delivery::Leave(room) => fanout.leave(&self.client, &room),
+            Delivery::Leave(room) => self.home.leave(&self.client, &room),
             Delivery::Ignore => {}
         }
         Ok(())

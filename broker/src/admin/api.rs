@@ -48,10 +48,13 @@ pub(super) async fn emit(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let emitted = accept_json(&headers)
+    let emit = accept_json(&headers)
         .and_then(|()| body.map_err(unreadable))
-        .and_then(|body| read(&body))
-        .and_then(|emit| node.emit(emit).map_err(refused));
+        .and_then(|body| read(&body));
+    let emitted = match emit {
+        Ok(emit) => node.emit(emit).await.map_err(refused),
+        Err(problem) => Err(problem),
+    };
     match emitted {
         Ok(deliveries) => Json(Emitted { deliveries }).into_response(),
         Err(problem) => problem.into_response(),

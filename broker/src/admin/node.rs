@@ -11,7 +11,7 @@ use super::policies::{PolicyChange, PolicyChanged, PolicyInfo, PolicyRefusal};
 use crate::record::{Busy, Recording, Wanted};
 use crate::state::{Filter, Shown};
 
-/// The node, as the admin listener sees it. Calls are short and do not wait, that of a change excepted.
+/// The node, as the admin listener sees it. Calls are short; those that wait are futures.
 pub(crate) trait Node: Send + Sync + 'static {
     fn info(&self) -> NodeInfo;
 
@@ -34,8 +34,8 @@ pub(crate) trait Node: Send + Sync + 'static {
     /// Records what clients do, for as long as the answer is not dropped.
     fn record(&self, wanted: Wanted) -> Result<Recording, Busy>;
 
-    /// Delivers an event of a back end to clients of this node, and says to how many.
-    fn emit(&self, emit: Emit) -> Result<u64, EmitError>;
+    /// Delivers an event of a back end to clients of this node, and says to how many when all have been handed it.
+    fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<u64, EmitError>>;
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -144,15 +144,16 @@ impl Node for Fake {
         Arc::new(Recorder::default()).begin(wanted)
     }
 
-    fn emit(&self, emit: Emit) -> Result<u64, EmitError> {
-        match &*emit.namespace {
+    fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<u64, EmitError>> {
+        let answer = match &*emit.namespace {
             "/nowhere" => Err(EmitError::UnknownNamespace),
             "/late" => Err(EmitError::Draining),
             _ => {
                 self.emitted.lock().push(emit);
                 Ok(2)
             }
-        }
+        };
+        Box::pin(std::future::ready(answer))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The accept loop: each connection goes to the reactor that has the fewest.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(
     listener: TcpListener,
-    reactors: Vec<Reactor>,
+    reactors: Arc<[Reactor]>,
     max: usize,
     mut stop: watch::Receiver<bool>,
 ) {

@@ -34,6 +34,8 @@ pub(super) enum Refused {
     Draining,
     /// As many sessions as there may be.
     Full,
+    /// The reactor that the session lives on takes nothing.
+    Busy,
     /// An answer of the protocol library.
     ByLibrary(StatusCode, Bytes),
 }
@@ -130,7 +132,7 @@ pub(super) fn open_packet(body: Bytes, config: &config::Server) -> Bytes {
 impl Refused {
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Refused::Draining | Refused::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::Draining | Refused::Full | Refused::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Refused::ByLibrary(status, _) => *status,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -142,9 +144,11 @@ impl Refused {
             Refused::UnknownSession => 1,
             Refused::BadMethod => 2,
             Refused::UnsupportedVersion => 5,
-            Refused::BadRequest(_) | Refused::Draining | Refused::Full | Refused::ByLibrary(..) => {
-                3
-            }
+            Refused::BadRequest(_)
+            | Refused::Draining
+            | Refused::Full
+            | Refused::Busy
+            | Refused::ByLibrary(..) => 3,
         }
     }
 
@@ -156,6 +160,7 @@ impl Refused {
             Refused::UnsupportedVersion => "Unsupported protocol version",
             Refused::Draining => "Server is shutting down",
             Refused::Full => "Too many connections",
+            Refused::Busy => "Server is busy",
             Refused::ByLibrary(StatusCode::PAYLOAD_TOO_LARGE, _) => "Payload too large",
             Refused::BadRequest(_) | Refused::ByLibrary(..) => "Bad request",
         }

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 
 use super::Shared;
 use super::cors::{self, Decision};
+use super::forward::{self, Upgraded};
 use super::handshake::{self, Query, Refused, Transport};
 use super::link::{Link, State};
 use super::reactor::Place;
@@ -24,7 +25,7 @@ use super::stream::Carrier;
 use crate::event::Handshake;
 use crate::telemetry::events::{HandshakeFailed, OriginRefused};
 
-type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+pub(super) type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -138,7 +139,10 @@ async fn engine(
         None if shared.links.count() >= shared.config.max_connections => {
             return Err(Refused::Full);
         }
-        None => shared.links.open(from.address.ip(), handshake_of(&request)),
+        None => {
+            let (address, handshake) = (from.address.ip(), handshake_of(&request));
+            shared.links.open(address, handshake, shared.number)
+        }
     };
     if !query.is_supported {
         return Err(Refused::BadRequest("not the session's version"));
@@ -149,6 +153,9 @@ async fn engine(
     }
     match query.transport {
         Transport::WebSocket => upgrade(request, link, from.place.clone(), shared),
+        Transport::Polling if link.reactor != shared.number => {
+            forward::ask(request, link, shared).await
+        }
         Transport::Polling => poll(request, link, query.sid.is_none(), shared).await,
     }
 }
@@ -174,7 +181,8 @@ fn handshake_of(request: &Request<Incoming>) -> Handshake {
     }
 }
 
-async fn poll(
+/// Answers a request of a polling session that lives on this reactor.
+pub(super) async fn poll(
     request: Request<Incoming>,
     link: Arc<Link>,
     is_handshake: bool,
@@ -260,18 +268,14 @@ fn upgrade(
             // `serve` makes no other stream.
             return;
         };
-        let carrier = Carrier::new(
-            parts.io.into_inner(),
-            parts.read_buf,
-            link.clone(),
+        let upgraded = Upgraded {
+            stream: parts.io.into_inner(),
+            ahead: parts.read_buf,
+            uri,
+            link,
             place,
-            shared.config.ping_timeout,
-        );
-        let mut request = Request::new(());
-        *request.uri_mut() = uri;
-        request.extensions_mut().insert(link);
-        // The query was checked before the answer; the library finds nothing else to refuse in it.
-        let _ = shared.protocol.service.call((carrier, request)).await;
+        };
+        forward::open(upgraded, shared).await;
     });
     let mut response = text(StatusCode::SWITCHING_PROTOCOLS, "");
     let headers = response.headers_mut();
@@ -280,6 +284,22 @@ fn upgrade(
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     Ok(response)
+}
+
+/// Lends a WebSocket to the library until it ends. Runs on the reactor that its session lives on.
+pub(super) async fn open_websocket(upgraded: Upgraded<TcpStream>, shared: &Shared) {
+    let carrier = Carrier::new(
+        upgraded.stream,
+        upgraded.ahead,
+        upgraded.link.clone(),
+        upgraded.place,
+        shared.config.ping_timeout,
+    );
+    let mut request = Request::new(());
+    *request.uri_mut() = upgraded.uri;
+    request.extensions_mut().insert(upgraded.link);
+    // The query was checked before the answer; the library finds nothing else to refuse in it.
+    let _ = shared.protocol.service.call((carrier, request)).await;
 }
 
 fn refuse_origin<B>(request: &Request<B>, address: IpAddr) -> Response<Body> {

@@ -26,6 +26,8 @@ pub(super) enum State {
 /// One connection of a client, from its handshake to its end.
 pub(super) struct Link {
     pub address: IpAddr,
+    /// The reactor that its session lives on.
+    pub reactor: usize,
     pub handshake: Arc<Handshake>,
     /// Woken when the state changes; whoever reads or writes registers.
     pub reader: AtomicWaker,
@@ -59,9 +61,15 @@ pub(super) struct Links {
 // === impl Links ===
 
 impl Links {
-    pub(super) fn open(self: &Arc<Self>, address: IpAddr, handshake: Handshake) -> Arc<Link> {
+    pub(super) fn open(
+        self: &Arc<Self>,
+        address: IpAddr,
+        handshake: Handshake,
+        reactor: usize,
+    ) -> Arc<Link> {
         let link = Arc::new(Link {
             address,
+            reactor,
             handshake: Arc::new(handshake),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
@@ -227,7 +235,7 @@ mod tests {
             headers: http::HeaderMap::new(),
             query: String::new(),
         };
-        let link = links.open(IpAddr::from([192, 0, 2, 1]), handshake);
+        let link = links.open(IpAddr::from([192, 0, 2, 1]), handshake, 0);
         (links, link)
     }
 

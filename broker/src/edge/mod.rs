@@ -1,7 +1,7 @@
 //! The edge: from the listening socket to bytes of one event, and back. The only code that knows socketioxide.
 //!
 //! `accept` hands connections to `reactor`s; `http` serves one, with `cors` and `handshake` checking its requests;
-//! `link` is the broker's hold on a connection, `stream` the byte stream of a WebSocket; `socketio` makes sessions of
+//! `forward` brings what came to another reactor to the one of its session; `link` is the broker's hold on a connection, `stream` the byte stream of a WebSocket; `socketio` makes sessions of
 //! sockets, `outlet` is the way back.
 
 mod accept;
@@ -9,6 +9,7 @@ mod cors;
 #[expect(dead_code, unused_imports, reason = "the carrier does not use it yet")]
 mod deflate;
 mod entry;
+mod forward;
 mod frames;
 mod handshake;
 mod http;
@@ -22,9 +23,10 @@ mod stream;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -38,13 +40,17 @@ use link::Links;
 use reactor::{Job, Reactor};
 use socketio::Protocol;
 
-/// What every connection shares.
+/// What every connection of a reactor shares.
 struct Shared {
-    config: config::Server,
-    cors: Cors,
-    broker: Arc<Broker>,
+    /// The reactor's.
+    number: usize,
     protocol: Protocol,
+    config: Arc<config::Server>,
+    cors: Arc<Cors>,
+    broker: Arc<Broker>,
+    /// Of all reactors, because a polling client's requests come to any of them.
     links: Arc<Links>,
+    reactors: Arc<[Reactor]>,
     /// Answers the probes on the public listener, where they are wanted.
     node: Arc<dyn admin::Node>,
 }
@@ -69,8 +75,9 @@ impl Shared {
 
 /// The running edge.
 pub(crate) struct Edge {
-    shared: Arc<Shared>,
-    reactors: Vec<Reactor>,
+    broker: Arc<Broker>,
+    links: Arc<Links>,
+    reactors: Arc<[Reactor]>,
     address: SocketAddr,
     stop: watch::Sender<bool>,
     accepting: Mutex<Option<JoinHandle<()>>>,
@@ -88,23 +95,14 @@ impl Edge {
     ) -> io::Result<Self> {
         let listener = tokio::net::TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            cors: Cors::new(config.cors.clone()),
-            protocol: Protocol::new(&config, broker.clone()),
-            links: Arc::new(Links::default()),
-            broker,
-            config,
-            node,
-        });
-        shared.protocol.serve(&shared.broker.pipelines.load());
-        let reactors = (0..shared.config.reactors)
-            .map(|number| reactor::start(number, shared.clone()))
-            .collect::<io::Result<Vec<_>>>()?;
+        let links = Arc::new(Links::default());
+        let max = config.max_connections;
+        let reactors = start_reactors(config, &broker, &links, &node)?;
         let (stop, stopped) = watch::channel(false);
-        let max = shared.config.max_connections;
         let accepting = tokio::spawn(accept::run(listener, reactors.clone(), max, stopped));
         Ok(Self {
-            shared,
+            broker,
+            links,
             reactors,
             address,
             stop,
@@ -124,13 +122,14 @@ impl Edge {
             .sum()
     }
 
-    /// The pipelines have been replaced.
+    /// The pipelines have been replaced. Returns when every reactor serves the new ones' namespaces.
     pub(crate) async fn replaced(&self, pipelines: &Arc<Pipelines>) {
-        self.shared.protocol.serve(pipelines);
-        for reactor in &self.reactors {
-            // A reactor that is gone has ended the process; there is nothing to free.
-            let _ = reactor.jobs.send(Job::Prune(pipelines.clone())).await;
-        }
+        let each = |reactor: &Reactor| {
+            let (reactor, pipelines) = (reactor.clone(), pipelines.clone());
+            // One that does not answer has it in its queue. One that is gone has ended the process.
+            async move { reactor.ask(|done| Job::Follow(pipelines, done)).await }
+        };
+        join_all(self.reactors.iter().map(each)).await;
     }
 
     /// Returns only if the accept loop has ended by itself, which it must not: nobody could come in any more.
@@ -152,20 +151,20 @@ impl Edge {
             while self.is_anyone_left() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            self.shared.protocol.close().await;
+            join_all(self.reactors.iter().map(|it| it.ask(Job::Close))).await;
         })
         .await;
     }
 
     async fn say_goodbye(&self, spread: Duration) {
-        let links = self.shared.links.snapshot();
+        let links = self.links.snapshot();
         let pause = spread.checked_div(links.len() as u32).unwrap_or_default();
         let mut not_before = tokio::time::Instant::now();
         for link in links {
             tokio::time::sleep_until(not_before).await;
             link.close();
             let is_news = match link.polled() {
-                Some(sid) => self.shared.protocol.close_polled(sid).await,
+                Some(sid) => self.close_polled(link.reactor, sid).await,
                 None => link.is_websocket(),
             };
             // A link may outlive its session: the library keeps one that was never in a namespace for as long as it
@@ -176,9 +175,49 @@ impl Edge {
         }
     }
 
-    fn is_anyone_left(&self) -> bool {
-        let links = self.shared.links.snapshot();
-        links.iter().any(|link| link.is_websocket())
-            || self.shared.broker.sessions.load(Ordering::Acquire) > 0
+    /// False: it was over already.
+    async fn close_polled(&self, reactor: usize, sid: &str) -> bool {
+        let Some(reactor) = self.reactors.get(reactor) else {
+            return false;
+        };
+        let closed = reactor.ask(|answer| Job::ClosePolled(sid.to_owned(), answer));
+        closed.await.unwrap_or(false)
     }
+
+    fn is_anyone_left(&self) -> bool {
+        let links = self.links.snapshot();
+        links.iter().any(|link| link.is_websocket())
+            || self.broker.sessions.load(Ordering::Acquire) > 0
+    }
+}
+
+/// Starts a reactor for each shard of the fan-out.
+fn start_reactors(
+    config: config::Server,
+    broker: &Arc<Broker>,
+    links: &Arc<Links>,
+    node: &Arc<dyn admin::Node>,
+) -> io::Result<Arc<[Reactor]>> {
+    let homes: Vec<_> = broker.fanout.homes().collect();
+    let (reactors, jobs): (Vec<_>, Vec<_>) = homes.iter().map(|_| Reactor::new()).unzip();
+    let reactors: Arc<[Reactor]> = reactors.into();
+    let cors = Arc::new(Cors::new(config.cors.clone()));
+    let config = Arc::new(config);
+    let tokens = Arc::new(AtomicU64::new(1));
+    for (number, (home, jobs)) in homes.into_iter().zip(jobs).enumerate() {
+        let protocol = Protocol::new(&config, broker.clone(), home.clone(), tokens.clone());
+        protocol.serve(&broker.pipelines.load());
+        let shared = Shared {
+            number,
+            protocol,
+            config: config.clone(),
+            cors: cors.clone(),
+            broker: broker.clone(),
+            links: links.clone(),
+            reactors: reactors.clone(),
+            node: node.clone(),
+        };
+        reactor::start(jobs, home, Arc::new(shared))?;
+    }
+    Ok(reactors)
 }

@@ -1,18 +1,16 @@
-//! The namespaces that the library has at this moment.
+//! The namespaces that the library has at this moment, on one reactor.
 //!
 //! Clients name namespaces (a pattern serves many), so one is made when its first socket comes and taken away with
-//! its last. Two first sockets on two reactors can each make one; the later replaces the earlier, whose sockets the
-//! library then no longer finds: they are ended here and come back.
+//! its last. One that is made a second time replaces the first, whose sockets the library then no longer finds: so it
+//! never is. Two first sockets come one after the other, because they are on one thread.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use socketioxide::SocketIo;
-use socketioxide::extract::SocketRef;
 use socketioxide_core::adapter::{BroadcastFlags, BroadcastOptions};
 
-use super::link::Link;
 use super::outlet::SocketOutlet;
 use super::socketio::{Adapter, Local};
 
@@ -65,34 +63,17 @@ impl Namespaces {
         let _ = self.io.set(io);
     }
 
-    /// The sockets that the library finds in a namespace.
-    fn sockets(&self, path: &str) -> Vec<SocketRef<Adapter>> {
-        let namespace = self.io.get().and_then(|io| io.of(path));
-        namespace.map_or_else(Vec::new, |namespace| namespace.sockets())
-    }
-
-    /// True: the namespace was not kept before, and has to be made.
+    /// True: the namespace has to be made.
     pub(super) fn keep(&self, path: &str) -> bool {
-        self.inner.lock().kept.insert(path.to_owned())
+        let mut inner = self.inner.lock();
+        inner.kept.insert(path.to_owned()) && !inner.locals.contains_key(path)
     }
 
     /// Called by the library for each namespace that it makes; `register` puts it into the library's own table.
     pub(super) fn insert(&self, local: Local, register: impl FnOnce()) {
         let mut inner = self.inner.lock();
-        let path = local.path().to_string();
-        let lost = if inner.locals.contains_key(&path) {
-            self.sockets(&path)
-        } else {
-            Vec::new()
-        };
         register();
-        inner.locals.insert(path, local);
-        drop(inner);
-        for socket in lost {
-            if let Some(link) = socket.req_parts().extensions.get::<Arc<Link>>() {
-                link.kill();
-            }
-        }
+        inner.locals.insert(local.path().to_string(), local);
     }
 
     /// Whether the socket came in by the namespace that is registered now.

@@ -36,6 +36,7 @@ use super::namespaces::Namespaces;
 use super::outlet::SocketOutlet;
 use crate::config;
 use crate::event::{Attachments, Client, Code, Peer};
+use crate::fanout::Home;
 use crate::pipeline::Pipelines;
 use crate::plugin::DisconnectReason;
 use crate::session::{Broker, Refusal, Session, admit};
@@ -49,8 +50,7 @@ const MAX_ATTACHMENTS: usize = 64;
 /// How long the attachments of an event may take to arrive.
 const ATTACHMENTS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The library with its namespaces: one for the process, shared by the reactors.
-#[derive(Clone)]
+/// The library with its namespaces: one for each reactor, so that nothing of a connection is shared with another.
 pub(super) struct Protocol {
     pub service: Service,
     path: String,
@@ -60,7 +60,13 @@ pub(super) struct Protocol {
 }
 
 impl Protocol {
-    pub(super) fn new(config: &config::Server, broker: Arc<Broker>) -> Self {
+    /// `tokens` counts the sockets of all reactors.
+    pub(super) fn new(
+        config: &config::Server,
+        broker: Arc<Broker>,
+        home: Home,
+        tokens: Arc<AtomicU64>,
+    ) -> Self {
         let namespaces = Arc::new(Namespaces::default());
         let payload = usize::try_from(config.max_payload).unwrap_or(usize::MAX);
         let parser = socketioxide::ParserConfig::common()
@@ -90,8 +96,9 @@ impl Protocol {
         namespaces.belong_to(io.clone());
         let door = Door(Arc::new(Entrance {
             broker,
+            home,
             namespaces: namespaces.clone(),
-            next: AtomicU64::new(1),
+            tokens,
             max_queued: usize::try_from(config.slow_client.max_queued_bytes).unwrap_or(usize::MAX),
         }));
         // Whether a namespace exists is decided by the pipelines of the moment, so that a reload can change it: the
@@ -112,8 +119,8 @@ impl Protocol {
         }
     }
 
-    /// Brings the library's namespaces in line with the pipelines. Those with a fixed name are made at once, so that
-    /// two first clients cannot race to make them; sockets of those that are gone are told so.
+    /// Brings the library's namespaces in line with the pipelines. Those with a fixed name are made at once, and stay;
+    /// sockets of those that are gone are told so.
     pub(super) fn serve(&self, pipelines: &Pipelines) {
         for pipeline in pipelines.all() {
             let path = &pipeline.namespace.path;
@@ -198,8 +205,9 @@ pub(super) struct Door(Arc<Entrance>);
 
 struct Entrance {
     broker: Arc<Broker>,
+    home: Home,
     namespaces: Arc<Namespaces>,
-    next: AtomicU64,
+    tokens: Arc<AtomicU64>,
     /// Bytes that may wait for one socket.
     max_queued: usize,
 }
@@ -287,7 +295,7 @@ impl Entrance {
         let link = entry.link.clone();
         let client = Arc::new(Client {
             peer: Peer {
-                token: self.next.fetch_add(1, Ordering::Relaxed),
+                token: self.tokens.fetch_add(1, Ordering::Relaxed),
                 name: socket_name(),
                 id: socket.id.to_string().chars().take(8).collect(),
                 address: link.address,
@@ -316,6 +324,7 @@ impl Entrance {
         };
         let session = Session::new(
             self.broker.clone(),
+            self.home.clone(),
             client,
             outlet.clone(),
             transport,

@@ -1,154 +1,144 @@
-//! The sockets and rooms of one namespace.
+//! The sockets and rooms that one reactor has of a namespace.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use super::directory::Presence;
+use super::room::Room;
+use super::{ByName, ByToken, Frame, Member, Outlet};
+use crate::event::{Client, Event};
 
-use super::{Frame, MAX_ROOMS, Member, TooManyRooms};
-use crate::event::{Client, Event, Recipients};
-use crate::telemetry::metrics::metrics;
-
-type Members = HashMap<u64, Arc<Member>>;
-
-#[derive(Default)]
 pub(super) struct Namespace {
-    // One lock for both maps: a socket is never in a room without being in the namespace.
-    inner: RwLock<Inner>,
+    /// The same namespace, over all reactors.
+    pub(super) presence: Arc<Presence>,
+    members: ByToken<Member>,
+    /// Every socket is in the room of its name. That room is not kept: a name leads to the socket.
+    names: ByName<u64>,
+    rooms: ByName<Room>,
 }
 
-#[derive(Default)]
-struct Inner {
-    members: Members,
-    rooms: HashMap<Arc<str>, Members>,
-}
+type Tokens = HashSet<u64, foldhash::fast::RandomState>;
 
 impl Namespace {
-    pub(super) fn enter(&self, member: Arc<Member>) {
-        let mut inner = self.inner.write();
-        // Rooms that policies named for this client; `MAX_ROOMS` bounds what clients ask for, not these.
-        let rooms = std::mem::take(&mut member.client.identity.write().rooms);
-        for room in rooms {
-            inner.join(&member, &room);
+    pub(super) fn new(presence: Arc<Presence>) -> Self {
+        Self {
+            presence,
+            members: ByToken::default(),
+            names: ByName::default(),
+            rooms: ByName::default(),
         }
-        inner.members.insert(member.client.peer.token, member);
     }
 
-    /// False: it was not here.
-    pub(super) fn exit(&self, client: &Client) -> bool {
-        let mut inner = self.inner.write();
-        if inner.members.remove(&client.peer.token).is_none() {
-            return false;
-        }
-        for room in std::mem::take(&mut *client.rooms.lock()) {
-            inner.leave(client, &room);
-        }
-        true
+    pub(super) fn enter(&mut self, member: Member) {
+        let peer = &member.client.peer;
+        self.names.insert(peer.name.clone(), peer.token);
+        self.members.insert(peer.token, member);
     }
 
-    pub(super) fn join(&self, client: &Client, room: &str) -> Result<(), TooManyRooms> {
-        let mut inner = self.inner.write();
-        let Some(member) = inner.members.get(&client.peer.token).cloned() else {
-            return Ok(());
-        };
-        {
-            let rooms = client.rooms.lock();
-            if rooms.len() >= MAX_ROOMS && !rooms.contains(room) {
-                return Err(TooManyRooms);
-            }
-        }
-        inner.join(&member, room);
-        Ok(())
-    }
-
-    pub(super) fn leave(&self, client: &Client, room: &str) {
-        let mut inner = self.inner.write();
-        client.rooms.lock().remove(room);
-        inner.leave(client, room);
+    /// False: it was not here. Its rooms are left one by one.
+    pub(super) fn exit(&mut self, client: &Client) -> bool {
+        self.names.remove(&client.peer.name);
+        self.members.swap_remove(&client.peer.token).is_some()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.inner.read().members.is_empty()
+        self.members.is_empty()
     }
 
-    /// Sockets and rooms.
-    pub(super) fn count(&self) -> (usize, usize) {
-        let inner = self.inner.read();
-        (inner.members.len(), inner.rooms.len())
-    }
-
-    pub(super) fn emit(&self, sender: &Client, to: &Recipients, event: &Event) -> usize {
-        let inner = self.inner.read();
-        let token = sender.peer.token;
-        let mut delivery = Delivery::new(event);
-        match to {
-            Recipients::All => delivery.each(&inner.members, |_| true),
-            Recipients::Others => delivery.each(&inner.members, |other| other != token),
-            Recipients::Sender => {
-                if let Some(member) = inner.members.get(&token) {
-                    delivery.one(member);
-                }
+    /// True: it is the first of this room here.
+    pub(super) fn join(&mut self, client: &Client, room: &str) -> bool {
+        let token = client.peer.token;
+        let Some(member) = self.members.get(&token) else {
+            return false;
+        };
+        let outlet = member.outlet.clone();
+        if let Some((name, members)) = self.rooms.get_key_value(room) {
+            if members.contains(token) {
+                return false;
             }
-            Recipients::Room {
-                name,
-                include_sender,
-            } => {
-                if let Some(members) = inner.rooms.get(name.as_str()) {
-                    delivery.each(members, |other| *include_sender || other != token);
-                }
+            client.rooms.lock().insert(name.clone());
+            if let Some(members) = self.rooms.get_mut(room) {
+                members.insert(token, outlet);
             }
-            Recipients::SenderRooms { include_sender } => {
-                let rooms = sender.rooms.lock();
-                let members = rooms.iter().filter_map(|room| inner.rooms.get(room));
-                delivery.each_once(members, |other| *include_sender || other != token);
-            }
+            return false;
         }
-        delivery.done()
+        let name = Arc::<str>::from(room);
+        client.rooms.lock().insert(name.clone());
+        self.rooms.insert(name, Room::One(token, outlet));
+        true
     }
 
-    pub(super) fn publish(&self, rooms: &[String], except: &[String], event: &Event) -> usize {
-        let inner = self.inner.read();
-        let excluded: HashSet<u64> = except
-            .iter()
-            .filter_map(|room| inner.rooms.get(room.as_str()))
-            .flat_map(|members| members.keys().copied())
-            .collect();
-        let mut delivery = Delivery::new(event);
-        if rooms.is_empty() {
-            delivery.each(&inner.members, |token| !excluded.contains(&token));
-        } else {
-            let members = rooms
-                .iter()
-                .filter_map(|room| inner.rooms.get(room.as_str()));
-            delivery.each_once(members, |token| !excluded.contains(&token));
+    /// True: it was the last of this room here.
+    pub(super) fn leave(&mut self, client: &Client, room: &str) -> bool {
+        let Some(members) = self.rooms.get_mut(room) else {
+            return false;
+        };
+        let is_empty = members.remove(client.peer.token);
+        if is_empty {
+            self.rooms.remove(room);
         }
-        delivery.done()
+        is_empty
     }
-}
 
-impl Inner {
-    fn join(&mut self, member: &Arc<Member>, room: &str) {
-        let name = match self.rooms.get_key_value(room) {
-            Some((name, _)) => name.clone(),
-            None => {
-                metrics().rooms.inc();
-                Arc::from(room)
+    pub(super) fn send_to(&self, token: u64, event: &Event) -> usize {
+        let mut delivery = Delivery::new(event);
+        if let Some(member) = self.members.get(&token) {
+            delivery.to(&member.outlet);
+        }
+        delivery.count
+    }
+
+    /// Delivers to whoever is in one of the rooms (`None`: in the namespace) and in none of `except`, and says to how
+    /// many.
+    pub(super) fn deliver<S: AsRef<str>>(
+        &self,
+        rooms: Option<&[S]>,
+        except: &[Box<str>],
+        without: Option<u64>,
+        event: &Event,
+    ) -> usize {
+        let mut excluded = Tokens::default();
+        for room in except {
+            self.each_in(room, |token, _| _ = excluded.insert(token));
+        }
+        let mut delivery = Delivery::new(event);
+        let mut to = |token, outlet: &Arc<dyn Outlet>| {
+            if without != Some(token) && (excluded.is_empty() || !excluded.contains(&token)) {
+                delivery.to(outlet);
             }
         };
-        member.client.rooms.lock().insert(name.clone());
-        self.rooms
-            .entry(name)
-            .or_default()
-            .insert(member.client.peer.token, member.clone());
+        match rooms {
+            None => {
+                for (token, member) in &self.members {
+                    to(*token, &member.outlet);
+                }
+            }
+            Some([room]) => self.each_in(room.as_ref(), to),
+            Some(rooms) => {
+                let mut seen = Tokens::default();
+                for room in rooms {
+                    self.each_in(room.as_ref(), |token, outlet| {
+                        if seen.insert(token) {
+                            to(token, outlet);
+                        }
+                    });
+                }
+            }
+        }
+        delivery.count
     }
 
-    fn leave(&mut self, client: &Client, room: &str) {
-        if let Some(members) = self.rooms.get_mut(room) {
-            members.remove(&client.peer.token);
-            if members.is_empty() {
-                self.rooms.remove(room);
-                metrics().rooms.dec();
-            }
+    /// Everyone in a room, and the socket of that name.
+    fn each_in(&self, room: &str, mut member: impl FnMut(u64, &Arc<dyn Outlet>)) {
+        let members = self.rooms.get(room);
+        if let Some(token) = self.names.get(room)
+            && let Some(named) = self.members.get(token)
+            && !members.is_some_and(|members| members.contains(*token))
+        {
+            member(*token, &named.outlet);
+        }
+        if let Some(members) = members {
+            members.each(member);
         }
     }
 }
@@ -169,41 +159,10 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    fn one(&mut self, member: &Member) {
+    fn to(&mut self, outlet: &Arc<dyn Outlet>) {
         // Encoded at the first recipient: an event for an empty room costs nothing.
-        let frame = self
-            .frame
-            .get_or_insert_with(|| member.outlet.encode(self.event));
-        member.outlet.send(frame);
+        let frame = self.frame.get_or_insert_with(|| outlet.encode(self.event));
+        outlet.send(frame);
         self.count += 1;
-    }
-
-    fn each(&mut self, members: &Members, wanted: impl Fn(u64) -> bool) {
-        for (token, member) in members {
-            if wanted(*token) {
-                self.one(member);
-            }
-        }
-    }
-
-    /// Who is in several of the rooms gets the event once.
-    fn each_once<'m>(
-        &mut self,
-        rooms: impl Iterator<Item = &'m Members>,
-        wanted: impl Fn(u64) -> bool,
-    ) {
-        let mut seen = HashSet::new();
-        for members in rooms {
-            for (token, member) in members {
-                if wanted(*token) && seen.insert(*token) {
-                    self.one(member);
-                }
-            }
-        }
-    }
-
-    fn done(self) -> usize {
-        metrics().deliveries.inc_by(self.count as u64);
-        self.count
     }
 }

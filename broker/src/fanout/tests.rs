@@ -1,7 +1,10 @@
+mod inbox;
+mod shards;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::HeaderMap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::*;
 use crate::event::{Handshake, Identity, Peer};
@@ -24,17 +27,30 @@ impl Outlet for Inbox {
     fn disconnect(&self) {}
 }
 
+/// A socket of which others know the name `socket-TOKEN`.
 struct Socket {
     client: Arc<Client>,
     inbox: Arc<Inbox>,
+    home: Home,
 }
 
 impl Socket {
     fn enter(fanout: &Fanout, token: u64, namespace: &str, rooms: &[&str]) -> Self {
+        Self::enter_at(fanout, 0, token, namespace, rooms)
+    }
+
+    fn enter_at(
+        fanout: &Fanout,
+        reactor: usize,
+        token: u64,
+        namespace: &str,
+        rooms: &[&str],
+    ) -> Self {
+        let home = fanout.homes().nth(reactor).unwrap();
         let client = Arc::new(Client {
             peer: Peer {
                 token,
-                name: token.to_string().into(),
+                name: format!("socket-{token}").into(),
                 id: token.to_string(),
                 address: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 handshake: Arc::new(Handshake {
@@ -50,11 +66,31 @@ impl Socket {
             rooms: Mutex::default(),
         });
         let inbox = Arc::new(Inbox::default());
-        fanout.enter(Arc::new(Member {
+        home.enter(Member {
             client: client.clone(),
             outlet: inbox.clone(),
-        }));
-        Self { client, inbox }
+        });
+        Self {
+            client,
+            inbox,
+            home,
+        }
+    }
+
+    fn emit(&self, fanout: &Fanout, to: &Recipients, event: &Event) {
+        fanout.emit(&self.home, &self.client, to, event);
+    }
+
+    fn join(&self, room: &str) -> Result<(), TooManyRooms> {
+        self.home.join(&self.client, room)
+    }
+
+    fn leave(&self, room: &str) {
+        self.home.leave(&self.client, room);
+    }
+
+    fn exit(&self) {
+        self.home.exit(&self.client);
     }
 
     fn received(&self) -> Vec<String> {
@@ -77,9 +113,34 @@ fn room(name: &str, include_sender: bool) -> Recipients {
     }
 }
 
+/// Publishes, and has every reactor look into its inbox while the answer is waited for.
+fn publish(
+    fanout: &Fanout,
+    namespace: &str,
+    rooms: &[&str],
+    except: &[&str],
+    event: &Event,
+) -> usize {
+    let owned = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>();
+    let (rooms, except) = (owned(rooms), owned(except));
+    let published = fanout.publish(namespace, &rooms, &except, event);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let reactors = fanout.homes().map(Home::serve);
+        tokio::select! {
+            biased;
+            count = published => count,
+            _ = futures_util::future::join_all(reactors) => unreachable!("it never ends"),
+        }
+    })
+}
+
 #[test]
 fn an_event_goes_to_whom_it_is_for() {
-    let fanout = Fanout::default();
+    let fanout = Fanout::new(1);
     let [a, b, c] = [
         Socket::enter(&fanout, 1, "/", &["x", "y"]),
         Socket::enter(&fanout, 2, "/", &["x", "y"]),
@@ -87,7 +148,7 @@ fn an_event_goes_to_whom_it_is_for() {
     ];
     let elsewhere = Socket::enter(&fanout, 4, "/other", &["x"]);
     let got = |to: &Recipients| {
-        fanout.emit(&a.client, to, &event("e"));
+        a.emit(&fanout, to, &event("e"));
         [&a, &b, &c].map(|socket| socket.received().len())
     };
     assert_eq!(got(&Recipients::All), [1, 1, 1]);
@@ -105,15 +166,14 @@ fn an_event_goes_to_whom_it_is_for() {
 
 #[test]
 fn a_back_end_names_rooms_and_exceptions() {
-    let fanout = Fanout::default();
+    let fanout = Fanout::new(1);
     let [a, b, c] = [
         Socket::enter(&fanout, 1, "/", &["x"]),
         Socket::enter(&fanout, 2, "/", &["x", "y"]),
         Socket::enter(&fanout, 3, "/", &[]),
     ];
     let got = |rooms: &[&str], except: &[&str]| {
-        let owned = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>();
-        let count = fanout.publish("/", &owned(rooms), &owned(except), &event("e"));
+        let count = publish(&fanout, "/", rooms, except, &event("e"));
         let received = [&a, &b, &c].map(|socket| socket.received().len());
         assert_eq!(count, received.iter().sum::<usize>());
         received
@@ -122,42 +182,43 @@ fn a_back_end_names_rooms_and_exceptions() {
     assert_eq!(got(&["x", "y"], &[]), [1, 1, 0]);
     assert_eq!(got(&["x"], &["y"]), [1, 0, 0]);
     assert_eq!(got(&[], &["x"]), [0, 0, 1]);
-    assert_eq!(fanout.publish("/nowhere", &[], &[], &event("e")), 0);
+    assert_eq!(publish(&fanout, "/nowhere", &[], &[], &event("e")), 0);
 }
 
 #[test]
 fn rooms_and_namespaces_vanish_when_they_are_empty() {
-    let fanout = Fanout::default();
+    let fanout = Fanout::new(1);
     let a = Socket::enter(&fanout, 1, "/", &["x"]);
-    fanout.join(&a.client, "y").unwrap();
-    fanout.join(&a.client, "y").unwrap();
+    a.join("y").unwrap();
+    a.join("y").unwrap();
     assert_eq!(fanout.census()[0].rooms, 2);
-    fanout.leave(&a.client, "x");
-    fanout.leave(&a.client, "never joined");
+    a.leave("x");
+    a.leave("never joined");
     assert_eq!(fanout.census()[0].rooms, 1);
     assert!(!a.client.rooms.lock().contains("x"));
-    fanout.exit(&a.client);
-    fanout.exit(&a.client);
+    a.exit();
+    a.exit();
     assert!(fanout.census().is_empty());
-    assert_eq!(fanout.emit(&a.client, &Recipients::All, &event("e")), 0);
+    a.emit(&fanout, &Recipients::All, &event("e"));
+    assert!(a.received().is_empty());
 }
 
 #[test]
 fn a_client_cannot_fill_the_memory_with_rooms() {
-    let fanout = Fanout::default();
+    let fanout = Fanout::new(1);
     let a = Socket::enter(&fanout, 1, "/", &[]);
     for n in 0..MAX_ROOMS {
-        fanout.join(&a.client, &n.to_string()).unwrap();
+        a.join(&n.to_string()).unwrap();
     }
-    assert_eq!(fanout.join(&a.client, "one more"), Err(TooManyRooms));
-    fanout.join(&a.client, "0").unwrap();
-    fanout.leave(&a.client, "0");
-    fanout.join(&a.client, "one more").unwrap();
+    assert_eq!(a.join("one more"), Err(TooManyRooms));
+    a.join("0").unwrap();
+    a.leave("0");
+    a.join("one more").unwrap();
 }
 
 #[test]
 fn one_senders_events_arrive_in_order() {
-    let fanout = Fanout::default();
+    let fanout = Fanout::new(1);
     let a = Socket::enter(&fanout, 1, "/", &["x"]);
     let b = Socket::enter(&fanout, 2, "/", &["x"]);
     for n in 0..100 {
@@ -166,7 +227,7 @@ fn one_senders_events_arrive_in_order() {
         } else {
             room("x", false)
         };
-        fanout.emit(&a.client, &to, &event(&n.to_string()));
+        a.emit(&fanout, &to, &event(&n.to_string()));
     }
     let expected: Vec<_> = (0..100).map(|n| format!("{n} [1]")).collect();
     assert_eq!(b.received(), expected);

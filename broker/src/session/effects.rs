@@ -8,18 +8,19 @@ impl Session {
     /// Does it, in the order in which it was asked for.
     pub(super) fn apply(&self, effects: Vec<Effect>) {
         let fanout = &self.broker.fanout;
+        let home = &self.home;
         for effect in effects {
             match effect {
                 Effect::Emit { to, event } => {
-                    fanout.emit(&self.client, &to, &event);
+                    fanout.emit(home, &self.client, &to, &event);
                 }
                 // Beyond the bound of rooms that a socket may be in: policies' joins count as its own.
                 Effect::Join(room) => {
-                    if fanout.join(&self.client, &room).is_err() {
+                    if home.join(&self.client, &room).is_err() {
                         metrics().dropped(DropReason::TooManyRooms);
                     }
                 }
-                Effect::Leave(room) => fanout.leave(&self.client, &room),
+                Effect::Leave(room) => home.leave(&self.client, &room),
                 Effect::Disconnect => self.outlet.disconnect(),
                 Effect::SetAttribute { name, value } => {
                     self.client.identity.write().set_attribute(name, value);
@@ -37,7 +38,8 @@ impl Session {
                     ..
                 } => metrics().dropped(DropReason::Closed),
                 Effect::Emit { to, event } => {
-                    self.broker.fanout.emit(&self.client, &to, &event);
+                    let fanout = &self.broker.fanout;
+                    fanout.emit(&self.home, &self.client, &to, &event);
                 }
                 Effect::Join(_)
                 | Effect::Leave(_)

@@ -58,6 +58,10 @@ pub(crate) struct Metrics {
     pub rooms: Gauge,
     pub events_received: Tally,
     pub deliveries: Tally,
+    /// Events that a reactor was handed for its sockets.
+    pub reactor_messages: Tally,
+    /// Times that one who handed something in had to deliver in the reactor's place.
+    pub reactor_inbox_full: Counter,
     slow_clients: Counter,
     dropped: Counters<DropReason>,
     reloads: Counters<ReloadResult>,
@@ -134,6 +138,16 @@ impl Metrics {
             rooms: add(&mut r, "rooms", "Rooms with a socket in them"),
             events_received: add(&mut r, "events_received", "Events that clients sent"),
             deliveries: add(&mut r, "deliveries", "Events handed to a recipient"),
+            reactor_messages: add(
+                &mut r,
+                "reactor_messages",
+                "Events handed to a reactor by another, or by a back end",
+            ),
+            reactor_inbox_full: add(
+                &mut r,
+                "reactor_inbox_full",
+                "Times that a reactor had so much waiting that others delivered in its place",
+            ),
             slow_clients: add(
                 &mut r,
                 "slow_client_disconnects",

@@ -1,0 +1,213 @@
+//! What one reactor has of the fan-out: its sockets, their namespaces and rooms, and its inbox.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::directory::{Directory, Kind, Peer, Peers};
+use super::inbox::Inbox;
+use super::message::Message;
+use super::namespace::Namespace;
+use super::{ByName, MAX_ROOMS, Member, TooManyRooms};
+use crate::event::{Client, Event};
+use crate::telemetry::metrics::metrics;
+
+/// Messages, and deliveries of them, that are done at a time; then the reactor's connections have their turn. Enough
+/// that a connection's writes are gathered, little enough that they are not felt: a few milliseconds at the most.
+const BATCH: usize = 256;
+const BATCH_DELIVERIES: usize = 16_384;
+
+pub(super) struct Shard {
+    pub(super) peer: Peer,
+    directory: Arc<Directory>,
+    /// Used by its own reactor, and only when that has fallen behind by others: nobody waits for this lock. The
+    /// directory is told while it is held, so that what it knows of this shard changes in the same order.
+    namespaces: RwLock<ByName<Namespace>>,
+    inbox: Inbox,
+}
+
+impl Shard {
+    pub(super) fn new(peer: Peer, directory: Arc<Directory>) -> Self {
+        Self {
+            peer,
+            directory,
+            namespaces: RwLock::default(),
+            inbox: Inbox::new(),
+        }
+    }
+
+    pub(super) fn enter(&self, member: Member) {
+        let client = member.client.clone();
+        let mut namespaces = self.namespaces.write();
+        let namespace = namespaces
+            .entry(client.namespace.clone())
+            .or_insert_with(|| Namespace::new(self.directory.open(&client.namespace)));
+        let presence = namespace.presence.clone();
+        presence.enter(self.peer);
+        let add = |name: &str, kind| self.directory.add(&presence, name, kind, self.peer);
+        add(&client.peer.name, Kind::Name);
+        namespace.enter(member);
+        // Rooms that policies named for this client; `MAX_ROOMS` bounds what clients ask for, not these.
+        let rooms = std::mem::take(&mut client.identity.write().rooms);
+        for room in rooms {
+            if namespace.join(&client, &room) {
+                add(&room, Kind::Room);
+            }
+        }
+        metrics().connections.inc();
+    }
+
+    pub(super) fn exit(&self, client: &Client) {
+        let mut namespaces = self.namespaces.write();
+        let Some(namespace) = namespaces.get_mut(&client.namespace) else {
+            return;
+        };
+        if !namespace.exit(client) {
+            return;
+        }
+        let presence = namespace.presence.clone();
+        let remove = |name: &str, kind| self.directory.remove(&presence, name, kind, self.peer);
+        for room in std::mem::take(&mut *client.rooms.lock()) {
+            if namespace.leave(client, &room) {
+                remove(&room, Kind::Room);
+            }
+        }
+        remove(&client.peer.name, Kind::Name);
+        presence.exit(self.peer);
+        if namespace.is_empty() {
+            namespaces.remove(&client.namespace);
+            self.directory.close(&presence);
+        }
+        metrics().connections.dec();
+    }
+
+    pub(super) fn join(&self, client: &Client, room: &str) -> Result<(), TooManyRooms> {
+        let mut namespaces = self.namespaces.write();
+        let Some(namespace) = namespaces.get_mut(&client.namespace) else {
+            return Ok(());
+        };
+        {
+            let rooms = client.rooms.lock();
+            if rooms.len() >= MAX_ROOMS && !rooms.contains(room) {
+                return Err(TooManyRooms);
+            }
+        }
+        if namespace.join(client, room) {
+            self.directory
+                .add(&namespace.presence, room, Kind::Room, self.peer);
+        }
+        Ok(())
+    }
+
+    pub(super) fn leave(&self, client: &Client, room: &str) {
+        let mut namespaces = self.namespaces.write();
+        if client.rooms.lock().remove(room)
+            && let Some(namespace) = namespaces.get_mut(&client.namespace)
+            && namespace.leave(client, room)
+        {
+            self.directory
+                .remove(&namespace.presence, room, Kind::Room, self.peer);
+        }
+    }
+
+    /// The other peers that have members of any of the rooms.
+    pub(super) fn others_with_members<S: AsRef<str>>(
+        &self,
+        namespace: &str,
+        rooms: Option<&[S]>,
+    ) -> Peers {
+        let namespaces = self.namespaces.read();
+        let (is_here, elsewhere);
+        let presence = match namespaces.get(namespace) {
+            Some(namespace) => {
+                is_here = namespace;
+                &is_here.presence
+            }
+            // The last one here has gone, and its policies have something to say.
+            None => match self.directory.presence(namespace) {
+                Some(presence) => {
+                    elsewhere = presence;
+                    &elsewhere
+                }
+                None => return Peers::default(),
+            },
+        };
+        self.directory
+            .with_members(presence, rooms, Some(self.peer))
+    }
+
+    pub(super) fn send_to(&self, client: &Client, event: &Event) {
+        let namespaces = self.namespaces.read();
+        if let Some(namespace) = namespaces.get(&client.namespace) {
+            let sent = namespace.send_to(client.peer.token, event);
+            metrics().deliveries.inc_by(sent as u64);
+        }
+    }
+
+    /// Delivers to the members that are here, and says how many.
+    pub(super) fn deliver<S: AsRef<str>>(
+        &self,
+        namespace: &str,
+        rooms: Option<&[S]>,
+        except: &[Box<str>],
+        without: Option<u64>,
+        event: &Event,
+    ) -> usize {
+        let namespaces = self.namespaces.read();
+        let sent = namespaces.get(namespace).map_or(0, |namespace| {
+            namespace.deliver(rooms, except, without, event)
+        });
+        metrics().deliveries.inc_by(sent as u64);
+        sent
+    }
+
+    /// Takes a message, which is delivered soon. When there is no room for it, whoever brings it makes some: nothing is
+    /// lost, nobody waits for one who waits for him, and it is the one who sends too much that it costs.
+    pub(super) fn hand_in(&self, message: &Arc<Message>) {
+        metrics().reactor_messages.inc();
+        while !self.inbox.push(message) {
+            metrics().reactor_inbox_full.inc();
+            self.deliver_waiting();
+        }
+    }
+
+    /// Delivers the oldest of what waits. False: there was nothing left.
+    pub(super) fn deliver_waiting(&self) -> bool {
+        let mut out = self.inbox.out();
+        let mut deliveries = 0;
+        for _ in 0..BATCH {
+            let Some(message) = out.next() else {
+                return false;
+            };
+            let Message {
+                namespace,
+                rooms,
+                except,
+                event,
+                ..
+            } = &*message;
+            let sent = self.deliver(namespace, rooms.as_deref(), except, None, event);
+            message.delivered(sent);
+            deliveries += sent;
+            if deliveries >= BATCH_DELIVERIES {
+                break;
+            }
+        }
+        true
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.inbox.len()
+    }
+
+    /// Never ends.
+    pub(super) async fn serve(&self) {
+        loop {
+            self.inbox.filled().await;
+            while self.deliver_waiting() || !self.inbox.rest() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
