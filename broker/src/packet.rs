@@ -5,6 +5,8 @@
 //!
 //! An event without attachments has to leave as a *text* packet: there a decoder takes an object that looks like a
 //! placeholder for what it is, an object, and so does this module.
+//!
+//! `msgpack` turns the packets of clients that speak it into such text, and back.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +16,11 @@ use serde_json::value::RawValue;
 
 use crate::event::{Code, Denial, RESERVED};
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "no client speaks it yet")
+)]
+pub(crate) mod msgpack;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -1,9 +1,44 @@
-//! One walk over text that is known to be JSON: how deep it is, and whether its placeholders have attachments.
+//! Walks over text that is known to be JSON, and one of them: how deep it is, and whether its placeholders have
+//! attachments.
 //!
-//! Only the brackets, the keys of objects and two of their values matter here. It is not a parser: what it is given
+//! Only the brackets, the keys of objects and two of their values matter there. It is not a parser: what it is given
 //! has been parsed, so that it can step from token to token.
 
 use super::MAX_DEPTH;
+
+/// The tokens of a text, with where they begin: brackets, commas, colons, and scalars as they are written.
+pub(super) struct Tokens<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Tokens<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// Goes on at another place of the text.
+    pub(super) fn seek(&mut self, at: usize) {
+        self.at = at;
+    }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = (usize, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.text.as_bytes().get(self.at) {
+            self.at += 1;
+        }
+        let start = self.at;
+        self.at = match self.text.as_bytes().get(start)? {
+            b'"' => string_end(self.text, start),
+            b'[' | b'{' | b']' | b'}' | b',' | b':' => start + 1,
+            _ => scalar_end(self.text, start),
+        };
+        Some((start, self.text.get(start..self.at)?))
+    }
+}
 
 /// An array or object that is open.
 #[derive(Clone, Copy)]
@@ -18,7 +53,7 @@ enum Frame<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Key {
+pub(super) enum Key {
     /// A key comes next.
     Expected,
     Placeholder,
@@ -31,22 +66,16 @@ enum Key {
 /// gets to, within a placeholder or under a key that comes again, are held to the same.
 pub(super) fn check(text: &str, attachments: usize) -> Result<(), String> {
     let mut open: Vec<Frame<'_>> = Vec::with_capacity(8);
-    let mut at = 0;
-    while let Some(&byte) = text.as_bytes().get(at) {
-        let end = match byte {
-            b'"' => string_end(text, at),
-            b'[' | b'{' | b']' | b'}' | b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' => at + 1,
-            _ => scalar_end(text, at),
-        };
-        match byte {
-            b'[' | b'{' if open.len() == MAX_DEPTH => {
+    for (_, token) in Tokens::new(text) {
+        match token.as_bytes().first() {
+            Some(b'[' | b'{') if open.len() == MAX_DEPTH => {
                 return Err(format!("nested deeper than {MAX_DEPTH}"));
             }
-            b'[' => {
+            Some(b'[') => {
                 note(&mut open, "");
                 open.push(Frame::Array);
             }
-            b'{' => {
+            Some(b'{') => {
                 note(&mut open, "");
                 open.push(Frame::Object {
                     key: Key::Expected,
@@ -54,7 +83,7 @@ pub(super) fn check(text: &str, attachments: usize) -> Result<(), String> {
                     num: None,
                 });
             }
-            b']' | b'}' => {
+            Some(b']' | b'}') => {
                 if let Some(Frame::Object {
                     placeholder: true,
                     num,
@@ -65,15 +94,14 @@ pub(super) fn check(text: &str, attachments: usize) -> Result<(), String> {
                     check_index(num, attachments)?;
                 }
             }
-            b',' => {
+            Some(b',') => {
                 if let Some(Frame::Object { key, .. }) = open.last_mut() {
                     *key = Key::Expected;
                 }
             }
-            b':' | b' ' | b'\t' | b'\n' | b'\r' => {}
-            _ => note(&mut open, text.get(at..end).unwrap_or_default()),
+            Some(b':') => {}
+            _ => note(&mut open, token),
         }
-        at = end;
     }
     Ok(())
 }
@@ -96,7 +124,7 @@ fn note<'a>(open: &mut [Frame<'a>], token: &'a str) {
     }
 }
 
-fn key_of(token: &str) -> Key {
+pub(super) fn key_of(token: &str) -> Key {
     // A key may be written with escapes. One that cannot be decoded is neither of the two.
     let decoded = token
         .contains('\\')
@@ -112,11 +140,15 @@ fn key_of(token: &str) -> Key {
     }
 }
 
+/// The number of a token as JavaScript reads it: `1.0` and `10e-1` are the integer 1. Text that is no number is nothing.
+pub(super) fn number(token: &str) -> Option<f64> {
+    let is_number = token.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    token.parse().ok().filter(|_| is_number)
+}
+
 fn check_index(num: Option<&str>, attachments: usize) -> Result<(), String> {
-    // As JavaScript reads it: `1.0` and `10e-1` are the integer 1. Text that is no number is nothing.
-    let number: f64 = num
-        .filter(|token| token.starts_with(|c: char| c == '-' || c.is_ascii_digit()))
-        .and_then(|token| token.parse().ok())
+    let number = num
+        .and_then(number)
         .ok_or("a placeholder without a number")?;
     if number.fract() != 0.0 || number < 0.0 || number >= attachments as f64 {
         return Err(format!(
