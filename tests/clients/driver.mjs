@@ -7,7 +7,7 @@
 // Bytes are written {"$bin":"base64"} in both directions. Commands run side by side: an answer carries its `id`.
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
-import { echo, relay, serve } from "./reference.mjs";
+import { close, echo, relay, serve } from "./reference.mjs";
 
 const clients = new Map();
 const send = (message) => process.stdout.write(JSON.stringify(message) + "\n");
@@ -139,6 +139,11 @@ const commands = {
   async echo({ opts }) {
     return { port: await serve(echo, opts) };
   },
+  closeEcho({ port }) {
+    // It answers when the last client is gone, which may be after the test.
+    void close(port);
+    return {};
+  },
   flood,
   /** Ends a flood after the event that is being sent. */
   calm({ client }) {
@@ -170,7 +175,8 @@ const commands = {
   },
   state({ client }) {
     const { socket } = find(client);
-    return { connected: socket.connected, sid: socket.id ?? null, transport: transportOf(socket) };
+    const { active, connected, id } = socket;
+    return { active, connected, sid: id ?? null, transport: transportOf(socket) };
   },
   reconnect({ client }) {
     const { socket } = find(client);
@@ -182,6 +188,20 @@ const commands = {
   },
   disconnect({ client }) {
     find(client).socket.disconnect();
+    return {};
+  },
+  /** Text past all encoders. */
+  write({ client, text }) {
+    const { transport } = find(client).socket.io.engine;
+    if (transport.ws) transport.ws.send(text);
+    else transport.doWrite(text, () => {});
+    return {};
+  },
+  /** Answers heartbeats no more. */
+  mute({ client }) {
+    const { engine } = find(client).socket.io;
+    const send = engine._sendPacket.bind(engine);
+    engine._sendPacket = (type, ...rest) => type === "pong" || send(type, ...rest);
     return {};
   },
   /** Cuts the transport without saying goodbye, as a lost network does. */

@@ -5,10 +5,20 @@ import { Server } from "socket.io";
 /** Starts a server on a free port, and tells which. `options` are those of the official server. */
 export async function serve(routes, options = {}) {
   const http = createServer();
-  routes(new Server(http, { cors: { origin: "*" }, maxHttpBufferSize: 1e6, ...options }));
+  const server = new Server(http, { cors: { origin: "*" }, maxHttpBufferSize: 1e6, ...options });
+  routes(server);
   await new Promise((resolve) => http.listen(0, "127.0.0.1", resolve));
-  return http.address().port;
+  const { port } = http.address();
+  servers.set(port, server);
+  return port;
 }
+
+/** Ends a server in good order. */
+export function close(port) {
+  return servers.get(port).close();
+}
+
+const servers = new Map();
 
 /** The ack that a client asked for, taken out of the arguments. */
 const ack = (args) => (typeof args.at(-1) === "function" ? args.pop() : undefined);

@@ -156,6 +156,16 @@ impl Client {
         self.call("cut", json!({}));
     }
 
+    /// Sends text past the client's encoders: over its WebSocket, or as the body of a request.
+    pub fn write(&self, text: &str) {
+        self.call("write", json!({"text": text}));
+    }
+
+    /// Answers heartbeats no more.
+    pub fn mute(&self) {
+        self.call("mute", json!({}));
+    }
+
     /// Connects again after a disconnection; whether it was let in.
     pub fn reconnect(&self) -> bool {
         self.call("reconnect", json!({}))["connected"] == true

@@ -180,6 +180,11 @@ impl Driver {
             .and_then(|port| port.try_into().ok());
         SocketAddr::from(([127, 0, 0, 1], port.expect("a port")))
     }
+
+    /// Ends such a server in good order.
+    pub fn close_echo(&self, at: SocketAddr) {
+        self.call(json!({"do": "closeEcho", "port": at.port()}));
+    }
 }
 
 impl Shared {

@@ -4,6 +4,7 @@
 //! Where the broker differs on purpose, `deliberate` says how and why, and nowhere else.
 
 mod deliberate;
+mod endings;
 mod packets;
 mod requests;
 mod servers;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::thread;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sluice_tests::{Broker, Driver, Setup};
 
 use super::deliberate::DELIBERATE;
@@ -56,7 +56,7 @@ const ECHO: &str = r#"
 pub(super) struct Servers {
     pub node: SocketAddr,
     pub broker: Broker,
-    _driver: Driver,
+    pub driver: Driver,
 }
 
 impl Servers {
@@ -70,8 +70,24 @@ impl Servers {
         Self {
             node,
             broker,
-            _driver: driver,
+            driver,
         }
+    }
+
+    /// Short times and small payloads.
+    pub(super) fn hasty() -> Self {
+        let options = json!({
+            "pingInterval": 300, "pingTimeout": 1500, "connectTimeout": 600, "upgradeTimeout": 600,
+            "maxHttpBufferSize": 10_000,
+        });
+        let keys = r#"
+            ping_interval = "300ms"
+            ping_timeout = "1500ms"
+            connect_timeout = "600ms"
+            upgrade_timeout = "600ms"
+            max_payload = "10kB"
+        "#;
+        Self::start(&options, keys)
     }
 
     /// Plays every case to both, side by side, and fails with all differences that are not deliberate.

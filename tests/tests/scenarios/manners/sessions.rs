@@ -177,22 +177,6 @@ fn sessions_go_as_with_nodes_server() {
     ]);
 }
 
-/// Short times, on both sides alike.
-fn hasty() -> Servers {
-    let options = json!({
-        "pingInterval": 300, "pingTimeout": 1500, "connectTimeout": 600, "upgradeTimeout": 600,
-        "maxHttpBufferSize": 10_000,
-    });
-    let keys = r#"
-        ping_interval = "300ms"
-        ping_timeout = "1500ms"
-        connect_timeout = "600ms"
-        upgrade_timeout = "600ms"
-        max_payload = "10kB"
-    "#;
-    Servers::start(&options, keys)
-}
-
 #[test]
 #[ignore = "the broker's own way out of a WebSocket is being built"]
 fn times_and_sizes_are_kept_as_by_nodes_server() {
@@ -205,7 +189,7 @@ fn times_and_sizes_are_kept_as_by_nodes_server() {
         0..100 => line,
         length => format!("{} … {length}", &line[..20]),
     };
-    hasty().compare(&[
+    Servers::hasty().compare(&[
         Case::new("no connect (websocket)", |to| {
             until(&mut Socket::open(to, ""), "")
         }),
