@@ -5,6 +5,7 @@
 
 mod deliberate;
 mod endings;
+mod frames;
 mod packets;
 mod requests;
 mod servers;
