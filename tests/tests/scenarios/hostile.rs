@@ -2,22 +2,27 @@
 
 use serde_json::{Value, json};
 use sluice_tests::raw::{Packet, Polling, Socket};
-use sluice_tests::{Broker, Client, Driver};
+use sluice_tests::{Broker, Client, Driver, eventually};
 
 use crate::shared::{RELAY, clients, websocket};
 
 /// A broker with a witness, whose connection none of this may touch.
-struct Scene {
-    broker: Broker,
-    witness: Client,
+pub(crate) struct Scene {
+    pub broker: Broker,
+    pub witness: Client,
     before: u64,
     _node: Driver,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With these keys of `[server]`.
+    pub(crate) fn with(keys: &str) -> Self {
         let node = Driver::node();
-        let config = format!("[server]\ndrain_period = \"200ms\"\n{RELAY}");
+        let config = format!("[server]\ndrain_period = \"200ms\"\n{keys}\n{RELAY}");
         let broker = Broker::start(&config, &[]);
         let [witness] = clients(&node, &broker, ["witness"]);
         // What the first connections cost is not what an attack costs.
@@ -31,12 +36,20 @@ impl Scene {
         }
     }
 
-    fn socket(&self) -> Socket {
+    pub(crate) fn socket(&self) -> Socket {
         self.broker.socket().connected()
     }
 
+    /// The witness, and nobody else, is left.
+    pub(crate) fn is_alone(&self) {
+        eventually("all others gone", || {
+            let left = self.broker.metrics().sum("sluice_connections", &[]);
+            (left == 1.0).then_some(())
+        });
+    }
+
     /// The broker lives, serves, and has neither panicked nor grown.
-    fn unharmed(mut self) {
+    pub(crate) fn unharmed(mut self) {
         let mut newcomer = self.socket();
         newcomer.send(r#"421["after","all"]"#);
         assert_eq!(

@@ -44,6 +44,7 @@ mod shared;
 mod signatures;
 mod slow;
 mod state; // what policies remember
+mod stubborn;
 mod transports;
 mod trial;
 mod verdicts;
