@@ -17,6 +17,7 @@ use super::handshake::Refused;
 use super::http::{Body, open_websocket, poll};
 use super::link::Link;
 use super::reactor::{Job, Place};
+use crate::telemetry::metrics::metrics;
 
 /// What a reactor may take to take a job. It needs microseconds; one that does not is in no state to serve a client.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -51,6 +52,7 @@ pub(super) async fn ask(request: Request<Incoming>, link: Arc<Link>, shared: &Sh
     };
     let job = Job::Poll(Box::new(poll));
     let taken = home.jobs.send_timeout(job, PATIENCE).await;
+    metrics().reactor_forwarded.inc();
     taken.map_err(|_| Refused::Busy)?;
     // As long as a poll may take, which the session's own heartbeat bounds.
     answered.await.unwrap_or(Err(Refused::Busy))
@@ -91,6 +93,7 @@ pub(super) async fn open(upgraded: Upgraded<TcpStream>, shared: Arc<Shared>) {
         // Counted where it will be.
         place: Arc::new(home.place()),
     };
+    metrics().reactor_forwarded.inc();
     // In vain, the client sees its WebSocket closed and goes on polling.
     let job = Job::Open(Box::new(moved));
     let _ = home.jobs.send_timeout(job, PATIENCE).await;

@@ -62,6 +62,8 @@ pub(crate) struct Metrics {
     pub reactor_messages: Tally,
     /// Times that one who handed something in had to deliver in the reactor's place.
     pub reactor_inbox_full: Counter,
+    /// Requests and WebSockets that came to another reactor than their session's.
+    pub reactor_forwarded: Counter,
     slow_clients: Counter,
     dropped: Counters<DropReason>,
     reloads: Counters<ReloadResult>,
@@ -142,6 +144,11 @@ impl Metrics {
                 &mut r,
                 "reactor_messages",
                 "Events handed to a reactor by another, or by a back end",
+            ),
+            reactor_forwarded: add(
+                &mut r,
+                "reactor_forwarded",
+                "Requests and WebSockets brought to the reactor that their session lives on",
             ),
             reactor_inbox_full: add(
                 &mut r,

@@ -37,6 +37,7 @@ mod modules; // [6]
 mod nats;
 mod policy_cli;
 mod python;
+mod reactors;
 mod reload; // [4]
 mod replay;
 mod routing;
