@@ -139,19 +139,14 @@ impl Broker {
         self.setup.run(arguments)
     }
 
+    /// The process as the load generator watches it.
+    pub fn load(&self) -> sluice_load::process::Server {
+        sluice_load::process::Server::new(self.process.0.id())
+    }
+
     /// Resident memory in bytes.
     pub fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.0.id()))
-            .expect("the broker runs");
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .expect("its memory");
-        line.split_whitespace()
-            .nth(1)
-            .and_then(|kib| kib.parse::<u64>().ok())
-            .expect("a number")
-            * 1024
+        self.load().resident().expect("the broker runs")
     }
 
     pub fn signal_term(&self) {

@@ -1,23 +1,21 @@
 //! `cargo xtask dev`: the chat example, from nothing to two links that one can open.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::workspace::{output, program, root};
-use crate::{page, policies, probe, setup};
+use crate::{page, policies, probe, ready, setup};
 
 /// Longer than the first compilation of the policies takes on a slow machine.
 const START: Duration = Duration::from_secs(60);
@@ -135,7 +133,8 @@ impl Broker {
             admin: None,
             signals,
         };
-        let ready = first_line(stdout).context("the broker did not start; its log is above")?;
+        let ready = ready::first_line(stdout, START)
+            .context("the broker did not start; its log is above")?;
         broker.address = ready["listen"]
             .as_str()
             .context("the broker does not say where it listens")?
@@ -177,25 +176,6 @@ impl Drop for Broker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// What the line `ready {…}` says.
-fn first_line(stdout: impl Read + Send + 'static) -> Result<Value> {
-    let (sender, line) = mpsc::channel();
-    thread::spawn(move || {
-        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        // Nobody listens any more when the start has failed.
-        let _ = lines.next().map(|line| sender.send(line));
-        // Read on: a broker whose output nobody takes would block.
-        lines.for_each(drop);
-    });
-    let line = line
-        .recv_timeout(START)
-        .context("it has not said that it is ready")?;
-    let ready = line
-        .strip_prefix("ready ")
-        .with_context(|| format!("instead of the ready line: {line}"))?;
-    serde_json::from_str(ready).context("the ready line has no JSON")
 }
 
 /// Another broker may already have the admin port of the configuration.

@@ -1,13 +1,15 @@
 //! All set-up of the project: what is missing is installed, what is stale is built, then the thing asked for runs.
 //!
 //! `workspace` knows where things are and runs programs; `setup` installs; `policies` builds the modules; `dev` and
-//! `test` are the two commands that the README opens with; `bench` measures; `page` serves the example's page; `probe` asks it.
+//! `test` are the two commands that the README opens with; `bench` measures; `page` serves the example's page; `probe`
+//! asks it; `ready` reads the line by which a server says that it serves.
 
 mod bench;
 mod dev;
 mod page;
 mod policies;
 mod probe;
+mod ready;
 mod setup;
 mod test;
 mod workspace;
@@ -29,7 +31,7 @@ enum Command {
     Dev(dev::Options),
     /// Install what the tests need and run all of them.
     Test(test::Options),
-    /// Measure what an event costs, with policies and without.
+    /// Measure what an event costs inside the broker, and the broker beside other servers.
     Bench(bench::Options),
     /// Build all policies (first-party, examples, fixtures of the tests) into target/policies.
     Policies,
@@ -39,7 +41,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Dev(options) => dev::run(&options),
         Command::Test(options) => test::run(&options),
-        Command::Bench(options) => bench::run_all(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Policies => policies::build_all().map(|folder| println!("{}", folder.display())),
     };
     match done {

@@ -31,6 +31,7 @@ mod hostile; // [8]
 mod keep_alive;
 mod lifecycle;
 mod limits; // [3], first half
+mod load;
 mod logs;
 mod manners;
 mod modules; // [6]

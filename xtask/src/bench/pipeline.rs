@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what an event costs, with policies and without, in one run, and what was aimed at.
+//! `cargo xtask bench pipeline`: what an event costs, with policies and without, in one run, and what was aimed at.
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::policies;
 use crate::workspace::{cargo, run, target};
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Options {
     /// Arguments for the benchmarks (criterion), such as a filter.
     arguments: Vec<String>,
