@@ -103,17 +103,23 @@ impl Fleet {
     pub fn grow(&mut self, more: usize) -> Result<()> {
         /// No more than any server's backlog holds.
         const AT_ONCE: usize = 100;
+        /// A server may lose a connection on its way in; a client would try again, and so does this.
+        const STUCK: Duration = Duration::from_secs(3);
         let from = self.links.len();
         let target = from + more;
         let mut entered = from;
         let deadline = Instant::now() + PATIENCE;
+        let mut moved = Instant::now();
         while entered < target {
             while self.links.len() < target && self.links.len() - entered < AT_ONCE {
                 self.dial()?;
             }
             let mut failed = None;
             self.turn(Duration::from_millis(100), |_, socket, seen| match seen {
-                Seen::Entered => entered += 1,
+                Seen::Entered => {
+                    entered += 1;
+                    moved = Instant::now();
+                }
                 Seen::Refused(answer) => {
                     let answer = String::from_utf8_lossy(answer).into_owned();
                     failed = Some(LoadError::Refused { socket, answer });
@@ -125,8 +131,13 @@ impl Fleet {
                 return Err(error);
             }
             late(deadline, || {
-                format!("connecting {more} sockets, of which {entered} are in,")
+                let missing = target - entered;
+                format!("connecting {more} sockets, of which {missing} are missing,")
             })?;
+            if moved.elapsed() > STUCK {
+                self.redial_those_outside(from)?;
+                moved = Instant::now();
+            }
         }
         Ok(())
     }
@@ -138,6 +149,16 @@ impl Fleet {
         self.out.queues.push(Vec::new());
         self.redial(socket)?;
         Ok(socket)
+    }
+
+    fn redial_those_outside(&mut self, from: usize) -> Result<()> {
+        for socket in from..self.links.len() {
+            if self.links[socket].stage != Stage::Entered {
+                self.cut(socket);
+                self.redial(socket)?;
+            }
+        }
+        Ok(())
     }
 
     /// Connects a socket again that is gone or was cut.
@@ -328,7 +349,10 @@ fn take(
                     packet.extend(auth.map_or("", String::as_str).bytes());
                 });
             }
-            Packet::Connected => on(out, socket, Seen::Entered),
+            Packet::Connected => {
+                link.stage = Stage::Entered;
+                on(out, socket, Seen::Entered);
+            }
             Packet::Refused(reason) => on(out, socket, Seen::Refused(reason)),
             Packet::Disconnected => on(out, socket, Seen::Gone),
             Packet::Other(other) => {

@@ -14,6 +14,8 @@ pub(super) enum Stage {
     #[default]
     Upgrading,
     Speaking,
+    /// It is in the namespace.
+    Entered,
 }
 
 #[derive(Debug, Default)]

@@ -59,9 +59,16 @@ impl Bench {
         (first..first + clients).map(auth).collect()
     }
 
-    /// This many sockets of as many users.
+    /// This many sockets of as many users, that may send.
     pub fn fleet(&self, sockets: usize) -> Result<Fleet> {
-        Fleet::connected(self.address, self.auths(sockets), sockets)
+        /// Some servers tell a client that it is in before they listen to it.
+        const SETTLED: Duration = Duration::from_millis(100);
+        let mut fleet = Fleet::connected(self.address, self.auths(sockets), sockets)?;
+        let settled = Instant::now() + SETTLED;
+        while Instant::now() < settled {
+            fleet.turn(Duration::from_millis(10), |_, _, _| {})?;
+        }
+        Ok(fleet)
     }
 }
 

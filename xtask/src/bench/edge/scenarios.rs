@@ -43,6 +43,16 @@ const EVERYONE: &[Kind] = &[
     Kind::Floor,
 ];
 
+const WITH_TOKENS: &[Kind] = &[
+    Kind::Sluice,
+    Kind::Twin,
+    Kind::Node,
+    Kind::Uws,
+    Kind::Cluster,
+];
+
+const REACTORS: &[Kind] = &[Kind::OneReactor, Kind::TwoReactors];
+
 const RATES: &[Column] = &[
     column("k/s", "/rate", 1, 1e3),
     column("CPU µs each", "/cpu_us", 2, 1.0),
@@ -58,6 +68,35 @@ const RATES: &[Column] = &[
 const MEMORY: &[Column] = &[
     column("bytes each", "/more/bytes", 0, 1.0),
     column("connects k/s", "/rate", 1, 1e3),
+];
+
+const STORM: &[Column] = &[
+    column("all back ms", "/more/back_ms", 0, 1.0),
+    column("p50 ms", "/latency/p50", 1, 1e3),
+    column("p99 ms", "/latency/p99", 1, 1e3),
+    column("p99 ms before", "/more/calm_p99", 1, 1e3),
+    column("CPU µs a connection", "/cpu_us", 0, 1.0),
+    column("lost", "/lost", 0, 1.0),
+    column("refused", "/refused", 0, 1.0),
+];
+
+const STALL: &[Column] = &[
+    column("buffers full after ms", "/more/filled_ms", 0, 1.0),
+    column("gone after another ms", "/more/gone_ms", 0, 1.0),
+    column("p99 µs", "/latency/p99", 0, 1.0),
+    column("p99 µs before", "/more/before_p99", 0, 1.0),
+    column("ratio", "/more/p99_ratio", 2, 1.0),
+    column("lost", "/lost", 0, 1.0),
+    column("out of order", "/reordered", 0, 1.0),
+];
+
+const RELOAD: &[Column] = &[
+    column("disturbed ms", "/more/disturbed_ms", 0, 1.0),
+    column("the same without a reload", "/more/calm_ms", 0, 1.0),
+    column("p99 µs", "/latency/p99", 0, 1.0),
+    column("p99 µs before", "/more/before_p99", 0, 1.0),
+    column("lost", "/lost", 0, 1.0),
+    column("refused", "/refused", 0, 1.0),
 ];
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -121,6 +160,107 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         arguments: &["connects", "--warm", "1", "--time", "4"],
         quick: Some(&["connects", "--warm", "0.5", "--time", "1"]),
         servers: EVERYONE,
+        replaces_a_policy: false,
+        columns: RATES,
+    },
+    Scenario {
+        name: "storm",
+        title: "10,000 connections break and come back at once; latency is that of 50 bystanders' events meanwhile",
+        arguments: &["storm", "--sockets", "10000", "--warm", "0", "--time", "2"],
+        quick: Some(&["storm", "--sockets", "2000", "--warm", "0", "--time", "0.5"]),
+        servers: WITH_TOKENS,
+        replaces_a_policy: false,
+        columns: STORM,
+    },
+    Scenario {
+        name: "stall",
+        title: "One reader of 500 stops; latency is that of the others afterwards",
+        arguments: &["stall", "--warm", "1", "--time", "4"],
+        quick: Some(&["stall", "--warm", "0.5", "--time", "2"]),
+        servers: &[Kind::Sluice, Kind::Twin, Kind::Uws],
+        replaces_a_policy: false,
+        columns: STALL,
+    },
+    Scenario {
+        name: "receivers-500",
+        title: "Fan-out 1 → 500, window 8, as the measure of the next",
+        arguments: &[
+            "fanout",
+            "--receivers",
+            "500",
+            "--window",
+            "8",
+            "--warm",
+            "1",
+            "--time",
+            "4",
+        ],
+        quick: None,
+        servers: &[Kind::Sluice],
+        replaces_a_policy: false,
+        columns: RATES,
+    },
+    Scenario {
+        name: "receivers-5k",
+        title: "Fan-out 1 → 5,000, window 8",
+        arguments: &[
+            "fanout",
+            "--receivers",
+            "5000",
+            "--window",
+            "8",
+            "--warm",
+            "1",
+            "--time",
+            "4",
+        ],
+        quick: None,
+        servers: &[Kind::Sluice],
+        replaces_a_policy: false,
+        columns: RATES,
+    },
+    Scenario {
+        name: "rooms-10",
+        title: "Events of ten senders to one receiver each, in 10 rooms",
+        arguments: &["rooms", "--rooms", "10", "--warm", "1", "--time", "4"],
+        quick: None,
+        servers: &[Kind::Sluice],
+        replaces_a_policy: false,
+        columns: RATES,
+    },
+    Scenario {
+        name: "rooms-100k",
+        title: "The same events in 100,000 rooms",
+        arguments: &["rooms", "--rooms", "100000", "--warm", "1", "--time", "4"],
+        quick: None,
+        servers: &[Kind::Sluice],
+        replaces_a_policy: false,
+        columns: RATES,
+    },
+    Scenario {
+        name: "reload",
+        title: "A policy's module is replaced five times under 10 k events/s",
+        arguments: &["reload", "--warm", "1", "--times", "5"],
+        quick: Some(&["reload", "--warm", "0.5", "--times", "1"]),
+        servers: &[Kind::Sluice],
+        replaces_a_policy: true,
+        columns: RELOAD,
+    },
+    Scenario {
+        name: "reactors-64",
+        title: "One reactor and two: fan-out 1 → 500, window 64",
+        arguments: &["fanout", "--window", "64", "--warm", "1", "--time", "4"],
+        quick: Some(&["fanout", "--window", "64", "--warm", "0.5", "--time", "1"]),
+        servers: REACTORS,
+        replaces_a_policy: false,
+        columns: RATES,
+    },
+    Scenario {
+        name: "reactors-paced",
+        title: "One reactor and two: fan-out 1 → 500, paced at 25 k deliveries/s",
+        arguments: &["paced", "--warm", "1", "--time", "5"],
+        quick: Some(&["paced", "--warm", "0.5", "--time", "1"]),
+        servers: REACTORS,
         replaces_a_policy: false,
         columns: RATES,
     },

@@ -59,7 +59,14 @@ fn cell(spread: Option<Spread>, column: &Column) -> String {
     let Some(spread) = spread else {
         return String::new();
     };
-    let show = |value: f64| format!("{:.*}", column.digits, value / column.divisor);
+    /// What the load generator says in place of a time for what did not happen.
+    const NEVER: f64 = 1e9;
+    let show = |value: f64| {
+        if value >= NEVER {
+            return "never".to_owned();
+        }
+        format!("{:.*}", column.digits, value / column.divisor)
+    };
     let (least, median, greatest) = (
         show(spread.least),
         show(spread.median),

@@ -109,12 +109,81 @@ const TARGETS: &[Target] = &[
         value: |results| ratio(results, "connects", "/rate", Kind::Sluice, Kind::Node),
         bound: Bound::AtLeast(5.0),
     },
+    Target {
+        text: "storm: p99 of the bystanders, in ms",
+        value: |results| Some(results.median("storm", Kind::Sluice, "/latency/p99")? / 1e3),
+        bound: Bound::AtMost(50.0),
+    },
+    Target {
+        text: "storm: bystanders' events lost, in any round",
+        value: |results| results.greatest("storm", Kind::Sluice, "/lost"),
+        bound: Bound::AtMost(0.0),
+    },
+    Target {
+        text: "stall: ms until the one that stopped is gone, once its buffers are full",
+        value: |results| results.median("stall", Kind::Sluice, "/more/gone_ms"),
+        bound: Bound::AtMost(1000.0),
+    },
+    Target {
+        text: "stall: p99 of the others, times that of before",
+        value: |results| results.median("stall", Kind::Sluice, "/more/p99_ratio"),
+        bound: Bound::AtMost(1.2),
+    },
+    Target {
+        text: "receivers 500 → 5,000: CPU a delivery, times that of before",
+        value: |results| growth(results, "receivers-5k", "receivers-500"),
+        bound: Bound::AtMost(1.2),
+    },
+    Target {
+        text: "rooms 10 → 100,000: CPU an event, times that of before",
+        value: |results| growth(results, "rooms-100k", "rooms-10"),
+        bound: Bound::AtMost(1.1),
+    },
+    Target {
+        text: "reload: ms with a p99 of over twice that of before",
+        value: |results| results.median("reload", Kind::Sluice, "/more/disturbed_ms"),
+        bound: Bound::AtMost(50.0),
+    },
+    Target {
+        text: "reload: events lost or denied, in any round",
+        value: |results| {
+            let of = |path| results.greatest("reload", Kind::Sluice, path);
+            Some(of("/lost")? + of("/refused")?)
+        },
+        bound: Bound::AtMost(0.0),
+    },
+    Target {
+        text: "two reactors, window 64: CPU a delivery, times one's",
+        value: |results| reactors(results, "reactors-64"),
+        bound: Bound::AtMost(1.15),
+    },
+    Target {
+        text: "two reactors, paced: CPU a delivery, times one's",
+        value: |results| reactors(results, "reactors-paced"),
+        bound: Bound::AtMost(1.15),
+    },
 ];
 
 /// One server's number by another's.
 fn ratio(results: &Results, scenario: &str, path: &str, over: Kind, under: Kind) -> Option<f64> {
     let under = results.median(scenario, under, path)?;
     (under > 0.0).then_some(results.median(scenario, over, path)? / under)
+}
+
+fn reactors(results: &Results, scenario: &str) -> Option<f64> {
+    ratio(
+        results,
+        scenario,
+        "/cpu_us",
+        Kind::TwoReactors,
+        Kind::OneReactor,
+    )
+}
+
+/// What an operation costs in one scenario, by what it costs in another.
+fn growth(results: &Results, large: &str, small: &str) -> Option<f64> {
+    let of = |scenario| results.median(scenario, Kind::Sluice, "/cpu_us");
+    Some(of(large)? / of(small).filter(|&cost| cost > 0.0)?)
 }
 
 fn kibibytes(results: &Results, scenario: &str) -> Option<f64> {
