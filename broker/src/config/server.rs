@@ -47,6 +47,8 @@ pub(crate) struct Transports {
 pub(crate) struct SlowClient {
     pub max_queued_messages: usize,
     pub max_queued_bytes: u64,
+    /// How long it may take nothing of what is written to it.
+    pub max_stall: Duration,
 }
 
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -251,6 +253,12 @@ impl SlowClient {
         Self {
             max_queued_messages,
             max_queued_bytes,
+            max_stall: period(
+                s,
+                "max_stall",
+                "1s",
+                "A client with messages waiting that takes nothing for this long is disconnected.",
+            ),
         }
     }
 }

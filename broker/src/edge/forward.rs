@@ -14,8 +14,9 @@ use tokio::sync::oneshot;
 
 use super::Shared;
 use super::handshake::Refused;
-use super::http::{Body, open_websocket, poll};
+use super::http::{Body, open_websocket};
 use super::link::Link;
+use super::polling::poll;
 use super::reactor::{Job, Place};
 use crate::telemetry::metrics::metrics;
 

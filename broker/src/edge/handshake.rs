@@ -36,6 +36,7 @@ pub(super) enum Refused {
     Full,
     /// The reactor that the session lives on takes nothing.
     Busy,
+    TooLarge,
     /// An answer of the protocol library.
     ByLibrary(StatusCode, Bytes),
 }
@@ -133,6 +134,7 @@ impl Refused {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Refused::Draining | Refused::Full | Refused::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Refused::ByLibrary(status, _) => *status,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -148,6 +150,7 @@ impl Refused {
             | Refused::Draining
             | Refused::Full
             | Refused::Busy
+            | Refused::TooLarge
             | Refused::ByLibrary(..) => 3,
         }
     }
@@ -161,7 +164,9 @@ impl Refused {
             Refused::Draining => "Server is shutting down",
             Refused::Full => "Too many connections",
             Refused::Busy => "Server is busy",
-            Refused::ByLibrary(StatusCode::PAYLOAD_TOO_LARGE, _) => "Payload too large",
+            Refused::TooLarge | Refused::ByLibrary(StatusCode::PAYLOAD_TOO_LARGE, _) => {
+                "Payload too large"
+            }
             Refused::BadRequest(_) | Refused::ByLibrary(..) => "Bad request",
         }
     }

@@ -19,9 +19,10 @@ use super::Shared;
 use super::cors::{self, Decision};
 use super::forward::{self, Upgraded};
 use super::handshake::{self, Query, Refused, Transport};
-use super::link::{Link, State};
+use super::link::Link;
+use super::polling;
 use super::reactor::Place;
-use super::stream::Carrier;
+use super::stream::{Carrier, Terms};
 use crate::event::Handshake;
 use crate::telemetry::events::{HandshakeFailed, OriginRefused};
 
@@ -35,9 +36,6 @@ const HEAD_BUFFER: usize = 32 << 10;
 
 /// The upgrade follows the answer at once; a connection that dies in between must not leave a task behind.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What a client may take to send the packets of one polling request, once it has sent its head.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves a connection until it ends. Runs on the reactor that the connection belongs to.
 pub(super) async fn serve(
@@ -156,7 +154,7 @@ async fn engine(
         Transport::Polling if link.reactor != shared.number => {
             forward::ask(request, link, shared).await
         }
-        Transport::Polling => poll(request, link, query.sid.is_none(), shared).await,
+        Transport::Polling => polling::poll(request, link, query.sid.is_none(), shared).await,
     }
 }
 
@@ -181,56 +179,9 @@ fn handshake_of(request: &Request<Incoming>) -> Handshake {
     }
 }
 
-/// Answers a request of a polling session that lives on this reactor.
-pub(super) async fn poll(
-    request: Request<Incoming>,
-    link: Arc<Link>,
-    is_handshake: bool,
-    shared: &Shared,
-) -> Result<Response<Body>, Refused> {
-    let (is_get, is_post) = (
-        request.method() == Method::GET,
-        request.method() == Method::POST,
-    );
-    let request = slim(request, link.clone())?;
-    let call = shared.protocol.service.call(request);
-    let answered = if is_post {
-        tokio::time::timeout(BODY_TIMEOUT, call).await
-    } else {
-        Ok(call.await)
-    };
-    let Ok(Ok(response)) = answered else {
-        link.kill();
-        return Err(Refused::BadRequest("the body did not come in time"));
-    };
-    if is_get && link.state() == State::Closing {
-        // Whatever the library had for it: the client is to know that this is the server's end.
-        return Ok(text(StatusCode::OK, handshake::CLOSE));
-    }
-    let (mut parts, body) = response.into_parts();
-    let body = body
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes)
-        .unwrap_or_default();
-    if !parts.status.is_success() {
-        return Err(Refused::ByLibrary(parts.status, body));
-    }
-    link.wrote(body.len());
-    if !is_handshake {
-        return Ok(Response::from_parts(parts, full(body)));
-    }
-    if let Some(sid) = handshake::session_id(&body) {
-        shared.links.name(&link, &sid);
-    }
-    parts.headers.remove(header::CONTENT_LENGTH);
-    let body = handshake::open_packet(body, &shared.config);
-    Ok(Response::from_parts(parts, full(body)))
-}
-
 /// A request with a copy of its address, and of the one header that the library reads in a body's place. The
 /// originals share the connection's read buffer, and the library keeps the first request of a session.
-fn slim<B>(request: Request<B>, link: Arc<Link>) -> Result<Request<B>, Refused> {
+pub(super) fn slim<B>(request: Request<B>, link: Arc<Link>) -> Result<Request<B>, Refused> {
     let (parts, body) = request.into_parts();
     let mut slim = Request::new(body);
     *slim.method_mut() = parts.method;
@@ -290,16 +241,20 @@ fn upgrade(
 pub(super) async fn open_websocket(upgraded: Upgraded<TcpStream>, shared: &Shared) {
     let carrier = Carrier::new(
         upgraded.stream,
-        upgraded.ahead,
+        &upgraded.ahead,
         upgraded.link.clone(),
         upgraded.place,
-        shared.config.ping_timeout,
+        Terms {
+            patience: shared.config.slow_client.max_stall,
+            max_message: shared.config.max_payload,
+        },
     );
     let mut request = Request::new(());
     *request.uri_mut() = upgraded.uri;
     request.extensions_mut().insert(upgraded.link);
     // The query was checked before the answer; the library finds nothing else to refuse in it.
-    let _ = shared.protocol.service.call((carrier, request)).await;
+    let call = (Box::new(carrier), request);
+    let _ = shared.protocol.service.call(call).await;
 }
 
 fn refuse_origin<B>(request: &Request<B>, address: IpAddr) -> Response<Body> {
@@ -341,7 +296,7 @@ fn is_under(path: &str, configured: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn text(status: StatusCode, words: &str) -> Response<Body> {
+pub(super) fn text(status: StatusCode, words: &str) -> Response<Body> {
     let mut response = Response::new(full(Bytes::copy_from_slice(words.as_bytes())));
     *response.status_mut() = status;
     response.headers_mut().insert(
@@ -351,7 +306,7 @@ fn text(status: StatusCode, words: &str) -> Response<Body> {
     response
 }
 
-fn full(bytes: Bytes) -> Body {
+pub(super) fn full(bytes: Bytes) -> Body {
     Full::new(bytes)
         .map_err(|never| match never {})
         .boxed_unsync()

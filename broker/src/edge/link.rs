@@ -1,5 +1,7 @@
 //! The broker's hold on each connection, whichever transport it is on.
 
+mod doors;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -10,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::event::Handshake;
+use doors::Doors;
 
 /// Namespaces that one connection may be in at a time; each costs memory that the client decides on.
 const MAX_NAMESPACES: usize = 64;
@@ -21,6 +24,8 @@ pub(super) enum State {
     Closing,
     /// Nothing more is read or written.
     Killed,
+    /// The client broke the protocol: nothing more is read, and it is told why.
+    Broken,
 }
 
 /// One connection of a client, from its handshake to its end.
@@ -29,16 +34,21 @@ pub(super) struct Link {
     /// The reactor that its session lives on.
     pub reactor: usize,
     pub handshake: Arc<Handshake>,
-    /// Woken when the state changes; whoever reads or writes registers.
+    /// Woken when the state changes; whoever reads registers.
     pub reader: AtomicWaker,
-    pub writer: AtomicWaker,
     state: AtomicU8,
     /// A write has been blocked for longer than the client may take.
     stalled: AtomicBool,
     websocket: AtomicBool,
-    /// Bytes handed over for this client and not yet written. What the library adds to them is not in it, so it is
-    /// a little less than what waits, and never less than nothing.
+    /// Bytes handed to the library for this client and not yet fetched by a poll. What the library adds to them is not
+    /// in it, so it is a little less than what waits, and never less than nothing.
     backlog: AtomicUsize,
+    /// The library's first heartbeat, which it sends at once, is still to come.
+    first_ping: AtomicBool,
+    /// Nothing is polled any more.
+    is_over_websocket: AtomicBool,
+    /// Its sockets, one a namespace.
+    doors: Doors,
     namespaces: AtomicUsize,
     /// Its client has been seen to go.
     ended: AtomicBool,
@@ -72,11 +82,13 @@ impl Links {
             reactor,
             handshake: Arc::new(handshake),
             reader: AtomicWaker::new(),
-            writer: AtomicWaker::new(),
             state: AtomicU8::new(State::Open as u8),
             stalled: AtomicBool::new(false),
             websocket: AtomicBool::new(false),
             backlog: AtomicUsize::new(0),
+            first_ping: AtomicBool::new(true),
+            is_over_websocket: AtomicBool::new(false),
+            doors: Doors::default(),
             namespaces: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
             changed: Notify::new(),
@@ -119,7 +131,8 @@ impl Link {
         match self.state.load(Ordering::Acquire) {
             0 => State::Open,
             1 => State::Closing,
-            _ => State::Killed,
+            2 => State::Killed,
+            _ => State::Broken,
         }
     }
 
@@ -137,8 +150,17 @@ impl Link {
     pub(super) fn kill(&self) {
         self.state.store(State::Killed as u8, Ordering::Release);
         self.reader.wake();
-        self.writer.wake();
         self.changed.notify_waiters();
+    }
+
+    /// Ends the connection because its client broke the protocol; what it is told about that is still written.
+    pub(super) fn broken(&self) {
+        let (open, broken) = (State::Open as u8, State::Broken as u8);
+        // One that is ending already goes on with that.
+        let _ = self
+            .state
+            .compare_exchange(open, broken, Ordering::AcqRel, Ordering::Acquire);
+        self.reader.wake();
     }
 
     /// The client takes nothing of what is written to it.
@@ -175,6 +197,15 @@ impl Link {
         }
     }
 
+    /// Everything for the client goes over a WebSocket from now on.
+    pub(super) fn goes_over_websocket(&self) {
+        self.is_over_websocket.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_over_websocket(&self) -> bool {
+        self.is_over_websocket.load(Ordering::Acquire)
+    }
+
     /// A WebSocket is open, or has yet to be closed in good order.
     pub(super) fn is_websocket(&self) -> bool {
         self.websocket.load(Ordering::Acquire)
@@ -197,6 +228,11 @@ impl Link {
         let _ = self
             .backlog
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    /// Whether a heartbeat is the first, which comes too early.
+    pub(super) fn is_first_ping(&self) -> bool {
+        self.first_ping.swap(false, Ordering::AcqRel)
     }
 
     /// False: the connection is in as many namespaces as it may be.

@@ -5,20 +5,25 @@
 //! sockets, `outlet` is the way back.
 
 mod accept;
+mod adapter;
 mod cors;
 #[expect(dead_code, unused_imports, reason = "the carrier does not use it yet")]
 mod deflate;
 mod entry;
+mod escape;
 mod forward;
-mod frames;
 mod handshake;
 mod http;
+mod inbound;
+mod lane;
 mod link;
 mod namespaces;
 mod outlet;
+mod polling;
 pub(crate) mod reactor;
 mod socketio;
 mod stream;
+mod wire;
 
 use std::io;
 use std::net::SocketAddr;

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use socketioxide::SocketIo;
 use socketioxide_core::adapter::{BroadcastFlags, BroadcastOptions};
 
+use super::adapter::{Adapter, Local};
 use super::outlet::SocketOutlet;
-use super::socketio::{Adapter, Local};
 
 #[derive(Default)]
 pub(super) struct Namespaces {

@@ -1,18 +1,22 @@
-//! The way to one socket, through the library's queue for it.
+//! The way to one socket: over its connection's lane, or through the library's queue while the client polls.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use socketioxide::socket::{DisconnectReason as Reason, Socket};
 use socketioxide_core::adapter::BroadcastOptions;
 use socketioxide_core::adapter::errors::SocketError;
 use socketioxide_core::packet::Packet;
 use socketioxide_core::{Sid, Str, Value};
 
+use super::adapter::{Adapter, Local};
+use super::lane::{Bounds, Lane, Overflow};
 use super::link::{Link, State};
-use super::socketio::{self, Adapter, Local};
+use super::socketio;
+use super::wire;
 use crate::event::{Client, Event};
 use crate::fanout::{Frame, Outlet};
 use crate::packet;
@@ -28,13 +32,65 @@ pub(super) struct SocketOutlet {
     pub(super) local: Local,
     pub(super) link: Arc<Link>,
     client: Arc<Client>,
-    /// Bytes that may wait for it.
-    max_queued: usize,
+    /// What may wait for it.
+    bounds: Bounds,
+    /// Open once what the library has to write before has been written; it never closes again.
+    lane: OnceLock<Arc<Lane>>,
+    /// Until then.
+    before: Mutex<Before>,
     /// Its queue overflowed: it is being ended, and gets nothing more.
     slow: AtomicBool,
     /// A policy's verdict ended it.
     judged: AtomicBool,
 }
+
+/// The way of a socket that has no lane yet.
+enum Before {
+    /// Through the library's queue, which a poll takes from.
+    Library,
+    /// Waits for the lane to open.
+    Waiting(Waiting),
+}
+
+#[derive(Default)]
+struct Waiting {
+    frames: Vec<Bytes>,
+    bytes: usize,
+}
+
+/// An event in the forms in which it leaves, each made when the first recipient wants it.
+struct Encoded {
+    namespace: Str,
+    text: Str,
+    event: Event,
+    frames: OnceLock<Bytes>,
+}
+
+// === impl Encoded ===
+
+impl Encoded {
+    fn frames(&self) -> &Bytes {
+        self.frames.get_or_init(|| {
+            let frames = wire::event(&self.namespace, &self.text, &self.event.attachments);
+            frames.into()
+        })
+    }
+
+    fn packet(&self) -> Packet {
+        let attachments: VecDeque<Bytes> = self.event.attachments.iter().cloned().collect();
+        // An empty list would make the library announce a binary packet without attachments.
+        let attachments = (!attachments.is_empty()).then_some(attachments);
+        let value = Value::Str(self.text.clone(), attachments);
+        Packet::event(self.namespace.clone(), value)
+    }
+
+    fn size(&self) -> usize {
+        let attachments = self.event.attachments.iter().map(Bytes::len);
+        self.text.len() + attachments.sum::<usize>()
+    }
+}
+
+// === impl SocketOutlet ===
 
 impl SocketOutlet {
     pub(super) fn new(
@@ -42,8 +98,13 @@ impl SocketOutlet {
         local: Local,
         link: Arc<Link>,
         client: Arc<Client>,
-        max_queued: usize,
+        bounds: Bounds,
     ) -> Self {
+        let before = if link.is_over_websocket() {
+            Before::Waiting(Waiting::default())
+        } else {
+            Before::Library
+        };
         Self {
             sid: socket.id,
             namespace: local.path().clone(),
@@ -51,10 +112,17 @@ impl SocketOutlet {
             local,
             link,
             client,
-            max_queued,
+            bounds,
+            lane: OnceLock::new(),
+            before: Mutex::new(before),
             slow: AtomicBool::new(false),
             judged: AtomicBool::new(false),
         }
+    }
+
+    /// What its client and everyone else calls it.
+    pub(super) fn name(&self) -> &str {
+        &self.client.peer.name
     }
 
     /// Whether the library still knows this socket in the namespace it came in by.
@@ -67,6 +135,38 @@ impl SocketOutlet {
 
     pub(super) fn kill(&self) {
         self.link.kill();
+    }
+
+    /// From now on everything leaves over the lane, behind what has waited for that.
+    pub(super) fn open(&self, lane: &Arc<Lane>) {
+        let mut before = self.before.lock();
+        if let Before::Waiting(waiting) = &mut *before {
+            for frames in std::mem::take(&mut waiting.frames) {
+                self.bounded(lane.push(&frames, self.bounds));
+            }
+        }
+        // A second time changes nothing.
+        let _ = self.lane.set(lane.clone());
+    }
+
+    /// Nothing more goes through the library.
+    pub(super) fn wait(&self) {
+        let mut before = self.before.lock();
+        if matches!(*before, Before::Library) {
+            *before = Before::Waiting(Waiting::default());
+        }
+    }
+
+    /// Sends a packet through the library's queue that the carrier knows again.
+    pub(super) fn send_marker(&self, marker: &str) -> bool {
+        let value = Value::Str(Str::copy_from_slice(marker), None);
+        let packet = Packet::event(self.namespace.clone(), value);
+        let options = BroadcastOptions::new(self.sid);
+        let sent = self.local.broadcast(packet, options).is_ok();
+        if !sent {
+            self.overflow();
+        }
+        sent
     }
 
     /// Why the socket ended, given the reason that the library knows.
@@ -93,7 +193,7 @@ impl SocketOutlet {
             _ => return,
         };
         SocketFailed {
-            socket: &self.client.peer.id,
+            socket: &self.client.peer.name,
             address: self.client.peer.address,
             code,
             message,
@@ -102,23 +202,50 @@ impl SocketOutlet {
         .emit();
     }
 
-    fn push(&self, packet: Packet, bytes: usize) {
-        if self.link.queued(bytes) > self.max_queued {
+    /// What has been handed over when there is no lane yet; the answer is the lane if it has opened meanwhile.
+    fn send_before(
+        &self,
+        frames: impl FnOnce() -> Bytes,
+        polled: impl FnOnce() -> (Packet, usize),
+    ) {
+        let mut before = self.before.lock();
+        match (self.lane.get(), &mut *before) {
+            (Some(lane), _) => self.bounded(lane.push(&frames(), self.bounds)),
+            (None, Before::Waiting(waiting)) => {
+                let frames = frames();
+                waiting.bytes += frames.len();
+                if waiting.bytes > self.bounds.bytes || waiting.frames.len() >= self.bounds.messages
+                {
+                    *before = Before::Waiting(Waiting::default());
+                    return self.overflow();
+                }
+                waiting.frames.push(frames);
+            }
+            (None, Before::Library) => {
+                let (packet, bytes) = polled();
+                self.push_to_library(packet, bytes);
+            }
+        }
+    }
+
+    fn push_to_library(&self, packet: Packet, bytes: usize) {
+        if self.link.queued(bytes) > self.bounds.bytes {
             return self.overflow();
         }
-        if self.slow.load(Ordering::Acquire) {
-            return metrics().dropped(DropReason::SlowClient);
-        }
-        if let Err(errors) = self
-            .local
-            .broadcast(packet, BroadcastOptions::new(self.sid))
-        {
+        let options = BroadcastOptions::new(self.sid);
+        if let Err(errors) = self.local.broadcast(packet, options) {
             let full = |error: &SocketError| matches!(error, SocketError::InternalChannelFull);
             if errors.iter().any(full) {
                 self.overflow();
             } else {
                 metrics().dropped(DropReason::Closed);
             }
+        }
+    }
+
+    fn bounded(&self, pushed: Result<(), Overflow>) {
+        if pushed.is_err() {
+            self.overflow();
         }
     }
 
@@ -137,27 +264,58 @@ impl SocketOutlet {
             self.link.kill();
         }
     }
+
+    /// It is being ended for not reading.
+    fn is_slow(&self) -> bool {
+        let is_slow = self.slow.load(Ordering::Acquire);
+        if is_slow {
+            metrics().dropped(DropReason::SlowClient);
+        }
+        is_slow
+    }
 }
 
 impl Outlet for SocketOutlet {
     fn encode(&self, event: &Event) -> Frame {
-        let text = Str::from(packet::event_text(&event.name, &event.args));
-        let attachments: VecDeque<Bytes> = event.attachments.iter().cloned().collect();
-        // An empty list would make the library announce a binary packet without attachments.
-        let attachments = (!attachments.is_empty()).then_some(attachments);
-        Frame::new(Value::Str(text, attachments))
+        Frame::new(Encoded {
+            namespace: self.namespace.clone(),
+            text: Str::from(packet::event_text(&event.name, &event.args)),
+            event: event.clone(),
+            frames: OnceLock::new(),
+        })
     }
 
     fn send(&self, frame: &Frame) {
-        if let Some(value) = frame.get::<Value>() {
-            let bytes = size(value);
-            self.push(Packet::event(self.namespace.clone(), value.clone()), bytes);
+        let Some(encoded) = frame.get::<Encoded>() else {
+            return;
+        };
+        if self.is_slow() {
+            return;
+        }
+        match self.lane.get() {
+            Some(lane) => self.bounded(lane.push(encoded.frames(), self.bounds)),
+            None => self.send_before(
+                || encoded.frames().clone(),
+                || (encoded.packet(), encoded.size()),
+            ),
         }
     }
 
     fn ack(&self, id: i64, args: &str) {
-        let value = Value::Str(Str::copy_from_slice(args), None);
-        self.push(Packet::ack(self.namespace.clone(), value, id), args.len());
+        if self.is_slow() {
+            return;
+        }
+        let frame = || wire::ack(&self.namespace, id, args);
+        match self.lane.get() {
+            Some(lane) => self.bounded(lane.push_own(frame(), self.bounds)),
+            None => self.send_before(
+                || frame().into(),
+                || {
+                    let value = Value::Str(Str::copy_from_slice(args), None);
+                    (Packet::ack(self.namespace.clone(), value, id), args.len())
+                },
+            ),
+        }
     }
 
     fn disconnect(&self) {
@@ -166,16 +324,5 @@ impl Outlet for SocketOutlet {
         if matches!(told, Some(Err(_))) {
             self.link.kill();
         }
-    }
-}
-
-/// What an event adds to what waits for a client.
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Str(text, attachments) => {
-            let attachments = attachments.iter().flatten();
-            text.len() + attachments.map(Bytes::len).sum::<usize>()
-        }
-        Value::Bytes(bytes) => bytes.len(),
     }
 }

@@ -4,7 +4,6 @@
 //! asynchronous closure, and events would overtake each other. A handler of our own runs inside the reader, in
 //! order, with the raw payload.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,30 +17,28 @@ use engineioxide::service::NotFoundService;
 use http::Request;
 use http_body_util::Full;
 use hyper::service::Service as _;
-use socketioxide::adapter::Emitter;
 use socketioxide::handler::{ConnectHandler, DisconnectHandler, MessageHandler};
 use socketioxide::service::SocketIoService;
 use socketioxide::socket::{DisconnectReason as Reason, Socket};
 use socketioxide::{SocketIo, TransportType};
 use socketioxide_core::Value;
-use socketioxide_core::adapter::{
-    BroadcastOptions, CoreAdapter, CoreLocalAdapter, DefinedAdapter, SocketEmitter,
-};
-use socketioxide_core::packet::Packet;
 
+use super::adapter::{Adapter, Local};
 use super::entry::Entry;
+use super::escape;
 use super::handshake;
+use super::lane::Bounds;
 use super::link::Link;
 use super::namespaces::Namespaces;
 use super::outlet::SocketOutlet;
+use super::wire;
 use crate::config;
-use crate::event::{Attachments, Client, Code, Peer};
+use crate::event::{Attachments, Client, Code, Denial, Peer};
 use crate::fanout::Home;
 use crate::pipeline::Pipelines;
 use crate::plugin::DisconnectReason;
 use crate::session::{Broker, Refusal, Session, admit};
 
-pub(super) type Local = Arc<CoreLocalAdapter<Emitter>>;
 pub(super) type Service = SocketIoService<NotFoundService, Adapter>;
 
 /// Attachments of one event; their total size is bounded by `max_payload`.
@@ -49,6 +46,9 @@ const MAX_ATTACHMENTS: usize = 64;
 
 /// How long the attachments of an event may take to arrive.
 const ATTACHMENTS_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The library's buffer for what it reads of a WebSocket; each connection has one, and the stream has its own.
+const READ_BUFFER: usize = 256;
 
 /// The library with its namespaces: one for each reactor, so that nothing of a connection is shared with another.
 pub(super) struct Protocol {
@@ -82,8 +82,9 @@ impl Protocol {
             .max_buffer_size(config.slow_client.max_queued_messages)
             // The library bounds the two transports apart.
             .max_payload(config.max_payload)
-            .ws_max_message_size(payload)
-            .ws_max_frame_size(payload)
+            .ws_max_message_size(payload + escape::MARK.len())
+            .ws_max_frame_size(payload + escape::MARK.len())
+            .ws_read_buffer_size(READ_BUFFER)
             .with_parser(parser);
         let builder = match (config.transports.polling, config.transports.websocket) {
             (true, false) => builder.transports([TransportType::Polling]),
@@ -99,7 +100,10 @@ impl Protocol {
             home,
             namespaces: namespaces.clone(),
             tokens,
-            max_queued: usize::try_from(config.slow_client.max_queued_bytes).unwrap_or(usize::MAX),
+            bounds: Bounds {
+                bytes: usize::try_from(config.slow_client.max_queued_bytes).unwrap_or(usize::MAX),
+                messages: config.slow_client.max_queued_messages,
+            },
         }));
         // Whether a namespace exists is decided by the pipelines of the moment, so that a reload can change it: the
         // library is given a pattern for everything.
@@ -156,47 +160,6 @@ impl Protocol {
     }
 }
 
-// === impl Adapter ===
-
-/// Lends the library's own adapter of each namespace to whoever sends raw packets.
-pub(super) struct Adapter {
-    local: Local,
-    namespaces: Arc<Namespaces>,
-}
-
-impl CoreAdapter<Emitter> for Adapter {
-    type Error = Infallible;
-    type State = Arc<Namespaces>;
-    type AckStream = <Emitter as SocketEmitter>::AckStream;
-    type InitRes = ();
-
-    fn new(namespaces: &Arc<Namespaces>, local: CoreLocalAdapter<Emitter>) -> Self {
-        Self {
-            local: Arc::new(local),
-            namespaces: namespaces.clone(),
-        }
-    }
-
-    fn init(self: Arc<Self>, on_success: impl FnOnce() + Send + 'static) {
-        self.namespaces.insert(self.local.clone(), on_success);
-    }
-
-    async fn broadcast_with_ack(
-        &self,
-        packet: Packet,
-        options: BroadcastOptions,
-        timeout: Option<Duration>,
-    ) -> Result<Self::AckStream, Infallible> {
-        Ok(self.local.broadcast_with_ack(packet, options, timeout).0)
-    }
-
-    fn get_local(&self) -> &CoreLocalAdapter<Emitter> {
-        &self.local
-    }
-}
-
-impl DefinedAdapter for Adapter {}
-
 // === impl Door ===
 
 /// Where sockets come in.
@@ -208,8 +171,8 @@ struct Entrance {
     home: Home,
     namespaces: Arc<Namespaces>,
     tokens: Arc<AtomicU64>,
-    /// Bytes that may wait for one socket.
-    max_queued: usize,
+    /// What may wait for one socket.
+    bounds: Bounds,
 }
 
 /// The handler traits want a type that tells implementations apart; closures have theirs, these have this.
@@ -274,7 +237,8 @@ impl Entrance {
         };
         let local = held.local.clone();
         let Some(entry) = Entry::new(link.clone(), held) else {
-            return Err(Code::Overloaded.as_str().to_owned());
+            let denial = Denial::broker(Code::Overloaded, "in too many namespaces already");
+            return Err(wire::words(&denial.message, &denial));
         };
         tokio::select! {
             // Almost always done at once.
@@ -297,7 +261,6 @@ impl Entrance {
             peer: Peer {
                 token: self.tokens.fetch_add(1, Ordering::Relaxed),
                 name: socket_name(),
-                id: socket.id.to_string().chars().take(8).collect(),
                 address: link.address,
                 handshake: link.handshake.clone(),
             },
@@ -309,15 +272,16 @@ impl Entrance {
         let welcome = admit(&self.broker, &client, auth).await;
         let welcome = welcome.map_err(|refusal| match refusal {
             Refusal::NoNamespace => "Invalid namespace".to_owned(),
-            Refusal::Denied(denial) => denial.code,
+            Refusal::Denied(denial) => wire::words(&denial.message, &denial),
         })?;
         let outlet = Arc::new(SocketOutlet::new(
             socket,
             local,
             link,
             client.clone(),
-            self.max_queued,
+            self.bounds,
         ));
+        outlet.link.enters(socket.ns(), &outlet);
         let transport = match socket.transport_type() {
             TransportType::Polling => "polling",
             TransportType::Websocket => "websocket",
@@ -361,7 +325,10 @@ impl MessageHandler<Adapter, ByHand> for Events {
         // Any other form belongs to a parser that is not in use.
         if let Value::Str(text, attachments) = payload {
             let attachments: Attachments = attachments.into_iter().flatten().collect();
-            self.0.handle(&text, attachments, ack);
+            match escape::unmark(&text) {
+                Some(text) => self.0.handle(&text, attachments, ack),
+                None => self.0.handle(&text, attachments, ack),
+            }
         }
     }
 }

@@ -1,132 +1,290 @@
 //! The byte stream of a WebSocket, which the broker owns and lends to the protocol library.
 //!
-//! Owning it is what lets the broker end a connection whatever state the library is in: one whose writer is blocked
-//! by a client that does not read never notices that its session was closed.
+//! The library keeps handshake, heartbeat and the state of the protocol; what it writes goes onto the connection's
+//! lane like everything else, read over frame by frame. Owning the stream is also what lets the broker end a
+//! connection whatever state the library is in: one whose writer is blocked by a client that does not read never
+//! notices that its session was closed.
 
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::net::tcp::OwnedReadHalf;
 
-use super::frames::{CLOSE, Frames};
+use super::inbound::{CLOSE, Inbound, PONG, Violation};
+use super::lane::Lane;
 use super::link::{Link, State};
 use super::reactor::Place;
+use super::wire::{self, Said};
+use crate::telemetry::events::SocketFailed;
 
 pub(super) struct Carrier {
     /// `None` only while the stream is being dropped.
-    stream: Option<TcpStream>,
-    /// To be read before anything else: what the HTTP server had read beyond the request, or the broker's `close`.
-    ahead: Bytes,
-    frames: Frames,
-    has_closed: bool,
+    socket: Option<OwnedReadHalf>,
+    lane: Arc<Lane>,
     link: Arc<Link>,
-    /// How long a client may take nothing of what is written to it.
-    patience: Duration,
-    /// Runs while a write is blocked; its end is the client's.
-    blocked: Option<Pin<Box<Sleep>>>,
+    inbound: Inbound,
+    /// What the library has written and is not a whole frame yet.
+    written: wire::Frames,
+    /// What the library is to read before anything else.
+    ahead: Ahead,
+    has_closed: bool,
+    /// An answer to a heartbeat that the client was not shown is to be read.
+    owes_pong: bool,
+    stage: Stage,
     /// Given back when the connection ends.
     place: Arc<Place>,
+}
+
+/// What is settled for every WebSocket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    /// How long a client may take nothing of what is written to it.
+    pub patience: Duration,
+    /// Bytes of a message.
+    pub max_message: u64,
+}
+
+/// How far a connection that began with polling has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Polling,
+    /// The marker is on its way through the library.
+    MovingOver,
+    WebSocket,
+}
+
+/// Bytes that are to be read first.
+#[derive(Default)]
+struct Ahead {
+    bytes: Vec<u8>,
+    read: usize,
 }
 
 /// What a client has, once the broker has closed a WebSocket, to close its side.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Read by one system call. The library's own buffers are small, so that idle connections cost little.
+const READ: usize = 16 << 10;
+
+thread_local! {
+    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+}
+
+/// An event that nobody else can send, as its text.
+static MARKER: LazyLock<String> =
+    LazyLock::new(|| format!("[\"{:032x}\"]", rand::random::<u128>()));
+
 impl Carrier {
+    /// `ahead` is what was read behind the request.
     pub(super) fn new(
         stream: TcpStream,
-        ahead: Bytes,
+        ahead: &Bytes,
         link: Arc<Link>,
         place: Arc<Place>,
-        patience: Duration,
+        terms: Terms,
     ) -> Self {
+        let (read, write) = stream.into_split();
+        let stage = match link.polled() {
+            Some(_) => Stage::Polling,
+            None => Stage::WebSocket,
+        };
+        if stage == Stage::WebSocket {
+            link.goes_over_websocket();
+        }
         link.set_websocket(true);
-        Self {
-            stream: Some(stream),
-            ahead,
-            frames: Frames::default(),
-            has_closed: false,
+        let mut carrier = Self {
+            socket: Some(read),
+            lane: Lane::new(write, link.clone(), terms.patience),
             link,
-            patience,
-            blocked: None,
+            inbound: Inbound::new(terms.max_message),
+            written: wire::Frames::default(),
+            ahead: Ahead::default(),
+            has_closed: false,
+            owes_pong: false,
+            stage,
             place,
+        };
+        carrier.receive(ahead, &mut ReadBuf::new(&mut []));
+        carrier
+    }
+
+    /// Takes what the client sent; what does not fit into the library's buffer is read next.
+    fn receive(&mut self, bytes: &[u8], buf: &mut ReadBuf<'_>) {
+        let ahead = &mut self.ahead;
+        let taken = self.inbound.take(bytes, &mut |bytes| {
+            let fits = if ahead.is_empty() {
+                buf.remaining().min(bytes.len())
+            } else {
+                0
+            };
+            let (now, later) = bytes.split_at_checked(fits).unwrap_or((bytes, &[]));
+            buf.put_slice(now);
+            ahead.bytes.extend(later);
+        });
+        if let Err(violation) = taken {
+            self.refuse(&violation);
+        }
+        if self.stage == Stage::Polling && self.inbound.has_upgraded() {
+            // The library has read what is behind the packet only when it lets its queue go.
+            self.stage = match self.link.move_over(&MARKER) {
+                true => Stage::MovingOver,
+                false => Stage::WebSocket,
+            };
         }
     }
 
-    /// Lets the library read a `close`, once no frame of the client's is in between. It then writes what is queued
+    /// Ends a connection that breaks the protocol of WebSockets, and says why.
+    fn refuse(&mut self, violation: &Violation) {
+        SocketFailed {
+            socket: "",
+            address: self.link.address,
+            code: "protocol_error",
+            message: "the client broke the protocol of WebSockets",
+            context: violation.what,
+        }
+        .emit();
+        self.lane.push_control(&wire::close_frame(violation.code));
+        self.link.broken();
+    }
+
+    /// Lets the library read a `close`, once no message of the client's is in between. It then writes what is queued
     /// and closes the WebSocket in good order.
     fn read_close(&mut self) {
-        if self.frames.at_boundary() && !self.has_closed {
+        if self.inbound.at_boundary() && !self.has_closed {
             self.has_closed = true;
-            self.ahead = Bytes::from_static(&CLOSE);
+            self.ahead.set(&CLOSE);
         }
     }
 
-    /// Does a write, and watches over one that is blocked.
-    fn watched_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        write: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        self.link.writer.register(cx.waker());
-        if self.link.state() == State::Killed {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+    fn read_pong(&mut self) {
+        if self.owes_pong && self.inbound.at_boundary() {
+            self.owes_pong = false;
+            self.ahead.bytes.extend(PONG);
         }
-        let written = write(stream_of(&mut self.stream)?, cx);
-        if let Poll::Ready(result) = written {
-            self.blocked = None;
-            if let Ok(count) = &result {
-                self.link.wrote(*count);
+    }
+
+    /// Reads until there is something for the library.
+    fn poll_socket(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        READ_BUFFER.with_borrow_mut(|scratch| {
+            loop {
+                let Some(socket) = &mut self.socket else {
+                    return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+                };
+                let mut read = ReadBuf::new(scratch);
+                ready!(Pin::new(socket).poll_read(cx, &mut read))?;
+                if read.filled().is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                self.receive(read.filled(), buf);
+                if buf.filled().len() > before {
+                    return Poll::Ready(Ok(()));
+                }
+                if self.link.state() == State::Broken {
+                    return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+                }
             }
-            return Poll::Ready(result);
+        })
+    }
+
+    /// A frame of the library's, on its way to the client.
+    fn relay(&mut self, frame: &wire::Frame<'_>) {
+        let text = match frame.first {
+            wire::TEXT => std::str::from_utf8(frame.payload).unwrap_or_default(),
+            _ => "",
+        };
+        match Said::read(text) {
+            Said::Ping if self.link.is_first_ping() => {
+                self.owes_pong = true;
+                self.link.reader.wake();
+            }
+            Said::Connected(namespace) => {
+                match self.link.welcome(namespace) {
+                    Some(packet) => self.lane.push_control(&wire::text_frame(&packet)),
+                    None => self.lane.push_control(frame.whole),
+                }
+                self.link.told(namespace);
+                self.link.open_lane(namespace, &self.lane);
+            }
+            Said::Refused(namespace, words) => match wire::refused(namespace, &words) {
+                Some(packet) => self.lane.push_control(&wire::text_frame(&packet)),
+                None => self.lane.push_control(frame.whole),
+            },
+            _ if self.stage == Stage::MovingOver && text.ends_with(&**MARKER) => {
+                self.stage = Stage::WebSocket;
+                self.link.moved_over(&self.lane);
+            }
+            _ => self.lane.push_control(frame.whole),
         }
-        let patience = self.patience;
-        let blocked = self
-            .blocked
-            .get_or_insert_with(|| Box::pin(sleep(patience)));
-        ready!(blocked.as_mut().poll(cx));
-        self.link.stalled();
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
 impl Drop for Carrier {
-    /// A stream that is closed while something of the client's is unread is reset, and what the client has not read
-    /// yet of the broker's last words is lost. So after a goodbye the rest is read first.
+    /// Last words are written first. A stream that is closed while something of the client's is unread is reset, and
+    /// what the client has not read yet of them is lost: so after a goodbye the rest is read first.
     fn drop(&mut self) {
-        let stream = self.stream.take();
-        let link = self.link.clone();
-        let place = self.place.clone();
-        match (stream, tokio::runtime::Handle::try_current()) {
-            (Some(stream), Ok(runtime)) if link.state() == State::Closing => {
+        if self.stage == Stage::MovingOver {
+            // What waits for the marker would wait for ever.
+            self.link.kill();
+        }
+        let is_done = self.link.state() == State::Killed || self.lane.flush();
+        let is_goodbye = matches!(self.link.state(), State::Closing | State::Broken);
+        let (socket, lane) = (self.socket.take(), self.lane.clone());
+        let (link, place) = (self.link.clone(), self.place.clone());
+        match (socket, tokio::runtime::Handle::try_current()) {
+            (Some(socket), Ok(runtime)) if is_goodbye || !is_done => {
                 runtime.spawn(async move {
-                    let _ = tokio::time::timeout(LINGER, read_to_end(stream)).await;
+                    let _ = tokio::time::timeout(LINGER, say_goodbye(socket, &lane)).await;
+                    lane.end();
                     link.set_websocket(false);
                     drop(place);
                 });
             }
-            _ => link.set_websocket(false),
+            _ => {
+                lane.end();
+                link.set_websocket(false);
+            }
         }
     }
 }
 
-fn stream_of(stream: &mut Option<TcpStream>) -> io::Result<Pin<&mut TcpStream>> {
-    match stream {
-        Some(stream) => Ok(Pin::new(stream)),
-        None => Err(io::ErrorKind::NotConnected.into()),
-    }
-}
-
-async fn read_to_end(mut stream: TcpStream) {
+async fn say_goodbye(mut socket: OwnedReadHalf, lane: &Arc<Lane>) {
+    lane.clone().finish().await;
+    // Closes this side.
+    lane.end();
     let mut rest = [0; 1024];
     // Errors are the other way for a client to be gone.
-    let _ = stream.shutdown().await;
-    while let Ok(1..) = stream.read(&mut rest).await {}
+    while let Ok(1..) = socket.read(&mut rest).await {}
+}
+
+// === impl Ahead ===
+
+impl Ahead {
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn set(&mut self, bytes: &[u8]) {
+        self.bytes = bytes.to_vec();
+        self.read = 0;
+    }
+
+    fn read(&mut self, buf: &mut ReadBuf<'_>) {
+        let rest = self.bytes.get(self.read..).unwrap_or_default();
+        let len = rest.len().min(buf.remaining());
+        buf.put_slice(rest.get(..len).unwrap_or_default());
+        self.read += len;
+        if self.read >= self.bytes.len() {
+            *self = Self::default();
+        }
+    }
 }
 
 impl AsyncRead for Carrier {
@@ -140,52 +298,44 @@ impl AsyncRead for Carrier {
         match self.link.state() {
             State::Open => {}
             State::Closing => self.read_close(),
-            State::Killed => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+            State::Broken | State::Killed => {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
         }
-        let before = buf.filled().len();
-        if self.ahead.has_remaining() {
-            let len = self.ahead.len().min(buf.remaining());
-            buf.put_slice(&self.ahead.split_to(len));
-        } else if self.has_closed {
+        self.read_pong();
+        if !self.ahead.is_empty() {
+            self.ahead.read(buf);
+            return Poll::Ready(Ok(()));
+        }
+        if self.has_closed {
             // Whatever the client still sends, it comes after its end.
             return Poll::Pending;
-        } else {
-            ready!(stream_of(&mut self.stream)?.poll_read(cx, buf))?;
         }
-        let read = buf.filled().get(before..).unwrap_or_default();
-        self.frames.follow(read);
-        Poll::Ready(Ok(()))
+        self.poll_socket(cx, buf)
     }
 }
 
 impl AsyncWrite for Carrier {
+    /// Never waits: what the library writes is little, and bounded by what its protocol makes it say.
     fn poll_write(
         mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        _: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.watched_write(cx, |stream, cx| stream.poll_write(cx, buf))
+        if self.link.state() == State::Killed {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let mut frames = std::mem::take(&mut self.written);
+        frames.take(buf, |frame| self.relay(&frame));
+        self.written = frames;
+        Poll::Ready(Ok(buf.len()))
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        stream_of(&mut self.stream)?.poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        stream_of(&mut self.stream)?.poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream
-            .as_ref()
-            .is_some_and(TcpStream::is_write_vectored)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.watched_write(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }

@@ -51,7 +51,6 @@ impl Socket {
             peer: Peer {
                 token,
                 name: format!("socket-{token}").into(),
-                id: token.to_string(),
                 address: IpAddr::V4(Ipv4Addr::LOCALHOST),
                 handshake: Arc::new(Handshake {
                     headers: HeaderMap::new(),

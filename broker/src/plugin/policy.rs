@@ -368,7 +368,7 @@ impl Policy {
             hook,
             kind: fault.kind,
             detail: &fault.detail,
-            socket: &client.peer.id,
+            socket: &client.peer.name,
         }
         .emit();
     }

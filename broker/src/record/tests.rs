@@ -11,7 +11,6 @@ fn client(token: u64) -> Client {
         peer: Peer {
             token,
             name: "name".into(),
-            id: "id".to_owned(),
             address: [127, 0, 0, 1].into(),
             handshake: Arc::new(Handshake {
                 headers: [(http::header::USER_AGENT, "x".parse().unwrap())]

@@ -83,7 +83,6 @@ fn peer(token: u64, address: IpAddr, handshake: Arc<Handshake>) -> Peer {
     Peer {
         token,
         name: name.as_str().into(),
-        id: name,
         address,
         handshake,
     }

@@ -49,7 +49,7 @@ fn connect(
 fn refused(node: &Driver, broker: &Broker, name: &str, auth: &Value) -> String {
     match connect(node, broker, name, auth) {
         Ok(_) => panic!("{name} was let in"),
-        Err(refusal) => refusal.message,
+        Err(refusal) => refusal.code().to_owned(),
     }
 }
 

@@ -29,7 +29,7 @@ fn a_policy_of_contract_0_1_does_all_it_could() {
         .try_connect("refused", &broker.url("/"), &refused)
         .map(|_| ())
         .unwrap_err();
-    assert_eq!(refusal.message, "refused");
+    assert_eq!(refusal.code(), "refused");
     let ann = node.connect("ann", &broker.url("/"), &websocket());
     let bob = node.connect("bob", &broker.url("/"), &websocket());
     broker.emit("/", &["veterans"], "hello", &json!([]));

@@ -159,7 +159,7 @@ fn what_is_queued_for_a_client_that_goes_on_sending_arrives_too() {
 /// More waits for this client than the kernel holds, so the goodbye comes while the broker still has some of it.
 fn queued_until_the_goodbye(meanwhile: impl Fn(&mut WebSocket<TcpStream>)) {
     let config = format!(
-        "[server]\ndrain_period = \"20s\"\n[server.slow_client]\nmax_queued_bytes = \"256MiB\"\n{RELAY}"
+        "[server]\ndrain_period = \"20s\"\n[server.slow_client]\nmax_queued_bytes = \"256MiB\"\nmax_stall = \"30s\"\n{RELAY}"
     );
     let mut broker = Broker::start(&config, &[]);
     let mut socket = witness(&broker);

@@ -78,7 +78,7 @@ fn who_connects_is_welcomed_and_who_is_refused_leaves_nothing() {
         .try_connect("refused", &broker.url("/"), &refused)
         .map(|_| ())
         .unwrap_err();
-    assert_eq!(refusal.message, "closed");
+    assert_eq!(refusal.code(), "closed");
     let ann = node.connect("ann", &broker.url("/"), &auth(json!({"welcome": true})));
     let name = ann.expect("welcome");
     // The first that bob hears of is ann.

@@ -14,7 +14,7 @@ const HEARTBEAT: &str = "[server]\nping_interval = \"300ms\"\nping_timeout = \"4
 fn a_client_that_does_not_answer_pings_is_let_go() {
     let broker = Broker::start(HEARTBEAT, &[]);
     let mut silent = broker.socket().connected();
-    let sid = silent.sid[..8].to_owned();
+    let sid = silent.id.clone();
     let start = Instant::now();
     // Reads without ever answering; `packet` would answer.
     while !matches!(silent.read(), Packet::Closed(_)) {}

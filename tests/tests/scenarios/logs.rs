@@ -64,7 +64,7 @@ fn denials_are_records_with_user_policy_and_code() {
         .map(|_| ())
         .unwrap_err();
     let record = broker.logs.wait("a denied connection", |record| {
-        record.message() == "connection denied" && record.has("code", &refused.message)
+        record.message() == "connection denied" && record.has("code", refused.code())
     });
     assert!(
         record.has("policy", "jwt-auth") && record.has("namespace", "/"),

@@ -28,6 +28,7 @@ mod first_party;
 mod following;
 mod generations;
 mod hostile; // [8]
+mod ids;
 mod keep_alive;
 mod lifecycle;
 mod limits; // [3], first half

@@ -21,7 +21,7 @@ fn a_policy_lets_in_keeps_out_and_names() {
         .try_connect("x", &broker.url("/"), &auth(json!({"deny": true})))
         .map(|_| ())
         .unwrap_err();
-    assert_eq!(refusal.message, "closed");
+    assert_eq!(refusal.code(), "closed");
     let ann = node.connect(
         "ann",
         &broker.url("/"),

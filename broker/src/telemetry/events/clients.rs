@@ -27,7 +27,7 @@ impl Connected<'_> {
         let user = user(self.client);
         info!(
             target: CONNECTION,
-            socket = self.client.peer.id,
+            socket = &*self.client.peer.name,
             user = user.as_deref().map(clip).as_deref(),
             address = %self.client.peer.address,
             namespace = &*clip(&self.client.namespace),
@@ -52,7 +52,7 @@ impl Disconnected<'_> {
         let user = user(self.client);
         info!(
             target: CONNECTION,
-            socket = self.client.peer.id,
+            socket = &*self.client.peer.name,
             user = user.as_deref().map(clip).as_deref(),
             address = %self.client.peer.address,
             namespace = &*clip(&self.client.namespace),
@@ -79,7 +79,7 @@ impl ConnectionDenied<'_> {
         };
         info!(
             target: SECURITY,
-            socket = self.client.peer.id,
+            socket = &*self.client.peer.name,
             address = %self.client.peer.address,
             namespace = &*clip(&self.client.namespace),
             policy = self.denial.policy.as_deref(),
@@ -107,7 +107,7 @@ impl UnknownNamespace<'_> {
         };
         info!(
             target: SECURITY,
-            socket = self.client.peer.id,
+            socket = &*self.client.peer.name,
             address = %self.client.peer.address,
             namespace = &*clip(&self.client.namespace),
             code = CODE,
@@ -136,7 +136,7 @@ impl EventDenied<'_> {
         let user = user(self.client);
         info!(
             target: SECURITY,
-            socket = self.client.peer.id,
+            socket = &*self.client.peer.name,
             user = user.as_deref().map(clip).as_deref(),
             address = %self.client.peer.address,
             namespace = &*clip(&self.client.namespace),
@@ -162,7 +162,7 @@ impl SlowClient<'_> {
         let user = user(self.client);
         warn!(
             target: CONNECTION,
-            socket = self.client.peer.id,
+            socket = &*self.client.peer.name,
             user = user.as_deref().map(clip).as_deref(),
             address = %self.client.peer.address,
             namespace = &*clip(&self.client.namespace),

@@ -51,7 +51,6 @@ fn client() -> Client {
         peer: Peer {
             token: 7,
             name: "abcdefgh".into(),
-            id: "abcdefgh".to_owned(),
             address: IpAddr::from([192, 0, 2, 1]),
             handshake: Arc::new(Handshake {
                 headers: http::HeaderMap::new(),

@@ -28,7 +28,7 @@ fn outcome(node: &Driver, broker: &Broker, auth: &Value) -> Option<String> {
             client.disconnect();
             None
         }
-        Err(refusal) => Some(refusal.message),
+        Err(refusal) => Some(refusal.code().to_owned()),
     }
 }
 

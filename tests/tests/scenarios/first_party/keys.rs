@@ -67,7 +67,7 @@ fn a_public_key_checks_tokens_and_is_no_secret() {
                 )
                 .map(|_| ())
                 .unwrap_err();
-            assert_eq!(refusal.message, code);
+            assert_eq!(refusal.code(), code);
         }
     }
 }

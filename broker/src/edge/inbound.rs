@@ -1,0 +1,267 @@
+//! What a client sends over a WebSocket, frame by frame, before the protocol library reads it.
+//!
+//! Almost all of it passes as it is. Frames that break the protocol end the connection with the close code that says
+//! so, for which the library has no room; events whose name the library could not read are marked (see `escape`).
+
+use super::escape;
+
+/// An Engine.IO `close` as a client would send it: a masked text frame with the packet `1` and a mask of zeros.
+pub(super) const CLOSE: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'1'];
+/// The answer to a heartbeat, as a client would send it.
+pub(super) const PONG: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'3'];
+
+const MASK: usize = 4;
+
+/// How much of a message is looked at to find the name of its event. Longer names have no escapes.
+const LOOKED_AT: usize = 1024;
+
+/// The client broke the protocol of WebSockets (RFC 6455, section 7.4.1).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Violation {
+    pub code: u16,
+    pub what: &'static str,
+}
+
+const fn protocol_error(what: &'static str) -> Violation {
+    Violation { code: 1002, what }
+}
+
+pub(super) struct Inbound {
+    /// Bytes of one message.
+    max_message: u64,
+    /// The begin of a frame that cannot be judged yet.
+    held: Vec<u8>,
+    /// Bytes of the current frame's payload that are still to come.
+    payload: u64,
+    /// Bytes of the current message so far; `None` between two messages.
+    message: Option<u64>,
+    /// The packet with which a polling client moves over has come.
+    upgraded: bool,
+}
+
+struct Header {
+    first: u8,
+    len: usize,
+    payload: u64,
+    mask: [u8; MASK],
+}
+
+impl Inbound {
+    pub(super) fn new(max_message: u64) -> Self {
+        Self {
+            max_message,
+            held: Vec::new(),
+            payload: 0,
+            message: None,
+            upgraded: false,
+        }
+    }
+
+    /// Takes what has been read, and puts out what the library is to read.
+    ///
+    /// # Errors
+    /// The client broke the protocol. What it sent before has been put out.
+    pub(super) fn take(
+        &mut self,
+        bytes: &[u8],
+        out: &mut impl FnMut(&[u8]),
+    ) -> Result<(), Violation> {
+        if self.held.is_empty() {
+            let used = self.walk(bytes, out)?;
+            self.held.extend(bytes.get(used..).unwrap_or_default());
+            return Ok(());
+        }
+        let mut all = std::mem::take(&mut self.held);
+        all.extend(bytes);
+        let used = self.walk(&all, out)?;
+        self.held.extend(all.get(used..).unwrap_or_default());
+        Ok(())
+    }
+
+    /// The library has read no message that has not ended.
+    pub(super) fn at_boundary(&self) -> bool {
+        self.payload == 0 && self.message.is_none()
+    }
+
+    /// Whether the packet `5` has come, told once.
+    pub(super) fn has_upgraded(&mut self) -> bool {
+        std::mem::take(&mut self.upgraded)
+    }
+
+    /// The answer is how many bytes have been dealt with.
+    fn walk(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<usize, Violation> {
+        // What is between the two passes as it is.
+        let (mut from, mut at) = (0, 0);
+        let result = loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let skipped = rest
+                .len()
+                .min(usize::try_from(self.payload).unwrap_or(usize::MAX));
+            at += skipped;
+            self.payload -= skipped as u64;
+            let rest = rest.get(skipped..).unwrap_or_default();
+            let header = match Header::read(rest) {
+                Ok(Some(header)) => header,
+                Ok(None) => break Ok(()),
+                Err(violation) => break Err(violation),
+            };
+            let payload = rest.get(header.len..).unwrap_or_default();
+            match self.judge(&header, payload) {
+                Ok(Judged::Pass) => at += header.len,
+                Ok(Judged::Undecided) => break Ok(()),
+                Ok(Judged::Mark { before }) => {
+                    out(bytes.get(from..at).unwrap_or_default());
+                    let mut marked = header.longer(escape::MARK.len());
+                    marked.extend(payload.get(..before).unwrap_or_default());
+                    marked.extend(header.masked(escape::MARK.as_bytes(), before));
+                    out(&marked);
+                    at += header.len + before;
+                    from = at;
+                    self.payload -= before as u64;
+                }
+                Err(violation) => break Err(violation),
+            }
+        };
+        out(bytes.get(from..at).unwrap_or_default());
+        result.map(|()| at)
+    }
+
+    fn judge(&mut self, header: &Header, payload: &[u8]) -> Result<Judged, Violation> {
+        const TEXT: u8 = 1;
+        let opcode = header.opcode();
+        if opcode >= 8 {
+            self.payload = header.payload;
+            return Ok(Judged::Pass);
+        }
+        let is_first = opcode != 0;
+        if is_first == self.message.is_some() {
+            return Err(protocol_error(
+                "a message within a message, or a part of none",
+            ));
+        }
+        let message = self.message.unwrap_or(0).saturating_add(header.payload);
+        if message > self.max_message {
+            return Err(Violation {
+                code: 1009,
+                what: "a message is too large",
+            });
+        }
+        let judged = match opcode {
+            TEXT => self.look(header, payload),
+            _ => Judged::Pass,
+        };
+        if !matches!(judged, Judged::Undecided) {
+            self.message = (!header.is_last()).then_some(message);
+            self.payload = header.payload;
+        }
+        Ok(judged)
+    }
+
+    /// Looks at the begin of a message.
+    fn look(&mut self, header: &Header, payload: &[u8]) -> Judged {
+        let whole = usize::try_from(header.payload).unwrap_or(usize::MAX);
+        let visible = payload.len().min(whole).min(LOOKED_AT);
+        let bytes = payload.iter().zip(header.mask.iter().cycle());
+        let mut text = bytes.take(visible).map(|(byte, mask)| byte ^ mask);
+        match escape::find(&mut text) {
+            escape::Found::Plain => {
+                let is_upgrade = whole == 1 && payload.first() == Some(&(b'5' ^ header.mask[0]));
+                self.upgraded |= is_upgrade;
+                Judged::Pass
+            }
+            escape::Found::Escaped { before } => Judged::Mark { before },
+            escape::Found::Undecided if visible == whole.min(LOOKED_AT) => Judged::Pass,
+            escape::Found::Undecided => Judged::Undecided,
+        }
+    }
+}
+
+enum Judged {
+    Pass,
+    /// More of the frame has to come first.
+    Undecided,
+    /// The mark belongs behind so many bytes of the payload.
+    Mark {
+        before: usize,
+    },
+}
+
+// === impl Header ===
+
+impl Header {
+    /// `None`: not all of it is there.
+    fn read(bytes: &[u8]) -> Result<Option<Self>, Violation> {
+        let &[first, second, ref rest @ ..] = bytes else {
+            return Ok(None);
+        };
+        Self::check(first, second)?;
+        let (extended, payload) = match (second & 0x7f, rest) {
+            (126, &[a, b, ..]) => (2, u64::from(u16::from_be_bytes([a, b]))),
+            (127, &[a, b, c, d, e, f, g, h, ..]) => {
+                (8, u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+            }
+            (126 | 127, _) => return Ok(None),
+            (short, _) => (0, u64::from(short)),
+        };
+        let Some(&[a, b, c, d]) = rest.get(extended..extended + MASK) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            first,
+            len: 2 + extended + MASK,
+            payload,
+            mask: [a, b, c, d],
+        }))
+    }
+
+    fn check(first: u8, second: u8) -> Result<(), Violation> {
+        if first & 0x70 != 0 {
+            return Err(protocol_error("reserved bits without an extension"));
+        }
+        if !matches!(first & 0x0f, 0..=2 | 8..=10) {
+            return Err(protocol_error("an unknown kind of frame"));
+        }
+        if second & 0x80 == 0 {
+            return Err(protocol_error("a frame without a mask"));
+        }
+        if first & 0x08 != 0 && (first & 0x80 == 0 || second & 0x7f > 125) {
+            return Err(protocol_error(
+                "a control frame that is in parts or too large",
+            ));
+        }
+        Ok(())
+    }
+
+    fn opcode(&self) -> u8 {
+        self.first & 0x0f
+    }
+
+    fn is_last(&self) -> bool {
+        self.first & 0x80 != 0
+    }
+
+    /// The header of the frame with so many bytes more.
+    fn longer(&self, by: usize) -> Vec<u8> {
+        let mut header = Vec::with_capacity(14 + LOOKED_AT);
+        let payload = self.payload.saturating_add(by as u64);
+        super::wire::begin_frame(
+            &mut header,
+            self.first,
+            usize::try_from(payload).unwrap_or(usize::MAX),
+        );
+        if let Some(len) = header.get_mut(1) {
+            *len |= 0x80;
+        }
+        header.extend(self.mask);
+        header
+    }
+
+    /// Masks what is put behind `before` bytes of the payload.
+    fn masked(&self, text: &[u8], before: usize) -> impl Iterator<Item = u8> {
+        let mask = self.mask.into_iter().cycle().skip(before % MASK);
+        text.iter().zip(mask).map(|(byte, mask)| byte ^ mask)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,378 @@
+//! The one way out of a WebSocket: everything for its client is appended here, frame by frame, and leaves in that order.
+//!
+//! What is appended while a reactor's tasks run is written by one system call at the end of their turn. While a
+//! client does not take what is written, its frames wait here, bounded by whoever appends; a task that lives only as
+//! long as that goes on with the writing, and ends the connection when nothing is taken for too long.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::Notify;
+
+use super::link::Link;
+use crate::telemetry::metrics::{DropReason, metrics};
+
+pub(super) struct Lane {
+    queue: Mutex<Queue>,
+    link: Arc<Link>,
+    flusher: Arc<Flusher>,
+    /// Tells that nothing waits for a blocked client any more.
+    done: Notify,
+    /// How long a client may take nothing of what is written to it.
+    patience: Duration,
+}
+
+/// What may wait for one client.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub bytes: usize,
+    pub messages: usize,
+}
+
+/// More waits than may.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Overflow;
+
+/// Frames up to this size are copied behind each other; larger ones are shared by all their recipients.
+const SMALL: usize = 1024;
+
+/// As many copied bytes make a piece, so that what has been written can be let go.
+const PIECE: usize = 16 << 10;
+
+/// What an idle connection may keep of its buffer.
+const KEPT: usize = 512;
+
+/// Pieces written by one system call.
+const SLICES: usize = 32;
+
+#[derive(Default)]
+struct Queue {
+    /// `None` once the connection has ended.
+    socket: Option<OwnedWriteHalf>,
+    /// In front of the tail.
+    pieces: VecDeque<Piece>,
+    /// Small frames, one behind the other.
+    tail: Vec<u8>,
+    tail_messages: usize,
+    /// Bytes of the front that are written already.
+    written: usize,
+    bytes: usize,
+    messages: usize,
+    stage: Stage,
+}
+
+struct Piece {
+    bytes: Bytes,
+    messages: usize,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Idle,
+    /// On the flusher's list.
+    Listed,
+    /// The client does not take more for now.
+    Blocked,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Flushed {
+    All,
+    Blocked,
+    /// The connection is gone.
+    Gone,
+}
+
+// === impl Lane ===
+
+impl Lane {
+    pub(super) fn new(socket: OwnedWriteHalf, link: Arc<Link>, patience: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            queue: Mutex::new(Queue {
+                socket: Some(socket),
+                ..Queue::default()
+            }),
+            link,
+            flusher: Flusher::here(),
+            done: Notify::new(),
+            patience,
+        })
+    }
+
+    /// Appends what belongs together. What comes when the connection has ended goes the way of all that waited.
+    pub(super) fn push(self: &Arc<Self>, frames: &Bytes, bounds: Bounds) -> Result<(), Overflow> {
+        self.append(frames.len(), bounds, |queue| match frames.len() {
+            0..=SMALL => queue.copy(frames),
+            _ => queue.share(frames.clone()),
+        })
+    }
+
+    /// As [`push`](Self::push), for frames that are for nobody else.
+    pub(super) fn push_own(
+        self: &Arc<Self>,
+        frames: Vec<u8>,
+        bounds: Bounds,
+    ) -> Result<(), Overflow> {
+        self.append(frames.len(), bounds, |queue| match frames.len() {
+            0..=SMALL => queue.copy(&frames),
+            _ => queue.share(frames.into()),
+        })
+    }
+
+    /// Appends a frame of the protocol library's, which has no more to say than the protocol makes it.
+    pub(super) fn push_control(self: &Arc<Self>, frame: &[u8]) {
+        let unbounded = Bounds {
+            bytes: usize::MAX,
+            messages: usize::MAX,
+        };
+        // Never fails: nothing is more.
+        let _ = self.append(frame.len(), unbounded, |queue| queue.copy(frame));
+    }
+
+    fn append(
+        self: &Arc<Self>,
+        len: usize,
+        bounds: Bounds,
+        put: impl FnOnce(&mut Queue),
+    ) -> Result<(), Overflow> {
+        let mut queue = self.queue.lock();
+        if queue.socket.is_none() {
+            metrics().dropped(DropReason::Closed);
+            return Ok(());
+        }
+        // One message alone is always taken: it is bounded where it comes from.
+        let is_full =
+            queue.bytes.saturating_add(len) > bounds.bytes || queue.messages >= bounds.messages;
+        if is_full && queue.messages > 0 {
+            return Err(Overflow);
+        }
+        put(&mut queue);
+        if queue.stage == Stage::Idle {
+            queue.stage = Stage::Listed;
+            drop(queue);
+            self.flusher.add(self.clone());
+        }
+        Ok(())
+    }
+
+    /// Writes what can be written at once. True: nothing is left.
+    pub(super) fn flush(&self) -> bool {
+        self.queue.lock().write() != Flushed::Blocked
+    }
+
+    /// At the end of a turn.
+    fn flush_listed(self: Arc<Self>) {
+        let mut queue = self.queue.lock();
+        if queue.stage != Stage::Listed {
+            return;
+        }
+        match queue.write() {
+            Flushed::All | Flushed::Gone => queue.stage = Stage::Idle,
+            Flushed::Blocked => {
+                queue.stage = Stage::Blocked;
+                drop(queue);
+                tokio::spawn(self.go_on());
+            }
+        }
+    }
+
+    /// Writes as the client takes it, until nothing waits any more.
+    async fn go_on(self: Arc<Self>) {
+        loop {
+            let writable = poll_fn(|cx| match &self.queue.lock().socket {
+                Some(socket) => socket.as_ref().poll_write_ready(cx),
+                None => std::task::Poll::Ready(Ok(())),
+            });
+            let is_late = tokio::time::timeout(self.patience, writable).await.is_err();
+            let mut queue = self.queue.lock();
+            if queue.write() != Flushed::Blocked {
+                queue.stage = Stage::Idle;
+                break;
+            }
+            if is_late {
+                queue.end();
+                drop(queue);
+                self.link.stalled();
+                break;
+            }
+        }
+        self.done.notify_waiters();
+    }
+
+    /// Writes what is left, for as long as the client takes it.
+    pub(super) async fn finish(self: Arc<Self>) {
+        let mut done = std::pin::pin!(self.done.notified());
+        done.as_mut().enable();
+        let was = std::mem::replace(&mut self.queue.lock().stage, Stage::Blocked);
+        match was {
+            Stage::Blocked => done.await,
+            Stage::Idle | Stage::Listed => self.clone().go_on().await,
+        }
+    }
+
+    /// Nothing more leaves here.
+    pub(super) fn end(&self) {
+        self.queue.lock().end();
+    }
+}
+
+// === impl Queue ===
+
+impl Queue {
+    fn copy(&mut self, frames: &[u8]) {
+        if self.tail.len() >= PIECE {
+            self.freeze();
+        }
+        self.tail.extend(frames);
+        self.tail_messages += 1;
+        self.bytes += frames.len();
+        self.messages += 1;
+    }
+
+    fn share(&mut self, frames: Bytes) {
+        self.freeze();
+        self.bytes += frames.len();
+        self.messages += 1;
+        self.pieces.push_back(Piece {
+            bytes: frames,
+            messages: 1,
+        });
+    }
+
+    /// Makes a piece of the tail.
+    fn freeze(&mut self) {
+        if !self.tail.is_empty() {
+            self.pieces.push_back(Piece {
+                bytes: std::mem::take(&mut self.tail).into(),
+                messages: std::mem::take(&mut self.tail_messages),
+            });
+        }
+    }
+
+    fn write(&mut self) -> Flushed {
+        while self.bytes > 0 {
+            let Some(socket) = &self.socket else {
+                self.clear();
+                return Flushed::Gone;
+            };
+            let written = if self.pieces.is_empty() {
+                socket.try_write(self.tail.get(self.written..).unwrap_or_default())
+            } else {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let count = self.slices(&mut slices);
+                socket.try_write_vectored(slices.get(..count).unwrap_or_default())
+            };
+            match written {
+                Ok(1..) => self.advance(written.unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Flushed::Blocked,
+                // The reader meets the end of the connection too, and tells.
+                Ok(0) | Err(_) => {
+                    self.end();
+                    return Flushed::Gone;
+                }
+            }
+        }
+        Flushed::All
+    }
+
+    fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES]) -> usize {
+        let pieces = self.pieces.iter().map(|piece| &piece.bytes[..]);
+        let all = pieces.chain(std::iter::once(&self.tail[..]));
+        let mut skip = self.written;
+        let mut count = 0;
+        for (slice, bytes) in slices.iter_mut().zip(all) {
+            *slice = IoSlice::new(bytes.get(skip..).unwrap_or_default());
+            skip = 0;
+            count += 1;
+        }
+        count
+    }
+
+    /// Lets go of what has been written.
+    fn advance(&mut self, count: usize) {
+        self.bytes = self.bytes.saturating_sub(count);
+        self.written += count;
+        while let Some(front) = self.pieces.front() {
+            if self.written < front.bytes.len() {
+                return;
+            }
+            self.written -= front.bytes.len();
+            self.messages = self.messages.saturating_sub(front.messages);
+            self.pieces.pop_front();
+        }
+        if self.written >= self.tail.len() {
+            self.clear();
+        }
+    }
+
+    fn end(&mut self) {
+        self.socket = None;
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        self.pieces = VecDeque::new();
+        self.tail.clear();
+        if self.tail.capacity() > KEPT {
+            self.tail = Vec::new();
+        }
+        self.tail_messages = 0;
+        self.written = 0;
+        self.bytes = 0;
+        self.messages = 0;
+    }
+}
+
+/// Writes out a reactor's lanes at the end of each turn of its tasks.
+pub(super) struct Flusher {
+    listed: Mutex<Vec<Arc<Lane>>>,
+    wake: Notify,
+}
+
+impl Flusher {
+    /// The flusher of this thread's reactor; begins with its first lane.
+    fn here() -> Arc<Self> {
+        thread_local! {
+            static HERE: std::cell::OnceCell<Arc<Flusher>> = const { std::cell::OnceCell::new() };
+        }
+        HERE.with(|here| {
+            here.get_or_init(|| {
+                let flusher = Arc::new(Self {
+                    listed: Mutex::default(),
+                    wake: Notify::new(),
+                });
+                tokio::spawn(flusher.clone().run());
+                flusher
+            })
+            .clone()
+        })
+    }
+
+    fn add(&self, lane: Arc<Lane>) {
+        let mut listed = self.listed.lock();
+        listed.push(lane);
+        if listed.len() == 1 {
+            drop(listed);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Woken by the first of a turn, it comes behind all tasks that were ready then.
+    async fn run(self: Arc<Self>) {
+        let mut turn = Vec::new();
+        loop {
+            self.wake.notified().await;
+            std::mem::swap(&mut turn, &mut *self.listed.lock());
+            for lane in turn.drain(..) {
+                lane.flush_listed();
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A connection's sockets: what each is called by its client, and when its way out opens.
+//!
+//! What the broker writes by itself must not overtake what the library has still to write. So a socket's lane opens
+//! behind the library's answer to its CONNECT; after an upgrade, behind a marker that is sent through the library's
+//! queue after everything that went there before.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::Link;
+use crate::edge::lane::Lane;
+use crate::edge::outlet::SocketOutlet;
+use crate::edge::wire;
+
+#[derive(Default)]
+pub(super) struct Doors(Mutex<Vec<Door>>);
+
+struct Door {
+    namespace: String,
+    outlet: Weak<SocketOutlet>,
+    /// The client has been told that it is in.
+    told: bool,
+}
+
+impl Link {
+    /// A client is about to be told that it is in a namespace.
+    pub(in crate::edge) fn enters(&self, namespace: &str, outlet: &Arc<SocketOutlet>) {
+        let mut doors = self.doors.0.lock();
+        doors.retain(|door| door.namespace != namespace && door.outlet.strong_count() > 0);
+        doors.push(Door {
+            namespace: namespace.to_owned(),
+            outlet: Arc::downgrade(outlet),
+            told: false,
+        });
+    }
+
+    /// The packet that tells a client that it is in a namespace.
+    pub(in crate::edge) fn welcome(&self, namespace: &str) -> Option<String> {
+        let outlet = self.outlet(namespace)?;
+        Some(wire::connected(namespace, outlet.name()))
+    }
+
+    /// The client has been told, or the packet that tells it is on its way.
+    pub(in crate::edge) fn told(&self, namespace: &str) {
+        let mut doors = self.doors.0.lock();
+        if let Some(door) = doors.iter_mut().find(|door| door.namespace == namespace) {
+            door.told = true;
+        }
+    }
+
+    /// Opens the lane of a namespace's socket.
+    pub(in crate::edge) fn open_lane(&self, namespace: &str, lane: &Arc<Lane>) {
+        if let Some(outlet) = self.outlet(namespace) {
+            outlet.open(lane);
+        }
+    }
+
+    /// The client has moved over from polling: nothing more goes through the library, and the lanes open behind what
+    /// does already. False: there is nothing to wait for.
+    pub(in crate::edge) fn move_over(&self, marker: &str) -> bool {
+        self.goes_over_websocket();
+        let told = self.told_outlets();
+        for outlet in &told {
+            outlet.wait();
+        }
+        // All namespaces of a connection share the library's queue.
+        told.first()
+            .is_some_and(|outlet| outlet.send_marker(marker))
+    }
+
+    /// The marker has come out of the library's queue.
+    pub(in crate::edge) fn moved_over(&self, lane: &Arc<Lane>) {
+        for outlet in self.told_outlets() {
+            outlet.open(lane);
+        }
+    }
+
+    fn told_outlets(&self) -> Vec<Arc<SocketOutlet>> {
+        let doors = self.doors.0.lock();
+        let told = doors.iter().filter(|door| door.told);
+        told.filter_map(|door| door.outlet.upgrade()).collect()
+    }
+
+    fn outlet(&self, namespace: &str) -> Option<Arc<SocketOutlet>> {
+        let doors = self.doors.0.lock();
+        let door = doors.iter().find(|door| door.namespace == namespace)?;
+        door.outlet.upgrade()
+    }
+}
