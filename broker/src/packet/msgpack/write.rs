@@ -224,8 +224,6 @@ impl<'a> Open<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn half_of_a_surrogate_pair_is_replaced() {
         for (json, expected) in [
