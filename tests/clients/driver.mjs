@@ -179,6 +179,12 @@ const commands = {
     const engine = socket.io.engine?.id ?? null;
     return { active, connected, sid: id ?? null, engine, transport: transportOf(socket) };
   },
+  /** What is agreed on the compression of the client's WebSocket, and how many bytes have come over it. */
+  wire({ client }) {
+    const { ws } = find(client).socket.io.engine.transport;
+    const deflate = ws._extensions["permessage-deflate"];
+    return { compression: deflate?.params ?? null, received: ws._socket.bytesRead };
+  },
   reconnect({ client }) {
     const { socket } = find(client);
     return new Promise((resolve) => {

@@ -36,11 +36,11 @@ def encode(value):
 
 
 class Client:
-    def __init__(self, name, namespace):
+    def __init__(self, name, namespace, extra):
         self.name = name
         self.namespace = namespace
         self.refusal = None
-        self.sio = socketio.AsyncClient(reconnection=False)
+        self.sio = socketio.AsyncClient(reconnection=False, websocket_extra_options=extra)
         self.sio.on("connect", self.on_connect, namespace=namespace)
         self.sio.on("connect_error", self.on_connect_error, namespace=namespace)
         self.sio.on("disconnect", self.on_disconnect, namespace=namespace)
@@ -66,7 +66,8 @@ class Client:
 async def connect(command):
     opts = command.get("opts", {})
     namespace = opts.get("namespace", "/")
-    client = Client(command["client"], namespace)
+    # Those of aiohttp's `ws_connect`.
+    client = Client(command["client"], namespace, opts.get("websocket", {}))
     clients[command["client"]] = client
     try:
         await client.sio.connect(

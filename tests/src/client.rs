@@ -43,6 +43,17 @@ impl Client {
             .to_owned()
     }
 
+    /// What is agreed on the compression of its WebSocket, and how many bytes have come over it.
+    ///
+    /// # Panics
+    ///
+    /// When it has no WebSocket.
+    pub fn wire(&self) -> (Value, u64) {
+        let mut wire = self.call("wire", json!({}));
+        let received = wire["received"].as_u64().expect("bytes");
+        (wire["compression"].take(), received)
+    }
+
     fn call(&self, command: &str, mut fields: Value) -> Value {
         fields["do"] = json!(command);
         fields["client"] = json!(self.name);

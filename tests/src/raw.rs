@@ -40,7 +40,20 @@ impl Socket {
     ///
     /// When the broker refuses.
     pub fn open(to: SocketAddr, query: &str) -> Self {
-        let mut socket = Self::bare(to, query);
+        Self::bare(to, query).greeted()
+    }
+
+    /// The same with headers of the test's own.
+    ///
+    /// # Panics
+    ///
+    /// When the broker refuses.
+    pub fn open_with(to: SocketAddr, headers: &[(&str, &str)]) -> Self {
+        Self::over(upgrade(to, "", headers).expect("an upgrade")).greeted()
+    }
+
+    fn greeted(mut self) -> Self {
+        let socket = &mut self;
         let Packet::Text(text) = socket.read() else {
             panic!("no handshake")
         };
@@ -52,7 +65,16 @@ impl Socket {
             .as_str()
             .expect("a session id")
             .to_owned();
-        socket
+        self
+    }
+
+    fn over(inner: WebSocket<TcpStream>) -> Self {
+        Self {
+            inner,
+            sid: String::new(),
+            id: String::new(),
+            handshake: Value::Null,
+        }
     }
 
     /// Upgrades and reads nothing: a session that began with polling gets no handshake.
@@ -61,12 +83,7 @@ impl Socket {
     ///
     /// When the broker refuses.
     pub fn bare(to: SocketAddr, query: &str) -> Self {
-        Self {
-            inner: upgrade(to, query, &[]).expect("an upgrade"),
-            sid: String::new(),
-            id: String::new(),
-            handshake: Value::Null,
-        }
+        Self::over(upgrade(to, query, &[]).expect("an upgrade"))
     }
 
     /// Joins the namespace `/` and waits for the answer.

@@ -34,9 +34,6 @@ impl Compression {
             "false",
             "Compresses messages for clients that offer permessage-deflate.",
         );
-        if enabled {
-            s.report("enabled", "not part of this version yet", None);
-        }
         let Size(threshold) = s.get(
             "threshold",
             "1KiB",

@@ -12,9 +12,16 @@ mod memory;
 mod negotiate;
 mod outbound;
 
+use http::header::{self, HeaderMap};
+
+use super::inbound::Violation;
+use super::wire;
+use crate::config;
 pub(super) use inbound::Inbound;
-pub(super) use memory::Memory;
-pub(super) use negotiate::negotiate;
+pub(super) use memory::Held;
+use memory::Memory;
+pub(super) use negotiate::Terms;
+use negotiate::negotiate;
 pub(super) use outbound::{Outbound, Settings};
 
 /// What holds for the messages of one direction.
@@ -33,27 +40,36 @@ pub(super) struct Agreed {
     pub outbound: Side,
 }
 
-/// Why a connection cannot go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
-    #[error("{0}")]
-    Protocol(&'static str),
-    #[error("what is compressed cannot be read")]
-    Data,
-    #[error("the message is larger than server.max_payload")]
-    TooLarge,
+/// What all connections share.
+pub(super) struct Deflate {
+    config: config::Compression,
+    memory: Memory,
 }
 
-impl Fault {
-    /// RFC 6455, section 7.4.1, and what Node's server chooses of it.
-    pub(super) fn close_code(self) -> u16 {
-        match self {
-            Fault::Protocol(_) => 1002,
-            Fault::Data => 1007,
-            Fault::TooLarge => 1009,
+impl Deflate {
+    pub(super) fn new(config: &config::Compression) -> Self {
+        Self {
+            memory: Memory::new(config),
+            config: config.clone(),
         }
     }
+
+    /// What a client's offers come to.
+    pub(super) fn negotiate(&self, headers: &HeaderMap) -> Option<Terms> {
+        let offers = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS);
+        negotiate(offers.iter(), &self.config, &self.memory)
+    }
 }
+
+const CORRUPT: Violation = Violation {
+    // What Node's server closes with.
+    code: 1007,
+    what: "a compressed message cannot be read",
+};
+const TOO_LARGE: Violation = Violation {
+    code: 1009,
+    what: "a message is too large",
+};
 
 /// First byte of a frame: the last one of its message, and the first one of a compressed message.
 const FIN: u8 = 0x80;
@@ -61,22 +77,12 @@ const RSV1: u8 = 0x40;
 /// In its second byte.
 const MASKED: u8 = 0x80;
 
-/// The header of a frame. That of a client's carries a mask, here of zeros.
-fn push_header(out: &mut Vec<u8>, first: u8, mask: Option<[u8; 4]>, length: usize) {
-    let masked = if mask.is_some() { MASKED } else { 0 };
-    out.push(first);
-    match length {
-        0..=125 => out.push(masked | length as u8),
-        126..=0xffff => {
-            out.push(masked | 126);
-            out.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-        _ => {
-            out.push(masked | 127);
-            out.extend_from_slice(&(length as u64).to_be_bytes());
-        }
+/// The header of a client's frame.
+fn push_header(out: &mut Vec<u8>, first: u8, mask: [u8; 4], length: usize) {
+    let start = out.len();
+    wire::begin_frame(out, first, length);
+    if let Some(second) = out.get_mut(start + 1) {
+        *second |= MASKED;
     }
-    if let Some(mask) = mask {
-        out.extend_from_slice(&mask);
-    }
+    out.extend_from_slice(&mask);
 }

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::Shared;
+use super::deflate;
 use super::handshake::Refused;
 use super::http::{Body, open_websocket};
 use super::link::Link;
@@ -40,6 +41,7 @@ pub(super) struct Upgraded<S> {
     pub uri: Uri,
     pub link: Arc<Link>,
     pub place: Arc<Place>,
+    pub deflate: Option<deflate::Terms>,
 }
 
 /// Has a request answered on the reactor of its session.
@@ -93,6 +95,7 @@ pub(super) async fn open(upgraded: Upgraded<TcpStream>, shared: Arc<Shared>) {
         link: upgraded.link,
         // Counted where it will be.
         place: Arc::new(home.place()),
+        deflate: upgraded.deflate,
     };
     metrics().reactor_forwarded.inc();
     // In vain, the client sees its WebSocket closed and goes on polling.
@@ -111,6 +114,7 @@ pub(super) async fn arrive(moved: Box<Upgraded<std::net::TcpStream>>, shared: Ar
         uri: moved.uri,
         link: moved.link,
         place: moved.place,
+        deflate: moved.deflate,
     };
     open_websocket(upgraded, &shared).await;
 }

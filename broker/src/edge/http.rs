@@ -209,6 +209,8 @@ fn upgrade(
 ) -> Result<Response<Body>, Refused> {
     let accept = handshake::accept_key(request.method(), request.headers())?;
     let uri = copy(request.uri())?;
+    let deflate = shared.deflate.negotiate(request.headers());
+    let extensions = deflate.as_ref().map(|terms| terms.answer.clone());
     let upgrade = hyper::upgrade::on(&mut request);
     let shared = shared.clone();
     tokio::spawn(async move {
@@ -225,6 +227,7 @@ fn upgrade(
             uri,
             link,
             place,
+            deflate,
         };
         forward::open(upgraded, shared).await;
     });
@@ -234,6 +237,9 @@ fn upgrade(
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(extensions) = extensions {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, extensions);
+    }
     Ok(response)
 }
 
@@ -248,6 +254,7 @@ pub(super) async fn open_websocket(upgraded: Upgraded<TcpStream>, shared: &Share
             patience: shared.config.slow_client.max_stall,
             max_message: shared.config.max_payload,
         },
+        upgraded.deflate,
     );
     let mut request = Request::new(());
     *request.uri_mut() = upgraded.uri;

@@ -22,7 +22,7 @@ pub(super) struct Violation {
     pub what: &'static str,
 }
 
-const fn protocol_error(what: &'static str) -> Violation {
+pub(super) const fn protocol_error(what: &'static str) -> Violation {
     Violation { code: 1002, what }
 }
 

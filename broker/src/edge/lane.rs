@@ -4,6 +4,8 @@
 //! client does not take what is written, its frames wait here, bounded by whoever appends; a task that lives only as
 //! long as that goes on with the writing, and ends the connection when nothing is taken for too long.
 
+mod flusher;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -15,8 +17,10 @@ use parking_lot::Mutex;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 
+use super::deflate::{self, Outbound, Settings};
 use super::link::Link;
 use crate::telemetry::metrics::{DropReason, metrics};
+use flusher::Flusher;
 
 pub(super) struct Lane {
     queue: Mutex<Queue>,
@@ -26,6 +30,16 @@ pub(super) struct Lane {
     done: Notify,
     /// How long a client may take nothing of what is written to it.
     patience: Duration,
+    compression: Option<Compression>,
+}
+
+/// How messages for this client are compressed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Compression {
+    pub settings: Settings,
+    /// The window for which a message may be compressed once for many. `None`: messages refer to what this client was
+    /// sent before.
+    pub shared: Option<u8>,
 }
 
 /// What may wait for one client.
@@ -65,6 +79,8 @@ struct Queue {
     bytes: usize,
     messages: usize,
     stage: Stage,
+    /// Here, because what it makes has to leave in the order in which it is made.
+    outbound: Option<Outbound>,
 }
 
 struct Piece {
@@ -93,10 +109,20 @@ enum Flushed {
 // === impl Lane ===
 
 impl Lane {
-    pub(super) fn new(socket: OwnedWriteHalf, link: Arc<Link>, patience: Duration) -> Arc<Self> {
+    pub(super) fn new(
+        socket: OwnedWriteHalf,
+        link: Arc<Link>,
+        patience: Duration,
+        deflate: Option<&deflate::Terms>,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            compression: deflate.map(|terms| Compression {
+                settings: terms.settings,
+                shared: (!terms.agreed.outbound.takeover).then_some(terms.agreed.outbound.bits),
+            }),
             queue: Mutex::new(Queue {
                 socket: Some(socket),
+                outbound: deflate.map(|terms| Outbound::new(terms.agreed.outbound, terms.settings)),
                 ..Queue::default()
             }),
             link,
@@ -104,6 +130,12 @@ impl Lane {
             done: Notify::new(),
             patience,
         })
+    }
+
+    /// How frames of so many bytes are compressed, if they are.
+    pub(super) fn compression(&self, bytes: usize) -> Option<Compression> {
+        self.compression
+            .filter(|compression| compression.settings.is_worth_it(bytes))
     }
 
     /// Appends what belongs together. What comes when the connection has ended goes the way of all that waited.
@@ -114,15 +146,25 @@ impl Lane {
         })
     }
 
-    /// As [`push`](Self::push), for frames that are for nobody else.
+    /// As [`push`](Self::push), for frames that are for nobody else, and not compressed yet.
     pub(super) fn push_own(
         self: &Arc<Self>,
-        frames: Vec<u8>,
+        frames: impl Into<Bytes>,
         bounds: Bounds,
     ) -> Result<(), Overflow> {
-        self.append(frames.len(), bounds, |queue| match frames.len() {
-            0..=SMALL => queue.copy(&frames),
-            _ => queue.share(frames.into()),
+        let frames = frames.into();
+        if self.compression(frames.len()).is_none() {
+            return self.push(&frames, bounds);
+        }
+        self.append(frames.len(), bounds, |queue| {
+            let frames = match &mut queue.outbound {
+                Some(outbound) => outbound.compress(&frames).into(),
+                None => frames,
+            };
+            match frames.len() {
+                0..=SMALL => queue.copy(&frames),
+                _ => queue.share(frames),
+            }
         })
     }
 
@@ -314,6 +356,7 @@ impl Queue {
 
     fn end(&mut self) {
         self.socket = None;
+        self.outbound = None;
         self.clear();
     }
 
@@ -327,52 +370,5 @@ impl Queue {
         self.written = 0;
         self.bytes = 0;
         self.messages = 0;
-    }
-}
-
-/// Writes out a reactor's lanes at the end of each turn of its tasks.
-pub(super) struct Flusher {
-    listed: Mutex<Vec<Arc<Lane>>>,
-    wake: Notify,
-}
-
-impl Flusher {
-    /// The flusher of this thread's reactor; begins with its first lane.
-    fn here() -> Arc<Self> {
-        thread_local! {
-            static HERE: std::cell::OnceCell<Arc<Flusher>> = const { std::cell::OnceCell::new() };
-        }
-        HERE.with(|here| {
-            here.get_or_init(|| {
-                let flusher = Arc::new(Self {
-                    listed: Mutex::default(),
-                    wake: Notify::new(),
-                });
-                tokio::spawn(flusher.clone().run());
-                flusher
-            })
-            .clone()
-        })
-    }
-
-    fn add(&self, lane: Arc<Lane>) {
-        let mut listed = self.listed.lock();
-        listed.push(lane);
-        if listed.len() == 1 {
-            drop(listed);
-            self.wake.notify_one();
-        }
-    }
-
-    /// Woken by the first of a turn, it comes behind all tasks that were ready then.
-    async fn run(self: Arc<Self>) {
-        let mut turn = Vec::new();
-        loop {
-            self.wake.notified().await;
-            std::mem::swap(&mut turn, &mut *self.listed.lock());
-            for lane in turn.drain(..) {
-                lane.flush_listed();
-            }
-        }
     }
 }

@@ -7,7 +7,6 @@
 mod accept;
 mod adapter;
 mod cors;
-#[expect(dead_code, unused_imports, reason = "the carrier does not use it yet")]
 mod deflate;
 mod entry;
 mod escape;
@@ -41,6 +40,7 @@ use crate::config;
 use crate::pipeline::Pipelines;
 use crate::session::Broker;
 use cors::Cors;
+use deflate::Deflate;
 use link::Links;
 use reactor::{Job, Reactor};
 use socketio::Protocol;
@@ -52,6 +52,8 @@ struct Shared {
     protocol: Protocol,
     config: Arc<config::Server>,
     cors: Arc<Cors>,
+    /// One for all reactors, because they share the memory that it bounds.
+    deflate: Arc<Deflate>,
     broker: Arc<Broker>,
     /// Of all reactors, because a polling client's requests come to any of them.
     links: Arc<Links>,
@@ -207,6 +209,7 @@ fn start_reactors(
     let (reactors, jobs): (Vec<_>, Vec<_>) = homes.iter().map(|_| Reactor::new()).unzip();
     let reactors: Arc<[Reactor]> = reactors.into();
     let cors = Arc::new(Cors::new(config.cors.clone()));
+    let deflate = Arc::new(Deflate::new(&config.compression));
     let config = Arc::new(config);
     let tokens = Arc::new(AtomicU64::new(1));
     for (number, (home, jobs)) in homes.into_iter().zip(jobs).enumerate() {
@@ -217,6 +220,7 @@ fn start_reactors(
             protocol,
             config: config.clone(),
             cors: cors.clone(),
+            deflate: deflate.clone(),
             broker: broker.clone(),
             links: links.clone(),
             reactors: reactors.clone(),

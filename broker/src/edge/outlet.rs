@@ -13,7 +13,7 @@ use socketioxide_core::packet::Packet;
 use socketioxide_core::{Sid, Str, Value};
 
 use super::adapter::{Adapter, Local};
-use super::lane::{Bounds, Lane, Overflow};
+use super::lane::{Bounds, Compression, Lane, Overflow};
 use super::link::{Link, State};
 use super::socketio;
 use super::wire;
@@ -64,7 +64,13 @@ struct Encoded {
     text: Str,
     event: Event,
     frames: OnceLock<Bytes>,
+    /// Compressed, one for each window that there can be.
+    compressed: OnceLock<Box<[OnceLock<Bytes>; WINDOWS]>>,
 }
+
+/// From 9 bits to 15.
+const WINDOWS: usize = 7;
+const SMALLEST_WINDOW: u8 = 9;
 
 // === impl Encoded ===
 
@@ -74,6 +80,29 @@ impl Encoded {
             let frames = wire::event(&self.namespace, &self.text, &self.event.attachments);
             frames.into()
         })
+    }
+
+    /// As they go over a lane; `None`: they have to be made for it alone.
+    fn frames_for(&self, lane: &Lane) -> Option<&Bytes> {
+        let frames = self.frames();
+        let Some(Compression { settings, shared }) = lane.compression(frames.len()) else {
+            return Some(frames);
+        };
+        let bits = shared?;
+        let compressed = self.compressed.get_or_init(Box::default);
+        let place = usize::from(bits.checked_sub(SMALLEST_WINDOW)?);
+        Some(
+            compressed
+                .get(place)?
+                .get_or_init(|| settings.compress(frames, bits).into()),
+        )
+    }
+
+    fn push(&self, lane: &Arc<Lane>, bounds: Bounds) -> Result<(), Overflow> {
+        match self.frames_for(lane) {
+            Some(frames) => lane.push(frames, bounds),
+            None => lane.push_own(self.frames().clone(), bounds),
+        }
     }
 
     fn packet(&self) -> Packet {
@@ -142,7 +171,7 @@ impl SocketOutlet {
         let mut before = self.before.lock();
         if let Before::Waiting(waiting) = &mut *before {
             for frames in std::mem::take(&mut waiting.frames) {
-                self.bounded(lane.push(&frames, self.bounds));
+                self.bounded(lane.push_own(frames, self.bounds));
             }
         }
         // A second time changes nothing.
@@ -210,7 +239,7 @@ impl SocketOutlet {
     ) {
         let mut before = self.before.lock();
         match (self.lane.get(), &mut *before) {
-            (Some(lane), _) => self.bounded(lane.push(&frames(), self.bounds)),
+            (Some(lane), _) => self.bounded(lane.push_own(frames(), self.bounds)),
             (None, Before::Waiting(waiting)) => {
                 let frames = frames();
                 waiting.bytes += frames.len();
@@ -282,6 +311,7 @@ impl Outlet for SocketOutlet {
             text: Str::from(packet::event_text(&event.name, &event.args)),
             event: event.clone(),
             frames: OnceLock::new(),
+            compressed: OnceLock::new(),
         })
     }
 
@@ -293,7 +323,7 @@ impl Outlet for SocketOutlet {
             return;
         }
         match self.lane.get() {
-            Some(lane) => self.bounded(lane.push(encoded.frames(), self.bounds)),
+            Some(lane) => self.bounded(encoded.push(lane, self.bounds)),
             None => self.send_before(
                 || encoded.frames().clone(),
                 || (encoded.packet(), encoded.size()),

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
+use super::deflate::{self, Held};
 use super::inbound::{CLOSE, Inbound, PONG, Violation};
 use super::lane::Lane;
 use super::link::{Link, State};
@@ -30,6 +31,8 @@ pub(super) struct Carrier {
     lane: Arc<Lane>,
     link: Arc<Link>,
     inbound: Inbound,
+    /// In front of it, where messages are compressed.
+    inflate: Option<Inflate>,
     /// What the library has written and is not a whole frame yet.
     written: wire::Frames,
     /// What the library is to read before anything else.
@@ -40,6 +43,13 @@ pub(super) struct Carrier {
     stage: Stage,
     /// Given back when the connection ends.
     place: Arc<Place>,
+}
+
+/// What is between the client's frames and those that the library could read.
+struct Inflate {
+    inbound: deflate::Inbound,
+    /// Given back when the connection ends.
+    _held: Option<Held>,
 }
 
 /// What is settled for every WebSocket.
@@ -75,6 +85,8 @@ const READ: usize = 16 << 10;
 
 thread_local! {
     static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+    /// What compressed messages have become.
+    static PLAIN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// An event that nobody else can send, as its text.
@@ -89,6 +101,7 @@ impl Carrier {
         link: Arc<Link>,
         place: Arc<Place>,
         terms: Terms,
+        deflate: Option<deflate::Terms>,
     ) -> Self {
         let (read, write) = stream.into_split();
         let stage = match link.polled() {
@@ -101,9 +114,13 @@ impl Carrier {
         link.set_websocket(true);
         let mut carrier = Self {
             socket: Some(read),
-            lane: Lane::new(write, link.clone(), terms.patience),
+            lane: Lane::new(write, link.clone(), terms.patience, deflate.as_ref()),
             link,
             inbound: Inbound::new(terms.max_message),
+            inflate: deflate.map(|deflate| Inflate {
+                inbound: deflate::Inbound::new(deflate.agreed.inbound, terms.max_message),
+                _held: deflate.held,
+            }),
             written: wire::Frames::default(),
             ahead: Ahead::default(),
             has_closed: false,
@@ -117,6 +134,21 @@ impl Carrier {
 
     /// Takes what the client sent; what does not fit into the library's buffer is read next.
     fn receive(&mut self, bytes: &[u8], buf: &mut ReadBuf<'_>) {
+        let Some(inflate) = &mut self.inflate else {
+            return self.receive_plain(bytes, buf);
+        };
+        let mut plain = PLAIN.take();
+        let fed = inflate.inbound.feed(bytes, &mut plain);
+        self.receive_plain(&plain, buf);
+        plain.clear();
+        plain.shrink_to(READ);
+        PLAIN.set(plain);
+        if let Err(violation) = fed {
+            self.refuse(&violation);
+        }
+    }
+
+    fn receive_plain(&mut self, bytes: &[u8], buf: &mut ReadBuf<'_>) {
         let ahead = &mut self.ahead;
         let taken = self.inbound.take(bytes, &mut |bytes| {
             let fits = if ahead.is_empty() {

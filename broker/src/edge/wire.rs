@@ -194,6 +194,11 @@ impl Frames {
     }
 }
 
+/// Takes apart frames of which all have been written.
+pub(super) fn each_frame(frames: &[u8], mut each: impl FnMut(Frame<'_>)) {
+    split(frames, &mut each);
+}
+
 /// The answer is what is left: the begin of a frame.
 fn split<'a>(mut bytes: &'a [u8], each: &mut impl FnMut(Frame<'_>)) -> &'a [u8] {
     while let Some((header, len)) = measure(bytes) {

@@ -15,6 +15,7 @@ mod breaker;
 mod chat; // the example's own configuration
 mod coalesce;
 mod compiled;
+mod compression;
 mod config;
 mod connect; // [1]
 mod containment; // [5]

@@ -5,7 +5,8 @@ use std::cell::RefCell;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::{Fault, Side};
+use super::{CORRUPT, Side, TOO_LARGE};
+use crate::edge::inbound::Violation;
 
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
@@ -80,7 +81,7 @@ pub(super) fn inflate(
     engine: &mut Option<Decompress>,
     most: usize,
     out: &mut Vec<u8>,
-) -> Result<(), Fault> {
+) -> Result<(), Violation> {
     // No sender that keeps to the standard sends it. To the engine it would be half a block.
     if message.is_empty() {
         return Ok(());
@@ -104,7 +105,7 @@ fn inflate_with(
     mut rest: &[u8],
     most: usize,
     out: &mut Vec<u8>,
-) -> Result<(), Fault> {
+) -> Result<(), Violation> {
     let start = out.len();
     let mut final_blocks = 0;
     loop {
@@ -114,16 +115,16 @@ fn inflate_with(
         let before = engine.total_in();
         let status = engine
             .decompress_vec(rest, out, FlushDecompress::Sync)
-            .map_err(|_| Fault::Data)?;
+            .map_err(|_| CORRUPT)?;
         let taken = usize::try_from(engine.total_in() - before).unwrap_or(usize::MAX);
-        rest = rest.get(taken..).ok_or(Fault::Data)?;
+        rest = rest.get(taken..).ok_or(CORRUPT)?;
         if out.len() - start > most {
-            return Err(Fault::TooLarge);
+            return Err(TOO_LARGE);
         }
         if status == Status::StreamEnd {
             final_blocks += 1;
             if final_blocks > MOST_FINAL {
-                return Err(Fault::Data);
+                return Err(CORRUPT);
             }
             engine.reset(false);
         }
@@ -131,7 +132,7 @@ fn inflate_with(
             return Ok(());
         }
         if taken == 0 && out.len() < out.capacity() && status != Status::StreamEnd {
-            return Err(Fault::Data);
+            return Err(CORRUPT);
         }
     }
 }

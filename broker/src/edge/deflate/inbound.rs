@@ -4,7 +4,8 @@
 use flate2::Decompress;
 
 use super::codec::inflate;
-use super::{FIN, Fault, MASKED, RSV1, Side, push_header};
+use super::{FIN, MASKED, RSV1, Side, TOO_LARGE, push_header};
+use crate::edge::inbound::{Violation, protocol_error};
 
 /// The longest header of a client's frame: two bytes, eight of length, four of mask.
 const LONGEST: usize = 14;
@@ -17,7 +18,7 @@ const AHEAD: usize = 16 << 10;
 pub(in crate::edge) struct Inbound {
     side: Side,
     /// Bytes of the largest message, compressed or not.
-    most: usize,
+    most: u64,
     engine: Option<Decompress>,
     header: [u8; LONGEST],
     have: usize,
@@ -57,10 +58,10 @@ struct Head {
 }
 
 impl Inbound {
-    pub(in crate::edge) fn new(side: Side, max_payload: usize) -> Self {
+    pub(in crate::edge) fn new(side: Side, max_message: u64) -> Self {
         Self {
             side,
-            most: max_payload,
+            most: max_message,
             engine: None,
             header: [0; LONGEST],
             have: 0,
@@ -69,13 +70,13 @@ impl Inbound {
         }
     }
 
-    /// Takes what has come from the client, and appends what goes on. After a fault the connection ends, with what was
+    /// Takes what has come from the client, and appends what goes on. After a violation the connection ends, with what was
     /// appended before it still to be handled.
     pub(in crate::edge) fn feed(
         &mut self,
         mut bytes: &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Violation> {
         while !bytes.is_empty() {
             if self.frame.left > 0 {
                 let most = usize::try_from(self.frame.left).unwrap_or(usize::MAX);
@@ -119,10 +120,10 @@ impl Inbound {
         }
     }
 
-    fn head(&self) -> Result<Head, Fault> {
+    fn head(&self) -> Result<Head, Violation> {
         let [first, second, a, b, c, d, e, f, g, h, i, j, k, l] = self.header;
         if second & MASKED == 0 {
-            return Err(Fault::Protocol("a frame without a mask"));
+            return Err(protocol_error("a frame without a mask"));
         }
         let (payload, mask) = match second & 0x7f {
             126 => (u64::from(u16::from_be_bytes([a, b])), [c, d, e, f]),
@@ -139,25 +140,25 @@ impl Inbound {
         })
     }
 
-    fn begin(&mut self, head: &Head, out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn begin(&mut self, head: &Head, out: &mut Vec<u8>) -> Result<(), Violation> {
         check(head, &self.message)?;
-        let most = self.most as u64;
+        let most = self.most;
         let mut mask = None;
         match (head.opcode, &mut self.message) {
             (8.., _) => {}
             (0, Message::Compressed { data, .. }) => {
                 if head.payload > most - (data.len() as u64).min(most) {
-                    return Err(Fault::TooLarge);
+                    return Err(TOO_LARGE);
                 }
                 mask = Some(head.mask);
             }
             (0, Message::Plain(size)) => {
                 *size = size.saturating_add(head.payload);
                 if *size > most {
-                    return Err(Fault::TooLarge);
+                    return Err(TOO_LARGE);
                 }
             }
-            _ if head.payload > most => return Err(Fault::TooLarge),
+            _ if head.payload > most => return Err(TOO_LARGE),
             (opcode, message) if head.is_compressed => {
                 *message = Message::Compressed {
                     opcode,
@@ -198,7 +199,7 @@ impl Inbound {
     }
 
     /// The current frame is complete.
-    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Violation> {
         if !std::mem::take(&mut self.frame.is_last) {
             return Ok(());
         }
@@ -210,22 +211,23 @@ impl Inbound {
         // Most that are compressed get a header of this length.
         let guess = [0; 8];
         out.extend_from_slice(&guess);
-        let done = inflate(&mut data, self.side, &mut self.engine, self.most, out);
-        if let Err(fault) = done {
+        let most = usize::try_from(self.most).unwrap_or(usize::MAX);
+        let done = inflate(&mut data, self.side, &mut self.engine, most, out);
+        if let Err(violation) = done {
             out.truncate(start);
-            return Err(fault);
+            return Err(violation);
         }
         let mut header = Vec::with_capacity(LONGEST);
         let length = out.len() - start - guess.len();
-        push_header(&mut header, FIN | opcode, Some([0; 4]), length);
+        push_header(&mut header, FIN | opcode, [0; 4], length);
         out.splice(start..start + guess.len(), header);
         Ok(())
     }
 }
 
 /// What RFC 6455, section 5, says of headers, and RFC 7692, section 6, of the bit for compression.
-fn check(head: &Head, message: &Message) -> Result<(), Fault> {
-    let wrong = |why| Err(Fault::Protocol(why));
+fn check(head: &Head, message: &Message) -> Result<(), Violation> {
+    let wrong = |why| Err(protocol_error(why));
     if head.first & 0x30 != 0 {
         return wrong("a reserved bit is set");
     }

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 
 use super::memory::{Held, Memory};
-use super::{Agreed, Side};
+use super::{Agreed, Settings, Side};
 use crate::config;
 
 const NAME: &str = "permessage-deflate";
@@ -14,6 +14,7 @@ const LARGEST: u8 = 15;
 /// What a connection is compressed by, if at all.
 pub(in crate::edge) struct Terms {
     pub agreed: Agreed,
+    pub settings: Settings,
     /// Kept for as long as the connection lives.
     pub held: Option<Held>,
     /// The value of `Sec-WebSocket-Extensions` in the answer.
@@ -32,7 +33,7 @@ struct Offer {
 
 /// Takes the first offer that is acceptable. A header that cannot be read offers nothing. Once `memory` is taken,
 /// connections are compressed without context takeover.
-pub(in crate::edge) fn negotiate<'a>(
+pub(super) fn negotiate<'a>(
     headers: impl Iterator<Item = &'a HeaderValue>,
     config: &config::Compression,
     memory: &Memory,
@@ -53,6 +54,7 @@ pub(in crate::edge) fn negotiate<'a>(
     Some(Terms {
         answer: HeaderValue::from_str(&answer(&offer, &agreed)).ok()?,
         agreed,
+        settings: Settings::new(config),
         held,
     })
 }

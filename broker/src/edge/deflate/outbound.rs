@@ -1,8 +1,9 @@
-//! Frames of the broker's: compressed where that is agreed, and worth it.
+//! Frames of the broker's, compressed where that is agreed and worth it.
 
 use super::codec::{Compressor, append_alone};
-use super::{FIN, RSV1, Side, push_header};
+use super::{RSV1, Side};
 use crate::config;
+use crate::edge::wire::{self, Frame};
 
 /// How messages are compressed, for whichever connection.
 #[derive(Debug, Clone, Copy)]
@@ -23,36 +24,40 @@ pub(in crate::edge) struct Outbound {
 // === impl Settings ===
 
 impl Settings {
-    pub(in crate::edge) fn new(config: &config::Compression) -> Self {
+    pub(super) fn new(config: &config::Compression) -> Self {
         Self {
             threshold: config.threshold,
             level: config.level,
         }
     }
 
-    /// Appends a message that depends on no other one: the same for all connections without context takeover and with
-    /// windows of `bits`. `opcode` is that of a text or binary message.
-    pub(in crate::edge) fn append_alone(
-        &self,
-        opcode: u8,
-        message: &[u8],
-        bits: u8,
-        out: &mut Vec<u8>,
-    ) {
-        if self.is_worth_it(message) {
-            let mut compressed = Vec::new();
-            let done = append_alone(message, bits, self.level, &mut compressed);
-            if done && compressed.len() < message.len() {
-                push_header(out, FIN | RSV1 | opcode, None, compressed.len());
-                return out.extend_from_slice(&compressed);
-            }
-        }
-        append_plain(opcode, message, out);
+    /// Whether so many bytes of frames can hold a message that is compressed.
+    pub(in crate::edge) fn is_worth_it(&self, bytes: usize) -> bool {
+        bytes >= self.threshold
     }
 
-    fn is_worth_it(&self, message: &[u8]) -> bool {
+    /// Frames that are whole messages, as they go to all connections without context takeover and with windows of
+    /// `bits`: they depend on nothing.
+    pub(in crate::edge) fn compress(&self, frames: &[u8], bits: u8) -> Vec<u8> {
+        let mut out = Vec::with_capacity(frames.len() / 2);
+        wire::each_frame(frames, |frame| self.append_alone(&frame, bits, &mut out));
+        out
+    }
+
+    fn append_alone(&self, frame: &Frame<'_>, bits: u8, out: &mut Vec<u8>) {
+        if self.takes(frame) {
+            let mut compressed = Vec::new();
+            let done = append_alone(frame.payload, bits, self.level, &mut compressed);
+            if done && compressed.len() < frame.payload.len() {
+                return append(frame, &compressed, out);
+            }
+        }
+        out.extend_from_slice(frame.whole);
+    }
+
+    fn takes(&self, frame: &Frame<'_>) -> bool {
         // Nothing at all compresses to one byte.
-        !message.is_empty() && message.len() >= self.threshold
+        !frame.payload.is_empty() && self.is_worth_it(frame.payload.len())
     }
 }
 
@@ -67,42 +72,33 @@ impl Outbound {
         }
     }
 
-    /// The window for which a message may be compressed once for many: what [`Settings::append_alone`] makes with it
-    /// may be sent here. `None`: this connection's messages depend on what it was sent before.
-    pub(in crate::edge) fn shared(&self) -> Option<u8> {
-        (!self.side.takeover).then_some(self.side.bits)
+    /// Frames that are whole messages, for this connection alone. They must be sent in the order of these calls.
+    pub(in crate::edge) fn compress(&mut self, frames: &[u8]) -> Vec<u8> {
+        if !self.side.takeover {
+            return self.settings.compress(frames, self.side.bits);
+        }
+        let mut out = Vec::with_capacity(frames.len() / 2);
+        wire::each_frame(frames, |frame| self.append(&frame, &mut out));
+        out
     }
 
-    /// Appends a message for this connection alone. Messages must be sent in the order of these calls.
-    pub(in crate::edge) fn append(&mut self, opcode: u8, message: &[u8], out: &mut Vec<u8>) {
-        let Settings { level, .. } = self.settings;
-        if !self.side.takeover {
-            return self
-                .settings
-                .append_alone(opcode, message, self.side.bits, out);
+    fn append(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) {
+        if self.settings.takes(frame) {
+            let make = || Box::new(Compressor::new(self.side.bits, self.settings.level));
+            let own = self.own.get_or_insert_with(make);
+            let mut compressed = Vec::new();
+            // It goes out even if it has become longer: the next message may refer to it.
+            if own.append(frame.payload, &mut compressed) {
+                return append(frame, &compressed, out);
+            }
         }
-        if !self.settings.is_worth_it(message) {
-            return append_plain(opcode, message, out);
-        }
-        let make = || Box::new(Compressor::new(self.side.bits, level));
-        let mut compressed = Vec::new();
-        // It goes out even if it has become longer: the next message may refer to it.
-        if self
-            .own
-            .get_or_insert_with(make)
-            .append(message, &mut compressed)
-        {
-            push_header(out, FIN | RSV1 | opcode, None, compressed.len());
-            out.extend_from_slice(&compressed);
-        } else {
-            append_plain(opcode, message, out);
-        }
+        out.extend_from_slice(frame.whole);
     }
 }
 
-fn append_plain(opcode: u8, message: &[u8], out: &mut Vec<u8>) {
-    push_header(out, FIN | opcode, None, message.len());
-    out.extend_from_slice(message);
+fn append(frame: &Frame<'_>, compressed: &[u8], out: &mut Vec<u8>) {
+    wire::begin_frame(out, frame.first | RSV1, compressed.len());
+    out.extend_from_slice(compressed);
 }
 
 #[cfg(test)]
@@ -111,7 +107,14 @@ mod tests {
 
     use super::*;
 
-    const TEXT: u8 = 1;
+    const TEXT: u8 = 0x81;
+
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = Vec::new();
+        wire::begin_frame(&mut frame, first, payload.len());
+        frame.extend(payload);
+        frame
+    }
 
     fn settings(threshold: usize) -> Settings {
         Settings {
@@ -163,8 +166,7 @@ mod tests {
         for bits in 9..=15 {
             for length in [1, 5, 125, 126, 1000, 1024, 65_535, 65_536, 300_000] {
                 let message = message(length, length as u32);
-                let mut out = Vec::new();
-                settings(0).append_alone(TEXT, &message, bits, &mut out);
+                let out = settings(0).compress(&frame(TEXT, &message), bits);
                 let (first, payload) = opened(&out);
                 if first & RSV1 == 0 {
                     assert_eq!(payload, message);
@@ -191,21 +193,18 @@ mod tests {
                 takeover: true,
             };
             let mut outbound = Outbound::new(takeover, settings(10));
-            assert_eq!(outbound.shared(), None);
             let mut engine = Decompress::new_with_window_bits(false, bits);
             let mut sizes = Vec::new();
             for round in 0..20 {
                 // As short as the smallest window wants it.
                 let message = message(120 + round % 3, 7);
-                let mut out = Vec::new();
-                outbound.append(TEXT, &message, &mut out);
+                let out = outbound.compress(&frame(TEXT, &message));
                 let (first, payload) = opened(&out);
                 assert_eq!(first, 0xc1);
                 sizes.push(payload.len());
                 assert_eq!(read(&mut engine, payload, message.len()), message, "{bits}");
-                let mut short = Vec::new();
-                outbound.append(TEXT, b"short", &mut short);
-                assert_eq!(short, b"\x81\x05short");
+                let short = frame(TEXT, b"short");
+                assert_eq!(outbound.compress(&short), short);
             }
             assert!(sizes[19] * 3 < sizes[0], "{bits}: {sizes:?}");
         }
@@ -221,9 +220,8 @@ mod tests {
                 Some((*state >> 56) as u8)
             })
             .collect();
-        let mut alone = Vec::new();
-        settings(1024).append_alone(2, &noise, 15, &mut alone);
-        assert_eq!(opened(&alone), (0x82, &noise[..]));
+        let noisy = frame(0x82, &noise);
+        assert_eq!(settings(1024).compress(&noisy, 15), noisy);
         let side = Side {
             bits: 15,
             takeover: true,
@@ -231,8 +229,7 @@ mod tests {
         let mut outbound = Outbound::new(side, settings(1024));
         let mut engine = Decompress::new(false);
         for _ in 0..2 {
-            let mut out = Vec::new();
-            outbound.append(2, &noise, &mut out);
+            let out = outbound.compress(&noisy);
             let (first, payload) = opened(&out);
             assert_eq!(first, 0xc2);
             assert_eq!(read(&mut engine, payload, noise.len()), noise);
@@ -241,18 +238,19 @@ mod tests {
 
     #[test]
     fn short_ones_and_empty_ones_stay() {
-        let mut out = Vec::new();
-        settings(6).append_alone(TEXT, b"aaaaa", 15, &mut out);
-        settings(0).append_alone(TEXT, b"", 15, &mut out);
-        assert_eq!(out, b"\x81\x05aaaaa\x81\x00");
-        let mut out = Vec::new();
         let side = Side {
             bits: 15,
             takeover: true,
         };
-        Outbound::new(side, settings(0)).append(TEXT, b"", &mut out);
-        assert_eq!(out, b"\x81\x00");
-        settings(30).append_alone(TEXT, &[b'a'; 30], 15, &mut out);
-        assert_eq!(out[2], 0xc1);
+        let empty = frame(TEXT, b"");
+        assert_eq!(settings(0).compress(&empty, 15), empty);
+        assert_eq!(Outbound::new(side, settings(0)).compress(&empty), empty);
+        // A packet and its attachments, each by itself.
+        let (short, long) = (frame(TEXT, b"short"), frame(0x82, &[b'a'; 30]));
+        let both = [&short[..], &long].concat();
+        let out = settings(30).compress(&both, 15);
+        let (head, attachment) = out.split_at(short.len());
+        assert_eq!(head, short);
+        assert_eq!(opened(attachment).0, 0xc2);
     }
 }

@@ -57,7 +57,6 @@ const RATES: &[Column] = &[
     column("k/s", "/rate", 1, 1e3),
     column("CPU µs each", "/cpu_us", 2, 1.0),
     column("CPUs", "/cpus", 2, 1.0),
-    column("generator µs", "/generator_us", 2, 1.0),
     column("p50 µs", "/latency/p50", 0, 1.0),
     column("p99 µs", "/latency/p99", 0, 1.0),
     column("lost", "/lost", 0, 1.0),
@@ -67,13 +66,11 @@ const RATES: &[Column] = &[
 ];
 
 const MEMORY: &[Column] = &[
-    column("connections", "/operations", 0, 1.0),
     column("bytes each", "/more/bytes", 0, 1.0),
     column("connects k/s", "/rate", 1, 1e3),
 ];
 
 const STORM: &[Column] = &[
-    column("connections", "/operations", 0, 1.0),
     column("all back ms", "/more/back_ms", 0, 1.0),
     column("p50 ms", "/latency/p50", 1, 1e3),
     column("p99 ms", "/latency/p99", 1, 1e3),
@@ -94,7 +91,6 @@ const STALL: &[Column] = &[
 ];
 
 const RELOAD: &[Column] = &[
-    column("reloads", "/more/reloads", 0, 1.0),
     column("disturbed ms", "/more/disturbed_ms", 0, 1.0),
     column("the same without a reload", "/more/calm_ms", 0, 1.0),
     column("p99 µs", "/latency/p99", 0, 1.0),
@@ -141,8 +137,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         columns: RATES,
     },
     Scenario {
-        name: "idle",
-        title: "Resident memory of connections that do nothing",
+        name: "idle-5k",
+        title: "Resident memory of 5,000 connections that do nothing",
         arguments: &["idle", "--sockets", "5000"],
         quick: Some(&["idle", "--sockets", "2000"]),
         servers: EVERYONE,
@@ -151,7 +147,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "idle-15k",
-        title: "The same with many of them",
+        title: "Resident memory of 15,000 connections that do nothing",
         arguments: &["idle", "--sockets", "15000"],
         quick: None,
         servers: &[Kind::Sluice],
@@ -169,7 +165,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "storm",
-        title: "Connections that break and come back at once; latency is that of 50 bystanders' events meanwhile",
+        title: "10,000 connections break and come back at once; latency is that of 50 bystanders' events meanwhile",
         arguments: &["storm", "--sockets", "10000", "--warm", "0", "--time", "2"],
         quick: Some(&["storm", "--sockets", "2000", "--warm", "0", "--time", "0.5"]),
         servers: WITH_TOKENS,
@@ -243,7 +239,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "reload",
-        title: "A policy's module is replaced again and again under 10 k events/s",
+        title: "A policy's module is replaced five times under 10 k events/s",
         arguments: &["reload", "--warm", "1", "--times", "5"],
         quick: Some(&["reload", "--warm", "0.5", "--times", "1"]),
         servers: &[Kind::Sluice],

@@ -95,8 +95,8 @@ const TARGETS: &[Target] = &[
         bound: Bound::AtMost(0.9),
     },
     Target {
-        text: "idle: KiB a connection",
-        value: |results| kibibytes(results, "idle"),
+        text: "idle, 5,000: KiB a connection",
+        value: |results| kibibytes(results, "idle-5k"),
         bound: Bound::AtMost(16.0),
     },
     Target {
