@@ -74,6 +74,7 @@ impl Line {
             name,
             args,
             attachments: Arc::new([]),
+            volatile: false,
         }))
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Event {
     /// The text of a JSON array: the arguments without the name, checked, never parsed into a tree.
     pub args: Arc<str>,
     pub attachments: Attachments,
+    /// Not worth waiting: skipped for a client that takes nothing at the moment.
+    pub volatile: bool,
 }
 
 impl Event {
@@ -172,7 +174,11 @@ pub(crate) enum Effect {
 /// What the router makes of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Delivery {
-    Emit { name: Arc<str>, to: Recipients },
+    Emit {
+        name: Arc<str>,
+        to: Recipients,
+        volatile: bool,
+    },
     Join(String),
     Leave(String),
     Ignore,

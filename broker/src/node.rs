@@ -221,6 +221,7 @@ impl Node {
             name: emit.event,
             args: emit.args,
             attachments: Arc::new([]),
+            volatile: false,
         };
         let fanout = &self.broker.fanout;
         let deliveries = fanout.publish(&emit.namespace, &emit.rooms, &emit.except, &event);

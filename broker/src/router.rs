@@ -21,6 +21,7 @@ pub(crate) fn route(routes: &[Route], event: &Event) -> Result<Delivery, Denial>
         Action::Emit { to } => Ok(Delivery::Emit {
             name: route.rename.as_ref().unwrap_or(&event.name).clone(),
             to: recipients(to, event)?,
+            volatile: route.volatile,
         }),
         Action::Join { room } => Ok(Delivery::Join(name(room, event)?)),
         Action::Leave { room } => Ok(Delivery::Leave(name(room, event)?)),

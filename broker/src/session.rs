@@ -182,6 +182,7 @@ impl Session {
             name,
             args,
             attachments,
+            volatile: false,
         };
         let Some(pipeline) = self.pipeline(&mut turn) else {
             let denial = Denial::broker(Code::NoRoute, "the namespace is no longer served");
@@ -248,16 +249,17 @@ impl Session {
         effects: &mut Vec<Effect>,
     ) -> Result<(), Denial> {
         match router::route(&pipeline.namespace.routes, event)? {
-            Delivery::Emit { name, to } => {
-                let renamed;
-                let event = if name == event.name {
+            Delivery::Emit { name, to, volatile } => {
+                let changed;
+                let event = if name == event.name && !volatile {
                     event
                 } else {
-                    renamed = Event {
+                    changed = Event {
                         name,
+                        volatile,
                         ..event.clone()
                     };
-                    &renamed
+                    &changed
                 };
                 let fanout = &self.broker.fanout;
                 fanout.emit(&self.home, &self.client, &to, event);
@@ -304,6 +306,7 @@ impl Session {
                     name,
                     args: format!("[{object}]").into(),
                     attachments: Arc::new([]),
+                    volatile: false,
                 };
                 self.outlet.send(&self.outlet.encode(&told));
             }

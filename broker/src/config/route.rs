@@ -15,6 +15,8 @@ pub(crate) struct Route {
     pub action: Action,
     /// The name under which the event is emitted, where it is not its own.
     pub rename: Option<Arc<str>>,
+    /// Skipped for clients that take nothing at the moment.
+    pub volatile: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +83,7 @@ struct Written {
     room: Option<RoomSource>,
     include_sender: Option<bool>,
     rename: Option<String>,
+    volatile: Option<bool>,
 }
 
 impl Route {
@@ -114,8 +117,13 @@ impl Route {
                 "message",
                 "The name under which the event is emitted.",
             ),
+            volatile: s.optional(
+                "volatile",
+                "false",
+                "The event is skipped for clients that take nothing at the moment, which are not disconnected for it.",
+            ),
         };
-        s.later(&["volatile", "batch", "subject", "durable"]);
+        s.later(&["batch", "subject", "durable"]);
         if written
             .rename
             .as_deref()
@@ -143,6 +151,7 @@ impl Route {
         Some(Self {
             event: event?,
             action: action?,
+            volatile: written.volatile.unwrap_or(false),
             rename: written.rename.map(Arc::from),
         })
     }
@@ -154,6 +163,7 @@ impl Route {
             event: Glob::new(event),
             action,
             rename: None,
+            volatile: false,
         };
         vec![
             route("join", Action::Join { room: first() }),
@@ -206,6 +216,7 @@ impl Written {
         let idle = [
             ("to", !emits),
             ("as", !emits),
+            ("volatile", !emits),
             ("room", act == Act::Ignore || (emits && !to_room)),
             ("include_sender", !emits || to_self),
         ];

@@ -1,11 +1,12 @@
 //! The accept loop: each connection goes to the reactor that has the fewest.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use super::reactor::{Job, Reactor};
@@ -13,6 +14,26 @@ use crate::telemetry::events::{AcceptFailed, ConnectionRefused};
 
 /// After a failure that a further try will meet again at once, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// What the kernel may keep for a client that does not read; by default it is megabytes, and the broker would learn
+/// late that somebody does not read. Several round trips' worth of a busy client.
+const SEND_BUFFER: u32 = 64 << 10;
+
+/// Connections that the kernel completes and nobody has taken yet.
+const BACKLOG: u32 = 4096;
+
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // So that the next process can listen at once.
+    socket.set_reuseaddr(true)?;
+    // Each connection inherits it.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 pub(super) async fn run(
     listener: TcpListener,

@@ -204,6 +204,11 @@ impl Lane {
         Ok(())
     }
 
+    /// The client does not take what is written to it at the moment.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.queue.lock().stage == Stage::Blocked
+    }
+
     /// Writes what can be written at once. True: nothing is left.
     pub(super) fn flush(&self) -> bool {
         self.queue.lock().write() != Flushed::Blocked

@@ -217,6 +217,11 @@ impl Link {
         self.sid.get().filter(|_| is_polled).map(String::as_str)
     }
 
+    /// Something waits to be polled.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.backlog.load(Ordering::Relaxed) > 0
+    }
+
     /// Counts bytes that are handed over; the answer is what now waits.
     pub(super) fn queued(&self, bytes: usize) -> usize {
         self.backlog.fetch_add(bytes, Ordering::Relaxed) + bytes

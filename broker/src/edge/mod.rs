@@ -100,7 +100,7 @@ impl Edge {
         broker: Arc<Broker>,
         node: Arc<dyn admin::Node>,
     ) -> io::Result<Self> {
-        let listener = tokio::net::TcpListener::bind(config.listen).await?;
+        let listener = accept::listen(config.listen)?;
         let address = listener.local_addr()?;
         let links = Arc::new(Links::default());
         let max = config.max_connections;

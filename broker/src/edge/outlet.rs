@@ -294,6 +294,14 @@ impl SocketOutlet {
         }
     }
 
+    /// It has something to take still.
+    fn takes_nothing(&self) -> bool {
+        match self.lane.get() {
+            Some(lane) => lane.is_blocked(),
+            None => self.link.has_backlog(),
+        }
+    }
+
     /// It is being ended for not reading.
     fn is_slow(&self) -> bool {
         let is_slow = self.slow.load(Ordering::Acquire);
@@ -321,6 +329,9 @@ impl Outlet for SocketOutlet {
         };
         if self.is_slow() {
             return;
+        }
+        if encoded.event.volatile && self.takes_nothing() {
+            return metrics().dropped(DropReason::Volatile);
         }
         match self.lane.get() {
             Some(lane) => self.bounded(encoded.push(lane, self.bounds)),

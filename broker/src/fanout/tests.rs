@@ -102,6 +102,7 @@ fn event(name: &str) -> Event {
         name: name.into(),
         args: "[1]".into(),
         attachments: Arc::new([]),
+        volatile: false,
     }
 }
 

@@ -30,6 +30,7 @@ fn event(name: &str, args: &str) -> Event {
         name: name.into(),
         args: args.into(),
         attachments: Arc::new([]),
+        volatile: false,
     }
 }
 

@@ -273,6 +273,7 @@ fn typical(policy: &Policy) -> Vec<Group> {
             name: name(&rule.name).into(),
             args: ARGS.into(),
             attachments: Arc::new([]),
+            volatile: false,
         },
         wants_ack: true,
         replaced: false,

@@ -250,6 +250,7 @@ impl Keys<'_> {
                         name: self.event.ok_or_else(|| missing("event", "event"))?.into(),
                         args: args.into(),
                         attachments: attachments.into(),
+                        volatile: false,
                     },
                     wants_ack: self.wants_ack,
                     replaced: self.replaced,

@@ -8,6 +8,7 @@ fn event(name: &str, args: &str) -> Event {
         name: name.into(),
         args: args.into(),
         attachments: Arc::from([]),
+        volatile: false,
     }
 }
 
@@ -16,6 +17,7 @@ fn on(event: &str, action: Action) -> Route {
         event: Glob::new(event),
         action,
         rename: None,
+        volatile: false,
     }
 }
 
@@ -31,6 +33,7 @@ fn sent(name: &str, to: Recipients) -> Delivery {
     Delivery::Emit {
         name: name.into(),
         to,
+        volatile: false,
     }
 }
 

@@ -86,6 +86,8 @@ label! {
         Policy = "policy",
         /// The recipient does not read, and is being disconnected.
         SlowClient = "slow_client",
+        /// The recipient takes nothing at the moment, and the event is not worth waiting.
+        Volatile = "volatile",
         /// The recipient is gone.
         Closed = "closed",
         /// A newer one of its coalescing window took its place.

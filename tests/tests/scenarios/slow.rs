@@ -61,3 +61,79 @@ fn a_slow_client_is_disconnected_and_counted_and_others_lose_nothing() {
     });
     drop(slow);
 }
+
+/// Events of a volatile route: a client that takes nothing misses them and stays, everyone else gets all of them.
+#[test]
+fn volatile_events_are_skipped_for_a_client_that_takes_nothing() {
+    let node = Driver::node();
+    let config = r#"
+[server.slow_client]
+max_stall = "1h"
+[[namespace]]
+path = "/"
+[[namespace.route]]
+event = "position"
+to = "others"
+volatile = true
+[[namespace.route]]
+event = "*"
+to = "others"
+"#;
+    let broker = Broker::start(config, &[]);
+    let sender = node.connect("sender", &broker.url("/"), &websocket());
+    let reader = node.connect_quiet("reader", &broker.url("/"), &websocket());
+    let mut idle = broker.socket().connected();
+
+    let count = 2000;
+    let text = "x".repeat(10_000);
+    let template = json!({"template": {"text": text}});
+    let flood = sender.flood("position", count, 2000, &template);
+    let answers = flood.wait().answers;
+    assert!(
+        answers
+            .iter()
+            .all(|(_, ack, _)| *ack == json!({"ok": true}))
+    );
+    reader.wait_received(usize::try_from(count).unwrap());
+
+    // 20 MB do not fit into what the kernel holds. Then it reads on, and finds itself in good standing.
+    let skipped = broker
+        .metrics()
+        .sum("sluice_events_dropped_total", &[("reason", "volatile")]);
+    assert!(skipped > 0.0, "{skipped}");
+    sender.ok("last", json!([]));
+    let mut received = 0.0;
+    loop {
+        match idle.packet() {
+            raw::Packet::Text(text) if text.starts_with(r#"42["position""#) => received += 1.0,
+            raw::Packet::Text(text) => {
+                assert_eq!(text, r#"42["last"]"#);
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(received + skipped, 2000.0);
+}
+
+/// No bound is reached; it just stops.
+#[test]
+fn a_client_that_stops_reading_is_gone_within_a_second_or_so() {
+    let node = Driver::node();
+    let broker = Broker::start(RELAY, &[]);
+    let sender = node.connect("sender", &broker.url("/"), &websocket());
+    let reader = node.connect_quiet("reader", &broker.url("/"), &websocket());
+    let stopped = broker.socket().connected();
+    let text = "x".repeat(20_000);
+    let flood = sender.flood("big", 300, 300, &json!({"template": {"text": text}}));
+    let record = broker.logs.wait("the end of who stopped", |record| {
+        record.message() == "disconnected" && record.has("socket", &stopped.id)
+    });
+    assert!(record.has("reason", "slow client"), "{}", record.line);
+    flood.wait();
+    reader.wait_received(300);
+    let counted = broker
+        .metrics()
+        .sum("sluice_slow_client_disconnects_total", &[]);
+    assert_eq!(counted, 1.0);
+}

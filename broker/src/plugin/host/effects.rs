@@ -88,6 +88,7 @@ impl effects::Host for Host {
             name: event.into(),
             args: args.into(),
             attachments: Arc::new([]),
+            volatile: false,
         };
         self.want(Effect::Emit { to, event }, bytes)
     }
