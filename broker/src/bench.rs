@@ -1,6 +1,8 @@
 //! What the benchmarks in `benches/` and the test of allocations need of the inside. Not an interface: it changes with
 //! the rooms it opens.
 
+mod fanout;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use crate::config::{self, Env};
 use crate::event::{Client, Event, Handshake, Identity, Peer};
 use crate::pipeline::{Judged, Passage, Pipeline};
 use crate::{app, packet, plugin, router};
+pub use fanout::Fan;
 
 /// A component whose one function does nothing: the floor that the rest is held against.
 pub struct Floor(plugin::Empty);

@@ -225,6 +225,11 @@ impl Home {
         self.0.leave(client, room);
     }
 
+    /// Delivers what waits in its inbox, for a benchmark that has no reactor.
+    pub(crate) fn deliver_waiting(&self) {
+        while self.0.deliver_waiting() {}
+    }
+
     /// Delivers what other reactors and the API hand in, for as long as it is polled: on this shard's reactor.
     pub(crate) async fn serve(self) {
         self.0.serve().await;
