@@ -1,6 +1,7 @@
 //! The sockets and rooms that one reactor has of a namespace.
 
 use std::collections::HashSet;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::directory::Presence;
@@ -51,21 +52,21 @@ impl Namespace {
         let Some(member) = self.members.get(&token) else {
             return false;
         };
-        let outlet = member.outlet.clone();
-        if let Some((name, members)) = self.rooms.get_key_value(room) {
-            if members.contains(token) {
-                return false;
-            }
-            client.rooms.lock().insert(name.clone());
-            if let Some(members) = self.rooms.get_mut(room) {
-                members.insert(token, outlet);
-            }
-            return false;
-        }
-        let name = Arc::<str>::from(room);
+        let name = match self.rooms.get_key_value(room) {
+            Some((name, _)) => name.clone(),
+            None => room.into(),
+        };
         client.rooms.lock().insert(name.clone());
-        self.rooms.insert(name, Room::One(token, outlet));
-        true
+        match self.rooms.entry(name) {
+            Entry::Occupied(mut room) => {
+                room.get_mut().insert(token, &member.outlet);
+                false
+            }
+            Entry::Vacant(room) => {
+                room.insert(Room::One(token, member.outlet.clone()));
+                true
+            }
+        }
     }
 
     /// True: it was the last of this room here.
@@ -73,7 +74,8 @@ impl Namespace {
         let Some(members) = self.rooms.get_mut(room) else {
             return false;
         };
-        let is_empty = members.remove(client.peer.token);
+        members.remove(client.peer.token);
+        let is_empty = members.is_empty();
         if is_empty {
             self.rooms.remove(room);
         }
