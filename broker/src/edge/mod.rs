@@ -1,8 +1,9 @@
 //! The edge: from the listening socket to bytes of one event, and back. The only code that knows socketioxide.
 //!
 //! `accept` hands connections to `reactor`s; `http` serves one, with `cors` and `handshake` checking its requests;
-//! `forward` brings what came to another reactor to the one of its session; `link` is the broker's hold on a connection, `stream` the byte stream of a WebSocket; `socketio` makes sessions of
-//! sockets, `outlet` is the way back.
+//! `forward` brings what came to another reactor to the one of its session; `link` is the broker's hold on a connection,
+//! `stream` the byte stream of a WebSocket and `lane` the one way out of it; `socketio` makes sessions of sockets,
+//! `outlet` is the way back to one.
 
 mod accept;
 mod adapter;
