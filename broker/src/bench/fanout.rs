@@ -65,6 +65,7 @@ impl Fan {
                 name: "message".into(),
                 args: format!("[\"{}\"]", "x".repeat(128)).into(),
                 attachments: Arc::new([]),
+                volatile: false,
             },
         }
     }
