@@ -20,6 +20,7 @@ use super::cors::{self, Decision};
 use super::forward::{self, Upgraded};
 use super::handshake::{self, Query, Refused, Transport};
 use super::link::Link;
+use super::parser::Parser;
 use super::polling;
 use super::reactor::Place;
 use super::stream::{Carrier, Terms};
@@ -139,7 +140,9 @@ async fn engine(
         }
         None => {
             let (address, handshake) = (from.address.ip(), handshake_of(&request));
-            shared.links.open(address, handshake, shared.number)
+            let path = request.uri().path();
+            let parser = Parser::chosen(path, &handshake.query, &shared.config.path);
+            shared.links.open(address, handshake, shared.number, parser)
         }
     };
     if !query.is_supported {
@@ -245,6 +248,7 @@ fn upgrade(
 
 /// Lends a WebSocket to the library until it ends. Runs on the reactor that its session lives on.
 pub(super) async fn open_websocket(upgraded: Upgraded<TcpStream>, shared: &Shared) {
+    let parser = upgraded.link.parser;
     let carrier = Carrier::new(
         upgraded.stream,
         &upgraded.ahead,
@@ -261,7 +265,8 @@ pub(super) async fn open_websocket(upgraded: Upgraded<TcpStream>, shared: &Share
     request.extensions_mut().insert(upgraded.link);
     // The query was checked before the answer; the library finds nothing else to refuse in it.
     let call = (Box::new(carrier), request);
-    let _ = shared.protocol.service.call(call).await;
+    let protocol = shared.protocols.of(parser);
+    let _ = protocol.service.call(call).await;
 }
 
 fn refuse_origin<B>(request: &Request<B>, address: IpAddr) -> Response<Body> {

@@ -11,6 +11,7 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::parser::Parser;
 use crate::event::Handshake;
 use doors::Doors;
 
@@ -34,6 +35,7 @@ pub(super) struct Link {
     /// The reactor that its session lives on.
     pub reactor: usize,
     pub handshake: Arc<Handshake>,
+    pub parser: Parser,
     /// Woken when the state changes; whoever reads registers.
     pub reader: AtomicWaker,
     state: AtomicU8,
@@ -76,11 +78,13 @@ impl Links {
         address: IpAddr,
         handshake: Handshake,
         reactor: usize,
+        parser: Parser,
     ) -> Arc<Link> {
         let link = Arc::new(Link {
             address,
             reactor,
             handshake: Arc::new(handshake),
+            parser,
             reader: AtomicWaker::new(),
             state: AtomicU8::new(State::Open as u8),
             stalled: AtomicBool::new(false),
@@ -276,7 +280,7 @@ mod tests {
             headers: http::HeaderMap::new(),
             query: String::new(),
         };
-        let link = links.open(IpAddr::from([192, 0, 2, 1]), handshake, 0);
+        let link = links.open(IpAddr::from([192, 0, 2, 1]), handshake, 0, Parser::Text);
         (links, link)
     }
 

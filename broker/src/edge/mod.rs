@@ -9,8 +9,10 @@ mod accept;
 mod adapter;
 mod cors;
 mod deflate;
+mod encoded;
 mod entry;
 mod escape;
+mod events;
 mod forward;
 mod handshake;
 mod http;
@@ -19,7 +21,9 @@ mod lane;
 mod link;
 mod namespaces;
 mod outlet;
+mod parser;
 mod polling;
+mod protocols;
 pub(crate) mod reactor;
 mod socketio;
 mod stream;
@@ -43,14 +47,14 @@ use crate::session::Broker;
 use cors::Cors;
 use deflate::Deflate;
 use link::Links;
+use protocols::Protocols;
 use reactor::{Job, Reactor};
-use socketio::Protocol;
 
 /// What every connection of a reactor shares.
 struct Shared {
     /// The reactor's.
     number: usize,
-    protocol: Protocol,
+    protocols: Protocols,
     config: Arc<config::Server>,
     cors: Arc<Cors>,
     /// One for all reactors, because they share the memory that it bounds.
@@ -214,11 +218,11 @@ fn start_reactors(
     let config = Arc::new(config);
     let tokens = Arc::new(AtomicU64::new(1));
     for (number, (home, jobs)) in homes.into_iter().zip(jobs).enumerate() {
-        let protocol = Protocol::new(&config, broker.clone(), home.clone(), tokens.clone());
-        protocol.serve(&broker.pipelines.load());
+        let protocols = Protocols::new(&config, broker, &home, &tokens);
+        protocols.serve(&broker.pipelines.load());
         let shared = Shared {
             number,
-            protocol,
+            protocols,
             config: config.clone(),
             cors: cors.clone(),
             deflate: deflate.clone(),

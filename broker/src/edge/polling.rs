@@ -13,6 +13,7 @@ use hyper::service::Service as _;
 use super::handshake::{self, Refused};
 use super::http::{Body, full, slim, text};
 use super::link::{Link, State};
+use super::socketio::Service;
 use super::wire::{self, Said};
 use super::{Shared, escape};
 
@@ -39,7 +40,8 @@ pub(super) async fn poll(
     };
     let request = slim(request, link.clone())?;
     let again = request.uri().clone();
-    let (mut parts, mut body) = call(request, shared).await?;
+    let service = &shared.protocols.of(link.parser).service;
+    let (mut parts, mut body) = call(request, service).await?;
     if is_get && link.state() == State::Closing {
         // Whatever the library had for it: the client is to know that this is the server's end.
         return Ok(text(StatusCode::OK, handshake::CLOSE));
@@ -50,7 +52,7 @@ pub(super) async fn poll(
         }
         body = handshake::open_packet(body, &shared.config);
     } else if is_get {
-        body = read_over(body, &again, &link, shared).await?;
+        body = read_over(body, &again, &link, service).await?;
     }
     parts.headers.remove(header::CONTENT_LENGTH);
     Ok(Response::from_parts(parts, full(body)))
@@ -82,9 +84,9 @@ async fn read_packets(
 /// Asks the protocol library.
 async fn call(
     request: Request<Full<Bytes>>,
-    shared: &Shared,
+    service: &Service,
 ) -> Result<(::http::response::Parts, Bytes), Refused> {
-    let Ok(response) = shared.protocol.service.call(request).await;
+    let Ok(response) = service.call(request).await;
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map(Collected::to_bytes);
     let body = body.unwrap_or_default();
@@ -100,7 +102,7 @@ async fn read_over(
     mut body: Bytes,
     address: &Uri,
     link: &Arc<Link>,
-    shared: &Shared,
+    service: &Service,
 ) -> Result<Bytes, Refused> {
     loop {
         link.wrote(body.len());
@@ -109,11 +111,11 @@ async fn read_over(
             return Ok(read.body);
         }
         let pong = again(Method::POST, address, PONG);
-        call(pong, shared).await?;
+        call(pong, service).await?;
         if !read.body.is_empty() {
             return Ok(read.body);
         }
-        body = call(again(Method::GET, address, ""), shared).await?.1;
+        body = call(again(Method::GET, address, ""), service).await?.1;
     }
 }
 
@@ -146,21 +148,23 @@ fn outbound(body: Bytes, link: &Link) -> Outbound {
     let Ok(text) = std::str::from_utf8(&body) else {
         return unchanged(body);
     };
-    let is_news = |packet: &str| !matches!(Said::read(packet), Said::Other);
+    let parser = link.parser;
+    let is_news = |packet| !matches!(Said::read(&parser.read_polled(packet)), Said::Other);
     if !text.split(SEPARATOR).any(is_news) {
         return unchanged(body);
     }
     let mut has_early_ping = false;
     let mut packets = Vec::new();
     for packet in text.split(SEPARATOR) {
-        match Said::read(packet) {
+        match Said::read(&parser.read_polled(packet)) {
             Said::Ping if link.is_first_ping() => has_early_ping = true,
             Said::Connected(namespace) => {
-                packets.push(link.welcome(namespace).unwrap_or_else(|| packet.to_owned()));
+                let welcome = link.welcome(namespace).map(|packet| parser.polled(packet));
+                packets.push(welcome.unwrap_or_else(|| packet.to_owned()));
                 link.told(namespace);
             }
             Said::Refused(namespace, words) => {
-                let refused = wire::refused(namespace, &words);
+                let refused = wire::refused(namespace, &words).map(|packet| parser.polled(packet));
                 packets.push(refused.unwrap_or_else(|| packet.to_owned()));
             }
             _ => packets.push(packet.to_owned()),

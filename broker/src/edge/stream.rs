@@ -228,25 +228,23 @@ impl Carrier {
 
     /// A frame of the library's, on its way to the client.
     fn relay(&mut self, frame: &wire::Frame<'_>) {
-        let text = match frame.first {
-            wire::TEXT => std::str::from_utf8(frame.payload).unwrap_or_default(),
-            _ => "",
-        };
-        match Said::read(text) {
+        let parser = self.link.parser;
+        let text = parser.read(frame.first, frame.payload);
+        match Said::read(&text) {
             Said::Ping if self.link.is_first_ping() => {
                 self.owes_pong = true;
                 self.link.reader.wake();
             }
             Said::Connected(namespace) => {
                 match self.link.welcome(namespace) {
-                    Some(packet) => self.lane.push_control(&wire::text_frame(&packet)),
+                    Some(packet) => self.lane.push_control(&parser.frame(&packet)),
                     None => self.lane.push_control(frame.whole),
                 }
                 self.link.told(namespace);
                 self.link.open_lane(namespace, &self.lane);
             }
             Said::Refused(namespace, words) => match wire::refused(namespace, &words) {
-                Some(packet) => self.lane.push_control(&wire::text_frame(&packet)),
+                Some(packet) => self.lane.push_control(&parser.frame(&packet)),
                 None => self.lane.push_control(frame.whole),
             },
             _ if self.stage == Stage::MovingOver && text.ends_with(&**MARKER) => {

@@ -69,13 +69,17 @@ pub(super) fn ack(namespace: &str, id: i64, args: &str) -> Vec<u8> {
 }
 
 pub(super) fn text_frame(text: &str) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(LONGEST + text.len());
-    begin_frame(&mut frame, TEXT, text.len());
-    frame.extend(text.as_bytes());
+    frame(TEXT, text.as_bytes())
+}
+
+pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(LONGEST + payload.len());
+    begin_frame(&mut frame, first, payload.len());
+    frame.extend(payload);
     frame
 }
 
-fn push_namespace(packet: &mut String, namespace: &str) {
+pub(super) fn push_namespace(packet: &mut String, namespace: &str) {
     if namespace != "/" {
         packet.push_str(namespace);
         packet.push(',');
@@ -123,7 +127,7 @@ struct Refusal<'a> {
 }
 
 /// A packet's namespace, and what is behind it.
-fn split_namespace(rest: &str) -> (&str, &str) {
+pub(super) fn split_namespace(rest: &str) -> (&str, &str) {
     if rest.starts_with('/') {
         rest.split_once(',').unwrap_or((rest, ""))
     } else {
