@@ -148,12 +148,13 @@ fn measure(programs: &Programs, scenario: &Scenario, kind: Kind, quick: bool) ->
     let server = programs.start(kind)?;
     let mut load = Command::new(&programs.load);
     let quick = quick.then_some(scenario.quick).flatten();
-    load.args(quick.unwrap_or(scenario.arguments)).args([
-        "--address",
-        &server.address,
-        "--pid",
-        &server.pid().to_string(),
-    ]);
+    load.args(quick.unwrap_or(scenario.arguments).split_whitespace())
+        .args([
+            "--address",
+            &server.address,
+            "--pid",
+            &server.pid().to_string(),
+        ]);
     if scenario.replaces_a_policy {
         load.arg("--module")
             .arg(programs.module_of(kind, "rate-limit"));
