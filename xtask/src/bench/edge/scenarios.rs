@@ -57,6 +57,7 @@ const RATES: &[Column] = &[
     column("k/s", "/rate", 1, 1e3),
     column("CPU µs each", "/cpu_us", 2, 1.0),
     column("CPUs", "/cpus", 2, 1.0),
+    column("generator µs", "/generator_us", 2, 1.0),
     column("p50 µs", "/latency/p50", 0, 1.0),
     column("p99 µs", "/latency/p99", 0, 1.0),
     column("lost", "/lost", 0, 1.0),
@@ -66,11 +67,13 @@ const RATES: &[Column] = &[
 ];
 
 const MEMORY: &[Column] = &[
+    column("connections", "/operations", 0, 1.0),
     column("bytes each", "/more/bytes", 0, 1.0),
     column("connects k/s", "/rate", 1, 1e3),
 ];
 
 const STORM: &[Column] = &[
+    column("connections", "/operations", 0, 1.0),
     column("all back ms", "/more/back_ms", 0, 1.0),
     column("p50 ms", "/latency/p50", 1, 1e3),
     column("p99 ms", "/latency/p99", 1, 1e3),
@@ -91,6 +94,7 @@ const STALL: &[Column] = &[
 ];
 
 const RELOAD: &[Column] = &[
+    column("reloads", "/more/reloads", 0, 1.0),
     column("disturbed ms", "/more/disturbed_ms", 0, 1.0),
     column("the same without a reload", "/more/calm_ms", 0, 1.0),
     column("p99 µs", "/latency/p99", 0, 1.0),
@@ -128,6 +132,15 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         columns: RATES,
     },
     Scenario {
+        name: "members-64",
+        title: "The same, sent by a member of the room to the others",
+        arguments: "fanout --member --window 64 --warm 1 --time 4",
+        quick: Some("fanout --member --window 64 --warm 0.3 --time 0.7"),
+        servers: &[Kind::Sluice, Kind::Twin, Kind::Node, Kind::Uws],
+        replaces_a_policy: false,
+        columns: RATES,
+    },
+    Scenario {
         name: "paced",
         title: "Fan-out 1 → 500, paced at 25 k deliveries/s",
         arguments: "paced --warm 1 --time 5",
@@ -137,8 +150,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         columns: RATES,
     },
     Scenario {
-        name: "idle-5k",
-        title: "Resident memory of 5,000 connections that do nothing",
+        name: "idle",
+        title: "Resident memory of connections that do nothing",
         arguments: "idle --sockets 5000",
         quick: Some("idle --sockets 1000"),
         servers: EVERYONE,
@@ -147,7 +160,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "idle-15k",
-        title: "Resident memory of 15,000 connections that do nothing",
+        title: "The same with many of them",
         arguments: "idle --sockets 15000",
         quick: None,
         servers: &[Kind::Sluice],
@@ -165,7 +178,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "storm",
-        title: "10,000 connections break and come back at once; latency is that of 50 bystanders' events meanwhile",
+        title: "Connections that break and come back at once; latency is that of 50 bystanders' events meanwhile",
         arguments: "storm --sockets 10000 --warm 0 --time 2",
         quick: Some("storm --sockets 2000 --warm 0 --time 0.5"),
         servers: WITH_TOKENS,
@@ -219,7 +232,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "reload",
-        title: "A policy's module is replaced five times under 10 k events/s",
+        title: "A policy's module is replaced again and again under 10 k events/s",
         arguments: "reload --warm 1 --times 5",
         quick: Some("reload --warm 0.5 --times 1"),
         servers: &[Kind::Sluice],
