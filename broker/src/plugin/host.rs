@@ -10,13 +10,13 @@ mod memory;
 mod store;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::bindings::{limits, log, metrics, types};
 use super::clock::Clock;
 use super::instance::Overrun;
 use crate::config::Capability;
 use crate::event::{Attachments, Client, Effect};
+use crate::moment::Moment;
 use crate::state::{BucketRule, PolicyState, SubjectKey};
 use crate::telemetry::events::{Level, PolicyLog};
 use crate::telemetry::metrics::OwnMetric;
@@ -47,12 +47,12 @@ pub(super) struct Current {
     pub client: Arc<Client>,
     pub event: Option<CurrentEvent>,
     /// When the call began: limits count by it, so that they read no clock of their own.
-    pub since: Instant,
+    pub since: Moment,
 }
 
 impl Current {
     /// A call that is about a socket and none of its events.
-    pub(super) fn of_client(client: &Arc<Client>, since: Instant) -> Self {
+    pub(super) fn of_client(client: &Arc<Client>, since: Moment) -> Self {
         Self {
             client: client.clone(),
             event: None,

@@ -1,7 +1,7 @@
 //! State that policies share: token buckets and windows, counters and values, kept by the host so that it outlives an
 //! instance and a reload, and so that every reactor counts in the same place.
 //!
-//! Imports nothing of the broker. Time comes in as an argument, as [`Millis`].
+//! Imports nothing of the broker but its clock. Time comes in as an argument, as [`Millis`].
 
 mod bucket;
 mod entries;
@@ -13,12 +13,12 @@ mod tests;
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
+use crate::moment::Moment;
 pub(crate) use bucket::{BucketRule, Decision};
 pub(crate) use entries::StoreError;
 use entries::{Entries, Limits};
@@ -83,14 +83,12 @@ impl Millis {
     }
 
     pub(crate) fn now() -> Self {
-        Self::of(Instant::now())
+        Self::of(Moment::now())
     }
 
     /// A moment that has been read already.
-    pub(crate) fn of(moment: Instant) -> Self {
-        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        let since = moment.saturating_duration_since(*START);
-        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    pub(crate) fn of(moment: Moment) -> Self {
+        Self(moment.millis())
     }
 }
 
