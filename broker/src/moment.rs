@@ -17,7 +17,7 @@ pub(crate) struct Moment(u64);
 
 static COUNTER: OnceLock<Counter> = OnceLock::new();
 
-/// Whether the counter is read. What it guards is read through a lock of its own, so `Relaxed` is enough.
+/// Whether the counter is read. Whoever finds that it is not any more finds [`AHEAD`] as well.
 static IS_RIGHT: AtomicBool = AtomicBool::new(false);
 
 /// How far the counter was ahead of the kernel's clock when they were found to differ: time does not go back.
@@ -43,7 +43,7 @@ struct Sample {
 impl Moment {
     #[inline]
     pub(crate) fn now() -> Self {
-        if IS_RIGHT.load(Ordering::Relaxed)
+        if IS_RIGHT.load(Ordering::Acquire)
             && let Some(counter) = COUNTER.get()
         {
             return Self(counter.nanos());
@@ -88,14 +88,14 @@ pub(crate) fn use_counter() -> std::io::Result<()> {
 fn watch() {
     let counter = COUNTER.get_or_init(Counter::new);
     let mut last = Sample::take(counter);
-    IS_RIGHT.store(true, Ordering::Relaxed);
+    IS_RIGHT.store(true, Ordering::Release);
     loop {
         thread::sleep(CHECK);
         let now = Sample::take(counter);
         if !last.agrees(&now) {
             let ahead = now.counter.saturating_sub(now.after);
             AHEAD.store(ahead, Ordering::Relaxed);
-            IS_RIGHT.store(false, Ordering::Relaxed);
+            IS_RIGHT.store(false, Ordering::Release);
             return;
         }
         last = now;
@@ -125,11 +125,11 @@ fn is_kernels_own() -> bool {
 impl Counter {
     fn new() -> Self {
         let clock = quanta::Clock::new();
-        Self {
-            reading: clock.raw(),
-            at: kernel(),
-            clock,
-        }
+        // In this order: should the thread be kept waiting between the two, the counter is ahead, and time does not
+        // go back when it is read.
+        let reading = clock.raw();
+        let at = kernel();
+        Self { clock, reading, at }
     }
 
     #[inline]

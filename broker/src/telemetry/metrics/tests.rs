@@ -1,8 +1,6 @@
-use std::time::Duration;
-
 use super::*;
 use crate::event::Code;
-use crate::state::{BucketRule, Millis, SubjectKey};
+use crate::state::{BucketRule, Millis, SubjectRef};
 
 /// The names of all samples, without labels.
 fn names(text: &str) -> Vec<&str> {
@@ -24,7 +22,7 @@ fn names_are_those_that_outsiders_rely_on() {
     };
     store
         .policy("p")
-        .take(&rule, &SubjectKey::Global, 1, Millis::now());
+        .take(&rule, SubjectRef::Global, 1, Millis::now());
     for key in ["a", "b"] {
         store
             .policy("p")
