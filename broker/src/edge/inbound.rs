@@ -39,11 +39,12 @@ pub(super) struct Inbound {
     upgraded: bool,
 }
 
-struct Header {
-    first: u8,
+/// The header of a client's frame.
+pub(super) struct Header {
+    pub first: u8,
     len: usize,
-    payload: u64,
-    mask: [u8; MASK],
+    pub payload: u64,
+    pub mask: [u8; MASK],
 }
 
 impl Inbound {
@@ -100,7 +101,7 @@ impl Inbound {
             at += skipped;
             self.payload -= skipped as u64;
             let rest = rest.get(skipped..).unwrap_or_default();
-            let header = match Header::read(rest) {
+            let header = match Header::read(rest, 0) {
                 Ok(Some(header)) => header,
                 Ok(None) => break Ok(()),
                 Err(violation) => break Err(violation),
@@ -189,12 +190,12 @@ enum Judged {
 // === impl Header ===
 
 impl Header {
-    /// `None`: not all of it is there.
-    fn read(bytes: &[u8]) -> Result<Option<Self>, Violation> {
+    /// `None`: not all of it is there. `agreed` is the bits that an extension gives a meaning.
+    pub(super) fn read(bytes: &[u8], agreed: u8) -> Result<Option<Self>, Violation> {
         let &[first, second, ref rest @ ..] = bytes else {
             return Ok(None);
         };
-        Self::check(first, second)?;
+        Self::check(first & !agreed, second)?;
         let (extended, payload) = match (second & 0x7f, rest) {
             (126, &[a, b, ..]) => (2, u64::from(u16::from_be_bytes([a, b]))),
             (127, &[a, b, c, d, e, f, g, h, ..]) => {
@@ -232,11 +233,11 @@ impl Header {
         Ok(())
     }
 
-    fn opcode(&self) -> u8 {
+    pub(super) fn opcode(&self) -> u8 {
         self.first & 0x0f
     }
 
-    fn is_last(&self) -> bool {
+    pub(super) fn is_last(&self) -> bool {
         self.first & 0x80 != 0
     }
 

@@ -9,7 +9,7 @@ use crate::connect::JWT;
 use crate::shared::{RELAY, SECRET, mark, own_code, signed_in, websocket};
 
 /// The options of a client that says in its query how it speaks.
-fn by_query(transports: Value) -> Value {
+pub(crate) fn by_query(transports: Value) -> Value {
     json!({"parser": "msgpack", "query": {"parser": "msgpack"}, "transports": transports})
 }
 
