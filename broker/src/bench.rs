@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::cli::Exit;
 use crate::config::{self, Env};
-use crate::event::{Client, Event, Handshake, Identity, Peer};
+use crate::event::{Client, Event, Identity, Peer};
 use crate::moment::Moment;
 use crate::pipeline::{Judged, Passage, Pipeline};
 use crate::state::{BucketRule, Millis, PolicyState, SubjectRef};
@@ -194,10 +194,7 @@ fn client(token: u64, user: &str) -> Arc<Client> {
             token,
             name: "bench".into(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            handshake: Arc::new(Handshake {
-                headers: http::HeaderMap::new(),
-                query: String::new(),
-            }),
+            handshake: Arc::default(),
         },
         namespace: "/".into(),
         identity: parking_lot::RwLock::new(Identity {

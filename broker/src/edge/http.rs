@@ -141,7 +141,7 @@ async fn engine(
         None => {
             let (address, handshake) = (from.address.ip(), handshake_of(&request));
             let path = request.uri().path();
-            let parser = Parser::chosen(path, &handshake.query, &shared.config.path);
+            let parser = Parser::chosen(path, handshake.query(), &shared.config.path);
             shared.links.open(address, handshake, shared.number, parser)
         }
     };
@@ -168,18 +168,23 @@ fn has_bytes(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind == "application/octet-stream")
 }
 
+/// Headers of the upgrade itself, which say nothing about a client.
+const OF_THE_UPGRADE: [header::HeaderName; 5] = [
+    header::CONNECTION,
+    header::UPGRADE,
+    header::SEC_WEBSOCKET_KEY,
+    header::SEC_WEBSOCKET_VERSION,
+    header::SEC_WEBSOCKET_EXTENSIONS,
+];
+
 /// Headers and query are copied: shared ones would keep the connection's whole read buffer alive.
 fn handshake_of(request: &Request<Incoming>) -> Handshake {
-    let mut headers = HeaderMap::with_capacity(request.headers().len());
-    for (name, value) in request.headers() {
-        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-            headers.append(name.clone(), value);
-        }
-    }
-    Handshake {
-        headers,
-        query: request.uri().query().unwrap_or("").to_owned(),
-    }
+    let headers = request.headers().iter();
+    let kept = headers.filter(|(name, _)| !OF_THE_UPGRADE.contains(name));
+    Handshake::new(
+        request.uri().query().unwrap_or(""),
+        kept.map(|(name, value)| (name.as_str(), value.as_bytes())),
+    )
 }
 
 /// A request with a copy of its address, and of the one header that the library reads in a body's place. The

@@ -276,11 +276,8 @@ mod tests {
 
     fn link() -> (Arc<Links>, Arc<Link>) {
         let links = Arc::<Links>::default();
-        let handshake = Handshake {
-            headers: http::HeaderMap::new(),
-            query: String::new(),
-        };
-        let link = links.open(IpAddr::from([192, 0, 2, 1]), handshake, 0, Parser::Text);
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let link = links.open(address, Handshake::default(), 0, Parser::Text);
         (links, link)
     }
 

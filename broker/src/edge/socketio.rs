@@ -209,7 +209,8 @@ impl ConnectHandler<Adapter, ByHand> for Door {
 
     /// The client has been told.
     fn call(&self, socket: Arc<Socket<Adapter>>, _: Option<Value>) {
-        let Some(place) = socket.extensions.get::<Place>() else {
+        let link = socket.req_parts().extensions.get::<Arc<Link>>();
+        let Some(place) = link.and_then(|link| link.place(socket.ns())) else {
             return;
         };
         if self.0.namespaces.holds(&place.outlet) {
@@ -222,12 +223,17 @@ impl ConnectHandler<Adapter, ByHand> for Door {
     }
 }
 
-/// What belongs to one socket; the library keeps it with the socket.
-#[derive(Clone)]
-struct Place {
+/// What belongs to one socket; the library keeps it with the socket's handlers.
+pub(super) struct Place {
     session: Arc<Session>,
-    outlet: Arc<SocketOutlet>,
-    entry: Arc<Entry>,
+    pub outlet: Arc<SocketOutlet>,
+    entry: Entry,
+}
+
+impl Place {
+    pub(super) fn namespace(&self) -> &Arc<str> {
+        &self.session.client.namespace
+    }
 }
 
 /// What the library is given to send as the message of a `connect_error`.
@@ -295,7 +301,6 @@ impl Entrance {
             client.clone(),
             self.bounds,
         ));
-        outlet.link.enters(socket.ns(), &outlet);
         let transport = match socket.transport_type() {
             TransportType::Polling => "polling",
             TransportType::Websocket => "websocket",
@@ -308,20 +313,20 @@ impl Entrance {
             transport,
             welcome,
         );
-        let place = Place {
+        let place = Arc::new(Place {
             session: Arc::new(session),
             outlet,
-            entry: Arc::new(entry),
-        };
+            entry,
+        });
+        place.outlet.link.enters(&place);
         socket.on_fallback(Events {
             session: place.session.clone(),
             limits: self.limits,
         });
         socket.on_disconnect(Gone {
-            place: place.clone(),
+            place,
             namespaces: self.namespaces.clone(),
         });
-        socket.extensions.insert(place);
         Ok(())
     }
 }
@@ -336,7 +341,7 @@ fn socket_name() -> Arc<str> {
 // === impl Gone ===
 
 struct Gone {
-    place: Place,
+    place: Arc<Place>,
     namespaces: Arc<Namespaces>,
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Carrier {
     link: Arc<Link>,
     inbound: Inbound,
     /// In front of it, where messages are compressed.
-    inflate: Option<Inflate>,
+    inflate: Option<Box<Inflate>>,
     /// What the library has written and is not a whole frame yet.
     written: wire::Frames,
     /// What the library is to read before anything else.
@@ -117,9 +117,11 @@ impl Carrier {
             lane: Lane::new(write, link.clone(), terms.patience, deflate.as_ref()),
             link,
             inbound: Inbound::new(terms.max_message),
-            inflate: deflate.map(|deflate| Inflate {
-                inbound: deflate::Inbound::new(deflate.agreed.inbound, terms.max_message),
-                _held: deflate.held,
+            inflate: deflate.map(|deflate| {
+                Box::new(Inflate {
+                    inbound: deflate::Inbound::new(deflate.agreed.inbound, terms.max_message),
+                    _held: deflate.held,
+                })
             }),
             written: wire::Frames::default(),
             ahead: Ahead::default(),
