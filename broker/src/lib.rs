@@ -13,7 +13,6 @@ mod edge;
 mod event;
 mod fanout;
 mod glob;
-mod moment;
 mod node;
 mod packet;
 mod pipeline;

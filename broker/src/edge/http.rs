@@ -20,10 +20,10 @@ use super::cors::{self, Decision};
 use super::forward::{self, Upgraded};
 use super::handshake::{self, Query, Refused, Transport};
 use super::link::Link;
-use super::parser::Parser;
-use super::polling;
+use super::probe::{self, Probe};
 use super::reactor::Place;
 use super::stream::{Carrier, Terms};
+use super::{deflate, polling};
 use crate::event::Handshake;
 use crate::telemetry::events::{HandshakeFailed, OriginRefused};
 
@@ -140,9 +140,7 @@ async fn engine(
         }
         None => {
             let (address, handshake) = (from.address.ip(), handshake_of(&request));
-            let path = request.uri().path();
-            let parser = Parser::chosen(path, handshake.query(), &shared.config.path);
-            shared.links.open(address, handshake, shared.number, parser)
+            shared.links.open(address, handshake, shared.number)
         }
     };
     if !query.is_supported {
@@ -152,6 +150,7 @@ async fn engine(
         link.kill();
         return Err(Refused::BadRequest("bytes where packets are text"));
     }
+    let _asked = shared.links.asked();
     match query.transport {
         Transport::WebSocket => upgrade(request, link, from.place.clone(), shared),
         Transport::Polling if link.reactor != shared.number => {
@@ -168,23 +167,18 @@ fn has_bytes(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind == "application/octet-stream")
 }
 
-/// Headers of the upgrade itself, which say nothing about a client.
-const OF_THE_UPGRADE: [header::HeaderName; 5] = [
-    header::CONNECTION,
-    header::UPGRADE,
-    header::SEC_WEBSOCKET_KEY,
-    header::SEC_WEBSOCKET_VERSION,
-    header::SEC_WEBSOCKET_EXTENSIONS,
-];
-
 /// Headers and query are copied: shared ones would keep the connection's whole read buffer alive.
 fn handshake_of(request: &Request<Incoming>) -> Handshake {
-    let headers = request.headers().iter();
-    let kept = headers.filter(|(name, _)| !OF_THE_UPGRADE.contains(name));
-    Handshake::new(
-        request.uri().query().unwrap_or(""),
-        kept.map(|(name, value)| (name.as_str(), value.as_bytes())),
-    )
+    let mut headers = HeaderMap::with_capacity(request.headers().len());
+    for (name, value) in request.headers() {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+            headers.append(name.clone(), value);
+        }
+    }
+    Handshake {
+        headers,
+        query: request.uri().query().unwrap_or("").to_owned(),
+    }
 }
 
 /// A request with a copy of its address, and of the one header that the library reads in a body's place. The
@@ -252,26 +246,45 @@ fn upgrade(
 }
 
 /// Lends a WebSocket to the library until it ends. Runs on the reactor that its session lives on.
-pub(super) async fn open_websocket(upgraded: Upgraded<TcpStream>, shared: &Shared) {
-    let parser = upgraded.link.parser;
+pub(super) async fn open_websocket(mut upgraded: Upgraded<TcpStream>, shared: &Shared) {
+    let max_message = shared.config.max_payload;
+    let link = upgraded.link;
+    let mut inflate = upgraded
+        .deflate
+        .as_ref()
+        .map(|terms| deflate::Inbound::new(terms.agreed.inbound, max_message));
+    if link.has_polled() {
+        let probe = Probe {
+            stream: &mut upgraded.stream,
+            inflate: inflate.as_mut(),
+            link: &link,
+        };
+        match probe
+            .run(&upgraded.ahead, shared.config.upgrade_timeout)
+            .await
+        {
+            Some(behind) => upgraded.ahead = behind,
+            None => return probe::close(upgraded.stream).await,
+        }
+    }
     let carrier = Carrier::new(
         upgraded.stream,
         &upgraded.ahead,
-        upgraded.link.clone(),
+        link.clone(),
         upgraded.place,
         Terms {
             patience: shared.config.slow_client.max_stall,
-            max_message: shared.config.max_payload,
+            max_message,
         },
         upgraded.deflate,
+        inflate,
     );
     let mut request = Request::new(());
     *request.uri_mut() = upgraded.uri;
-    request.extensions_mut().insert(upgraded.link);
+    request.extensions_mut().insert(link);
     // The query was checked before the answer; the library finds nothing else to refuse in it.
     let call = (Box::new(carrier), request);
-    let protocol = shared.protocols.of(parser);
-    let _ = protocol.service.call(call).await;
+    let _ = shared.protocol.service.call(call).await;
 }
 
 fn refuse_origin<B>(request: &Request<B>, address: IpAddr) -> Response<Body> {

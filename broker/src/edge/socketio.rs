@@ -17,35 +17,30 @@ use engineioxide::service::NotFoundService;
 use http::Request;
 use http_body_util::Full;
 use hyper::service::Service as _;
-use socketioxide::handler::{ConnectHandler, DisconnectHandler};
+use socketioxide::handler::{ConnectHandler, DisconnectHandler, MessageHandler};
 use socketioxide::service::SocketIoService;
 use socketioxide::socket::{DisconnectReason as Reason, Socket};
-use socketioxide::{ParserConfig, SocketIo, TransportType};
+use socketioxide::{SocketIo, TransportType};
 use socketioxide_core::Value;
 
 use super::adapter::{Adapter, Local};
 use super::entry::Entry;
 use super::escape;
-use super::events::{self, Events};
 use super::handshake;
 use super::lane::Bounds;
 use super::link::Link;
+use super::manners::MAX_ATTACHMENTS;
 use super::namespaces::Namespaces;
 use super::outlet::SocketOutlet;
-use super::parser::Parser;
 use super::wire;
 use crate::config;
-use crate::event::{Client, Code, Denial, Peer};
+use crate::event::{Attachments, Client, Code, Denial, Peer};
 use crate::fanout::Home;
-use crate::packet::msgpack::Limits;
 use crate::pipeline::Pipelines;
 use crate::plugin::DisconnectReason;
 use crate::session::{Broker, Refusal, Session, admit};
 
 pub(super) type Service = SocketIoService<NotFoundService, Adapter>;
-
-/// Attachments of one event; their total size is bounded by `max_payload`.
-const MAX_ATTACHMENTS: usize = 64;
 
 /// How long the attachments of an event may take to arrive.
 const ATTACHMENTS_TIMEOUT: Duration = Duration::from_secs(30);
@@ -66,14 +61,13 @@ impl Protocol {
     /// `tokens` counts the sockets of all reactors.
     pub(super) fn new(
         config: &config::Server,
-        parser: Parser,
         broker: Arc<Broker>,
         home: Home,
         tokens: Arc<AtomicU64>,
     ) -> Self {
         let namespaces = Arc::new(Namespaces::default());
         let payload = usize::try_from(config.max_payload).unwrap_or(usize::MAX);
-        let text = ParserConfig::common()
+        let parser = socketioxide::ParserConfig::common()
             .max_incoming_binaries(MAX_ATTACHMENTS)
             .max_incoming_binary_buf_size(payload)
             .packet_completion_timeout(ATTACHMENTS_TIMEOUT);
@@ -88,11 +82,8 @@ impl Protocol {
             .max_payload(config.max_payload)
             .ws_max_message_size(payload + escape::MARK.len())
             .ws_max_frame_size(payload + escape::MARK.len())
-            .ws_read_buffer_size(READ_BUFFER);
-        let builder = match parser {
-            Parser::Text => builder.with_parser(text),
-            Parser::Msgpack => builder.with_parser(ParserConfig::msgpack()),
-        };
+            .ws_read_buffer_size(READ_BUFFER)
+            .with_parser(parser);
         let builder = match (config.transports.polling, config.transports.websocket) {
             (true, false) => builder.transports([TransportType::Polling]),
             (false, true) => builder.transports([TransportType::Websocket]),
@@ -110,10 +101,6 @@ impl Protocol {
             bounds: Bounds {
                 bytes: usize::try_from(config.slow_client.max_queued_bytes).unwrap_or(usize::MAX),
                 messages: config.slow_client.max_queued_messages,
-            },
-            limits: Limits {
-                attachments: MAX_ATTACHMENTS,
-                text: payload,
             },
         }));
         // Whether a namespace exists is decided by the pipelines of the moment, so that a reload can change it: the
@@ -184,12 +171,10 @@ struct Entrance {
     tokens: Arc<AtomicU64>,
     /// What may wait for one socket.
     bounds: Bounds,
-    /// What a packet in msgpack may become.
-    limits: Limits,
 }
 
 /// The handler traits want a type that tells implementations apart; closures have theirs, these have this.
-pub(super) struct ByHand;
+struct ByHand;
 
 type Admission<'a> =
     Pin<Box<dyn Future<Output = Result<(), Box<dyn std::fmt::Display + Send>>> + Send + 'a>>;
@@ -209,8 +194,7 @@ impl ConnectHandler<Adapter, ByHand> for Door {
 
     /// The client has been told.
     fn call(&self, socket: Arc<Socket<Adapter>>, _: Option<Value>) {
-        let link = socket.req_parts().extensions.get::<Arc<Link>>();
-        let Some(place) = link.and_then(|link| link.place(socket.ns())) else {
+        let Some(place) = socket.extensions.get::<Place>() else {
             return;
         };
         if self.0.namespaces.holds(&place.outlet) {
@@ -223,17 +207,12 @@ impl ConnectHandler<Adapter, ByHand> for Door {
     }
 }
 
-/// What belongs to one socket; the library keeps it with the socket's handlers.
-pub(super) struct Place {
+/// What belongs to one socket; the library keeps it with the socket.
+#[derive(Clone)]
+struct Place {
     session: Arc<Session>,
-    pub outlet: Arc<SocketOutlet>,
-    entry: Entry,
-}
-
-impl Place {
-    pub(super) fn namespace(&self) -> &Arc<str> {
-        &self.session.client.namespace
-    }
+    outlet: Arc<SocketOutlet>,
+    entry: Arc<Entry>,
 }
 
 /// What the library is given to send as the message of a `connect_error`.
@@ -287,9 +266,8 @@ impl Entrance {
             identity: Default::default(),
             rooms: Default::default(),
         });
-        let auth = events::auth(auth, self.limits)
-            .map_err(|denial| wire::words(&denial.message, &denial))?;
-        let welcome = admit(&self.broker, &client, auth.as_deref()).await;
+        let auth = auth.and_then(Value::as_str).map(|text| text.as_str());
+        let welcome = admit(&self.broker, &client, auth).await;
         let welcome = welcome.map_err(|refusal| match refusal {
             Refusal::NoNamespace => "Invalid namespace".to_owned(),
             Refusal::Denied(denial) => wire::words(&denial.message, &denial),
@@ -301,6 +279,7 @@ impl Entrance {
             client.clone(),
             self.bounds,
         ));
+        outlet.link.enters(socket.ns(), &outlet);
         let transport = match socket.transport_type() {
             TransportType::Polling => "polling",
             TransportType::Websocket => "websocket",
@@ -313,20 +292,17 @@ impl Entrance {
             transport,
             welcome,
         );
-        let place = Arc::new(Place {
+        let place = Place {
             session: Arc::new(session),
             outlet,
-            entry,
-        });
-        place.outlet.link.enters(&place);
-        socket.on_fallback(Events {
-            session: place.session.clone(),
-            limits: self.limits,
-        });
+            entry: Arc::new(entry),
+        };
+        socket.on_fallback(Events(place.session.clone()));
         socket.on_disconnect(Gone {
-            place,
+            place: place.clone(),
             namespaces: self.namespaces.clone(),
         });
+        socket.extensions.insert(place);
         Ok(())
     }
 }
@@ -338,10 +314,27 @@ fn socket_name() -> Arc<str> {
         .into()
 }
 
+// === impl Events ===
+
+struct Events(Arc<Session>);
+
+impl MessageHandler<Adapter, ByHand> for Events {
+    fn call(&self, _: Arc<Socket<Adapter>>, payload: Value, ack: Option<i64>) {
+        // Any other form belongs to a parser that is not in use.
+        if let Value::Str(text, attachments) = payload {
+            let attachments: Attachments = attachments.into_iter().flatten().collect();
+            match escape::unmark(&text) {
+                Some(text) => self.0.handle(&text, attachments, ack),
+                None => self.0.handle(&text, attachments, ack),
+            }
+        }
+    }
+}
+
 // === impl Gone ===
 
 struct Gone {
-    place: Arc<Place>,
+    place: Place,
     namespaces: Arc<Namespaces>,
 }
 
@@ -356,6 +349,7 @@ impl DisconnectHandler<Adapter, ByHand> for Gone {
         let (reason, words) = self.place.outlet.end(reason);
         self.place.session.close(reason, words);
         self.place.entry.leave();
+        self.place.entry.link.left(&self.place.outlet);
         let path = socket.ns().to_owned();
         defer(socket);
         // Not at once: the library may be holding its list of namespaces while it calls this.

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::directory::{Directory, Kind, Peer, Peers};
-use super::inbox::{Inbox, Pushed};
+use super::inbox::Inbox;
 use super::message::Message;
 use super::namespace::Namespace;
-use super::waking::Waking;
 use super::{ByName, MAX_ROOMS, Member, TooManyRooms};
 use crate::event::{Client, Event};
 use crate::telemetry::metrics::metrics;
@@ -25,8 +24,6 @@ pub(super) struct Shard {
     /// directory is told while it is held, so that what it knows of this shard changes in the same order.
     namespaces: RwLock<ByName<Namespace>>,
     inbox: Inbox,
-    /// Others to be woken.
-    pub(super) waking: Waking,
 }
 
 impl Shard {
@@ -36,7 +33,6 @@ impl Shard {
             directory,
             namespaces: RwLock::default(),
             inbox: Inbox::new(),
-            waking: Waking::default(),
         }
     }
 
@@ -165,24 +161,14 @@ impl Shard {
         sent
     }
 
-    /// Takes a message, which is delivered once the reactor has been woken; true: it is asleep. When there is no room for it, whoever brings it makes some: nothing is
+    /// Takes a message, which is delivered soon. When there is no room for it, whoever brings it makes some: nothing is
     /// lost, nobody waits for one who waits for him, and it is the one who sends too much that it costs.
-    pub(super) fn hand_in(&self, message: &Arc<Message>) -> bool {
+    pub(super) fn hand_in(&self, message: &Arc<Message>) {
         metrics().reactor_messages.inc();
-        loop {
-            match self.inbox.push(message) {
-                Pushed::Seen => return false,
-                Pushed::Asleep => return true,
-                Pushed::Full => {
-                    metrics().reactor_inbox_full.inc();
-                    self.deliver_waiting();
-                }
-            }
+        while !self.inbox.push(message) {
+            metrics().reactor_inbox_full.inc();
+            self.deliver_waiting();
         }
-    }
-
-    pub(super) fn wake(&self) {
-        self.inbox.wake();
     }
 
     /// Delivers the oldest of what waits. False: there was nothing left.
@@ -217,14 +203,11 @@ impl Shard {
 
     /// Never ends.
     pub(super) async fn serve(&self) {
-        let deliver = async {
-            loop {
-                self.inbox.woken().await;
-                while self.deliver_waiting() || !self.inbox.rest() {
-                    tokio::task::yield_now().await;
-                }
+        loop {
+            self.inbox.filled().await;
+            while self.deliver_waiting() || !self.inbox.rest() {
+                tokio::task::yield_now().await;
             }
-        };
-        tokio::join!(self.waking.serve(), deliver);
+        }
     }
 }

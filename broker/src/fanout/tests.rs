@@ -3,10 +3,11 @@ mod shards;
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use http::HeaderMap;
 use parking_lot::{Mutex, RwLock};
 
 use super::*;
-use crate::event::{Identity, Peer};
+use crate::event::{Handshake, Identity, Peer};
 
 /// Keeps what it is sent, as `name args`.
 #[derive(Default)]
@@ -51,7 +52,10 @@ impl Socket {
                 token,
                 name: format!("socket-{token}").into(),
                 address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                handshake: Arc::default(),
+                handshake: Arc::new(Handshake {
+                    headers: HeaderMap::new(),
+                    query: String::new(),
+                }),
             },
             namespace: namespace.into(),
             identity: RwLock::new(Identity {

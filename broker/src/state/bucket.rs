@@ -59,6 +59,7 @@ pub(super) enum Cell {
 pub(super) struct Tokens {
     tokens: f64,
     at: u64,
+    full_at: u64,
     /// The rule's numbers at the last take: what `tokens` is a part of, and how fast it grows.
     burst: u32,
     per_ms: f64,
@@ -141,6 +142,7 @@ impl Cell {
             Self::Tokens(Tokens {
                 tokens: f64::from(rule.burst),
                 at: now,
+                full_at: now,
                 burst: rule.burst,
                 per_ms: rule.per_ms(),
             })
@@ -164,7 +166,7 @@ impl Cell {
     /// From when on it is as if nothing had ever been taken.
     pub(super) fn recovers_at(&self) -> u64 {
         match self {
-            Self::Tokens(tokens) => tokens.full_at(),
+            Self::Tokens(tokens) => tokens.full_at,
             Self::Window(window) => window.empty_at,
         }
     }
@@ -191,6 +193,7 @@ impl Tokens {
     fn take(&mut self, rule: &BucketRule, cost: u32, now: u64) -> Decision {
         // Threads read the clock before they get here, so it can seem to go back.
         let now = now.max(self.at);
+        let burst = f64::from(rule.burst);
         let per_ms = rule.per_ms();
         let there = self.there(rule.burst, per_ms, now);
         let missing = f64::from(cost) - there;
@@ -199,6 +202,7 @@ impl Tokens {
             if cost > 0 {
                 self.tokens = left;
                 self.at = now;
+                self.full_at = now.saturating_add(wait(burst - left, per_ms));
                 self.burst = rule.burst;
                 self.per_ms = per_ms;
             }
@@ -211,12 +215,6 @@ impl Tokens {
             wait(missing, per_ms)
         };
         Decision::deny(whole(there), wait)
-    }
-
-    /// Reckoned when somebody asks, because a take has no use for it.
-    fn full_at(&self) -> u64 {
-        let missing = f64::from(self.burst) - self.tokens;
-        self.at.saturating_add(wait(missing, self.per_ms))
     }
 
     /// The tokens there are. A bucket whose size has changed is filled to the same part as before; what has come

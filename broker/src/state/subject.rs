@@ -6,21 +6,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 /// Whom a bucket counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Subject<T> {
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum SubjectKey {
     /// The broker's own number of a socket; never used again, so its keys go with it.
     Socket(u64),
-    User(T),
+    User(Arc<str>),
     Address(IpAddr),
-    Namespace(T),
+    Namespace(Arc<str>),
     Global,
 }
-
-/// As it is kept.
-pub(crate) type SubjectKey = Subject<Arc<str>>;
-
-/// As it is asked for: hashes and compares as what is kept does, and costs no reference count.
-pub(crate) type SubjectRef<'a> = Subject<&'a Arc<str>>;
 
 /// What names nobody that a bucket can count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,30 +24,6 @@ pub(crate) type SubjectRef<'a> = Subject<&'a Arc<str>>;
 pub(crate) struct SubjectError;
 
 // === impl SubjectKey ===
-
-impl SubjectKey {
-    pub(crate) fn as_ref(&self) -> SubjectRef<'_> {
-        match self {
-            Self::Socket(token) => Subject::Socket(*token),
-            Self::User(user) => Subject::User(user),
-            Self::Address(address) => Subject::Address(*address),
-            Self::Namespace(path) => Subject::Namespace(path),
-            Self::Global => Subject::Global,
-        }
-    }
-}
-
-impl From<SubjectRef<'_>> for SubjectKey {
-    fn from(subject: SubjectRef<'_>) -> Self {
-        match subject {
-            Subject::Socket(token) => Self::Socket(token),
-            Subject::User(user) => Self::User(Arc::clone(user)),
-            Subject::Address(address) => Self::Address(address),
-            Subject::Namespace(path) => Self::Namespace(Arc::clone(path)),
-            Subject::Global => Self::Global,
-        }
-    }
-}
 
 impl fmt::Display for SubjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

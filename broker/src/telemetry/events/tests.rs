@@ -52,7 +52,10 @@ fn client() -> Client {
             token: 7,
             name: "abcdefgh".into(),
             address: IpAddr::from([192, 0, 2, 1]),
-            handshake: Arc::new(Handshake::new("token=secret", std::iter::empty())),
+            handshake: Arc::new(Handshake {
+                headers: http::HeaderMap::new(),
+                query: "token=secret".to_owned(),
+            }),
         },
         namespace: "/chat".into(),
         identity: parking_lot::RwLock::new(Identity {

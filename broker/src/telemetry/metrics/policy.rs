@@ -23,9 +23,8 @@ impl PolicyMetrics {
         self.traps.inc(kind);
     }
 
-    /// How long a call took.
-    pub(crate) fn duration(&self, nanos: u64) {
-        self.duration.observe(nanos);
+    pub(crate) fn duration(&self, took: Duration) {
+        self.duration.observe(took);
     }
 
     /// Verdicts so far, those left out that there are none of.

@@ -17,10 +17,10 @@ pub(super) fn markdown(results: &Results, judged: &[Judged]) -> String {
     for target in judged {
         let mark = if target.met() { "met" } else { "**missed**" };
         text.push_str(&format!(
-            "| {} | {} | {} | {mark} |\n",
+            "| {} | {} | {:.2} | {mark} |\n",
             target.text,
             target.bound(),
-            number(target.value, 2, 1.0)
+            target.value
         ));
     }
     for scenario in SCENARIOS {
@@ -59,7 +59,14 @@ fn cell(spread: Option<Spread>, column: &Column) -> String {
     let Some(spread) = spread else {
         return String::new();
     };
-    let show = |value: f64| number(value, column.digits, column.divisor);
+    /// What the load generator says in place of a time for what did not happen.
+    const NEVER: f64 = 1e9;
+    let show = |value: f64| {
+        if value >= NEVER {
+            return "never".to_owned();
+        }
+        format!("{:.*}", column.digits, value / column.divisor)
+    };
     let (least, median, greatest) = (
         show(spread.least),
         show(spread.median),
@@ -70,15 +77,6 @@ fn cell(spread: Option<Spread>, column: &Column) -> String {
     } else {
         format!("{median} ({least}–{greatest})")
     }
-}
-
-fn number(value: f64, digits: usize, divisor: f64) -> String {
-    /// What the load generator says in place of a time for what did not happen.
-    const NEVER: f64 = 1e9;
-    if value >= NEVER {
-        return "never".to_owned();
-    }
-    format!("{:.*}", digits, value / divisor)
 }
 
 /// Replaces what stands between the two marks of a document.
