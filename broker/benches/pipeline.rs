@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
-use sluice::bench::{Floor, Line};
+use sluice::bench::{Bucket, Floor, Line, Recording};
 use sluice_plugin_sdk::testing;
 
 const EVENT: &str = r#"["message",{"room":"general","text":"a message of usual length, with markup to escape and some ünïcode in it","mentions":["alice","bob"],"reply":12345,"client":"web"}]"#;
@@ -114,12 +114,14 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// The floor: a call of a component that does nothing, with nothing around it.
+/// The floor: a call of a component that does nothing, with nothing around it. And what it costs to record one.
 fn floor(c: &mut Criterion) {
     let mut floor = Floor::new().unwrap();
     assert!(floor.call());
     let mut group = c.benchmark_group("call");
     group.bench_function("empty component", |b| b.iter(|| floor.call()));
+    let mut recording = Recording::new();
+    group.bench_function("recorded", |b| b.iter(|| recording.call()));
     group.finish();
 }
 
@@ -156,24 +158,21 @@ fn event(c: &mut Criterion) {
 /// The same policies without WebAssembly between them and the broker.
 fn native(c: &mut Criterion) {
     let mut group = c.benchmark_group("native");
-    let limits =
-        json!({"limits": [{"events": "*", "burst": 4_000_000_000u32, "rate": 1_000_000_000}]});
-    let mut rate_limit = testing::policy::<rate_limit::RateLimit>(limits).unwrap();
+    let bucket = Bucket::new("alice", 4_000_000_000, 1e9);
+    assert!(bucket.take());
+    group.bench_function("rate-limit", |b| b.iter(|| bucket.take()));
     let shape = json!({"events": [{"event": "message", "args": [{
         "type": "object", "unknown_keys": "allow",
         "keys": {"text": {"type": "string", "required": true, "max_length": 500, "escape": true}},
     }]}]});
-    let mut validate = testing::policy::<validate::Validate>(shape).unwrap();
+    let mut validate = testing::Bare::<validate::Validate>::new(&shape).unwrap();
     let args = |event: &str| format!("[{}", &event[r#"["message","#.len()..]);
     let (plain, marked_up) = (args(EVENT), args(MARKED_UP));
-    group.bench_function("rate-limit", |b| {
-        b.iter(|| rate_limit.event_text("message", &plain));
-    });
     group.bench_function("validate, passing", |b| {
-        b.iter(|| validate.event_text("message", &plain));
+        b.iter(|| validate.event(&plain));
     });
     group.bench_function("validate, replacing", |b| {
-        b.iter(|| validate.event_text("message", &marked_up));
+        b.iter(|| validate.event(&marked_up));
     });
     group.finish();
 }

@@ -3,14 +3,18 @@
 
 mod fanout;
 
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::Exit;
 use crate::config::{self, Env};
-use crate::event::{Client, Event, Handshake, Identity, Peer};
+use crate::event::{Client, Event, Identity, Peer};
+use crate::moment::Moment;
 use crate::pipeline::{Judged, Passage, Pipeline};
+use crate::state::{BucketRule, Millis, PolicyState, SubjectRef};
+use crate::telemetry::metrics::{Hook, PolicyMetrics, VerdictKind, metrics};
 use crate::{app, packet, plugin, router};
 pub use fanout::Fan;
 
@@ -33,14 +37,77 @@ impl Floor {
     }
 }
 
+/// What a policy costs that is no more than a bucket, without WebAssembly: a bucket for a user, and the time.
+pub struct Bucket {
+    state: PolicyState,
+    rule: BucketRule,
+    user: Arc<str>,
+}
+
+impl Bucket {
+    #[must_use]
+    pub fn new(user: &str, burst: u32, per_second: f64) -> Self {
+        Self {
+            state: PolicyState::default(),
+            rule: BucketRule {
+                name: "bench".into(),
+                burst,
+                per_second,
+                window_ms: 0,
+            },
+            user: user.into(),
+        }
+    }
+
+    /// False: there is nothing left in it.
+    #[must_use]
+    pub fn take(&self) -> bool {
+        let user = SubjectRef::User(&self.user);
+        self.state.take(&self.rule, user, 1, Millis::now()).allowed
+    }
+}
+
+/// What it costs to record a call: a policy more in a chain is a reading of the clock, a place in a histogram and a
+/// verdict counted.
+pub struct Recording {
+    metrics: PolicyMetrics,
+    at: Moment,
+}
+
+impl Recording {
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            metrics: metrics().policy("bench", Hook::Event),
+            at: Moment::now(),
+        }
+    }
+
+    pub fn call(&mut self) {
+        let now = Moment::now();
+        self.metrics.duration(now.nanos_since(self.at));
+        self.metrics.verdict(VerdictKind::Pass);
+        self.at = now;
+    }
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// The way of an event from its text to the router's answer, with the policies of a configuration.
 pub struct Line {
     pipeline: Arc<Pipeline>,
     client: Arc<Client>,
 }
 
-/// An event that has been read.
-pub struct Ready(Event);
+/// An event that has been read, to be judged again and again: in the broker no event is copied on its way either.
+pub struct Ready {
+    event: RefCell<Option<Event>>,
+    args: Arc<str>,
+}
 
 impl Line {
     /// Loads the policies of a configuration for a client of `/` with this user.
@@ -73,29 +140,43 @@ impl Line {
     #[must_use]
     pub fn read(&self, text: &str) -> Option<Ready> {
         let (name, args) = packet::read(text, 0).ok()?;
-        Some(Ready(Event {
-            name,
-            args,
-            attachments: Arc::new([]),
-            volatile: false,
-        }))
+        Some(Ready {
+            args: args.clone(),
+            event: RefCell::new(Some(Event {
+                name,
+                args,
+                attachments: Arc::new([]),
+                volatile: false,
+            })),
+        })
     }
 
     /// Passes one event through the policies alone. False: it was refused. An event that a policy coalesces is not: in
     /// a benchmark every one begins a window.
     #[must_use]
     pub fn judge(&self, ready: &Ready) -> bool {
-        let passage = Passage::new(ready.0.clone(), 0, false);
+        let Some(event) = ready.event.take() else {
+            return false;
+        };
         let mut effects = Vec::new();
-        let judged = self.pipeline.judge(&self.client, passage, &mut effects);
-        matches!(judged, Judged::Passed(_) | Judged::Coalesced(..))
+        let passage = Passage::new(event, 0, false);
+        let mut event = match self.pipeline.judge(&self.client, passage, &mut effects) {
+            Judged::Passed(event) => event,
+            Judged::Coalesced(passage, ..) => passage.event,
+            _ => return false,
+        };
+        if !Arc::ptr_eq(&event.args, &ready.args) {
+            event.args = ready.args.clone();
+        }
+        ready.event.replace(Some(event));
+        true
     }
 
     /// Passes one event through, from its text to the router's answer. False: it was denied, which a benchmark does not
     /// want to measure by mistake.
     #[must_use]
     pub fn event(&self, text: &str) -> bool {
-        let Some(Ready(event)) = self.read(text) else {
+        let Some(event) = self.read(text).and_then(|ready| ready.event.take()) else {
             return false;
         };
         let mut effects = Vec::new();
@@ -113,10 +194,7 @@ fn client(token: u64, user: &str) -> Arc<Client> {
             token,
             name: "bench".into(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            handshake: Arc::new(Handshake {
-                headers: http::HeaderMap::new(),
-                query: String::new(),
-            }),
+            handshake: Arc::default(),
         },
         namespace: "/".into(),
         identity: parking_lot::RwLock::new(Identity {

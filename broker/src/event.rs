@@ -1,5 +1,7 @@
 //! The words every room shares: plain data that imports nothing of the broker.
 
+mod handshake;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,6 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use serde_json::value::RawValue;
+
+pub(crate) use handshake::Handshake;
 
 /// Names that the Socket.IO protocol keeps for itself. Relayed to a client, an event of such a name makes its
 /// decoder close the connection (socket.io-parser, `RESERVED_EVENTS`).
@@ -198,14 +202,6 @@ pub(crate) enum Recipients {
         name: String,
         include_sender: bool,
     },
-}
-
-/// What came with the first request of a connection; all its namespaces share it.
-#[derive(Debug)]
-pub(crate) struct Handshake {
-    pub headers: http::HeaderMap,
-    /// The query, as it came.
-    pub query: String,
 }
 
 /// Who is at the other end; fixed for the life of its socket.

@@ -13,6 +13,7 @@ mod edge;
 mod event;
 mod fanout;
 mod glob;
+mod moment;
 mod node;
 mod packet;
 mod pipeline;

@@ -16,10 +16,6 @@ use serde_json::value::RawValue;
 
 use crate::event::{Code, Denial, RESERVED};
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "no client speaks it yet")
-)]
 pub(crate) mod msgpack;
 #[cfg(test)]
 mod tests;

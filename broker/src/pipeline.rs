@@ -7,10 +7,10 @@ mod step;
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::config::{self, Failure, Mode};
 use crate::event::{Client, Coalescing, Code, Denial, Effect, Event, Verdict};
+use crate::moment::Moment;
 use crate::plugin::{About, Admission, Answer as _, Asked, DisconnectReason, Policy, Trial};
 use crate::telemetry::metrics::{Hook, VerdictKind};
 pub(crate) use step::Step;
@@ -239,7 +239,7 @@ impl Passage {
         }
     }
 
-    fn asked<'a>(&'a self, at: &'a Cell<Option<Instant>>) -> Asked<'a> {
+    fn asked<'a>(&'a self, at: &'a Cell<Option<Moment>>) -> Asked<'a> {
         Asked {
             event: &self.event,
             number: self.number,

@@ -197,6 +197,13 @@ impl Session {
         self.advance(&mut turn, &pipeline, passage, ack, seen);
     }
 
+    /// One event that cannot be read.
+    pub(crate) fn refuse(self: &Arc<Self>, denial: &Denial, ack: Option<i64>) {
+        let mut turn = self.turn.lock();
+        metrics().events_received.inc();
+        self.deny(&mut turn, None, denial, ack);
+    }
+
     /// Takes an event through the policies that it has not passed yet, and does what they say.
     fn advance(
         self: &Arc<Self>,

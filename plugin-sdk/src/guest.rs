@@ -1,9 +1,10 @@
 //! The component's side of the contract: generated bindings, and the glue between them and a [`Policy`].
 //!
-//! Only `export!` names what is here. `convert` has the contract's types in the SDK's, `host` the broker behind
+//! Only `export!` names what is here. `exports` are the functions of the component, `convert` has the contract's types in the SDK's, `host` the broker behind
 //! `current`, `take` and the others, `heap` the allocator.
 
 mod convert;
+pub mod exports;
 pub(crate) mod host;
 
 use std::cell::RefCell;

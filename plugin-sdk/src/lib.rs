@@ -217,7 +217,7 @@ macro_rules! __export {
             static HEAP: $crate::guest::Heap = $crate::guest::Heap::new();
 
             type Component = $crate::guest::Component<$policy>;
-            $crate::guest::export_component!(Component);
+            $crate::guest::export_component!(Component with_types_in $crate::guest::exports::instead);
         };
     };
 }

@@ -54,6 +54,7 @@
 //! SLUICE_TEST_COMPONENT=target/wasm32-wasip2/release/shout.wasm cargo test
 //! ```
 
+mod bare;
 mod buckets;
 mod client;
 mod component;
@@ -68,6 +69,8 @@ mod upstream;
 mod windows;
 mod world;
 
+#[doc(hidden)]
+pub use bare::Bare;
 pub use client::Client;
 pub use effects::{Audience, Effect};
 pub use harness::{Harness, policy};

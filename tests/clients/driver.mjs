@@ -42,10 +42,17 @@ function find(name) {
   return client;
 }
 
-function connect({ client: name, url, opts = {}, quiet = false }) {
+/** `parser: "msgpack"` is npm's socket.io-msgpack-parser. */
+async function parserOf({ parser }) {
+  if (parser !== "msgpack") return {};
+  return { parser: (await import("socket.io-msgpack-parser")).default };
+}
+
+async function connect({ client: name, url, opts = {}, quiet = false }) {
   if (clients.has(name)) throw new Error(`client ${name} exists already`);
+  const parser = await parserOf(opts);
   // A manager for each client, unless a test asks for several namespaces over one connection.
-  const socket = io(url, { forceNew: true, reconnection: false, autoConnect: false, ...decode(opts) });
+  const socket = io(url, { forceNew: true, reconnection: false, autoConnect: false, ...decode(opts), ...parser });
   const client = { socket, quiet, received: [] };
   clients.set(name, client);
   socket.onAny((event, ...args) => {

@@ -64,7 +64,8 @@ fn connect(to: SocketAddr, token: &str) -> Result<String> {
     bail!("no answer to CONNECT")
 }
 
-fn request(to: SocketAddr, method: &str, path: &str, body: &str) -> Result<String> {
+/// The body of the answer to one request.
+pub(crate) fn request(to: SocketAddr, method: &str, path: &str, body: &str) -> Result<String> {
     let mut stream = TcpStream::connect_timeout(&to, PATIENCE)
         .with_context(|| format!("nothing listens on {to}"))?;
     stream.set_read_timeout(Some(PATIENCE))?;

@@ -20,10 +20,10 @@ use super::cors::{self, Decision};
 use super::forward::{self, Upgraded};
 use super::handshake::{self, Query, Refused, Transport};
 use super::link::Link;
-use super::probe::{self, Probe};
+use super::parser::Parser;
+use super::polling;
 use super::reactor::Place;
 use super::stream::{Carrier, Terms};
-use super::{deflate, polling};
 use crate::event::Handshake;
 use crate::telemetry::events::{HandshakeFailed, OriginRefused};
 
@@ -140,7 +140,9 @@ async fn engine(
         }
         None => {
             let (address, handshake) = (from.address.ip(), handshake_of(&request));
-            shared.links.open(address, handshake, shared.number)
+            let path = request.uri().path();
+            let parser = Parser::chosen(path, handshake.query(), &shared.config.path);
+            shared.links.open(address, handshake, shared.number, parser)
         }
     };
     if !query.is_supported {
@@ -150,7 +152,6 @@ async fn engine(
         link.kill();
         return Err(Refused::BadRequest("bytes where packets are text"));
     }
-    let _asked = shared.links.asked();
     match query.transport {
         Transport::WebSocket => upgrade(request, link, from.place.clone(), shared),
         Transport::Polling if link.reactor != shared.number => {
@@ -167,18 +168,23 @@ fn has_bytes(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind == "application/octet-stream")
 }
 
+/// Headers of the upgrade itself, which say nothing about a client.
+const OF_THE_UPGRADE: [header::HeaderName; 5] = [
+    header::CONNECTION,
+    header::UPGRADE,
+    header::SEC_WEBSOCKET_KEY,
+    header::SEC_WEBSOCKET_VERSION,
+    header::SEC_WEBSOCKET_EXTENSIONS,
+];
+
 /// Headers and query are copied: shared ones would keep the connection's whole read buffer alive.
 fn handshake_of(request: &Request<Incoming>) -> Handshake {
-    let mut headers = HeaderMap::with_capacity(request.headers().len());
-    for (name, value) in request.headers() {
-        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-            headers.append(name.clone(), value);
-        }
-    }
-    Handshake {
-        headers,
-        query: request.uri().query().unwrap_or("").to_owned(),
-    }
+    let headers = request.headers().iter();
+    let kept = headers.filter(|(name, _)| !OF_THE_UPGRADE.contains(name));
+    Handshake::new(
+        request.uri().query().unwrap_or(""),
+        kept.map(|(name, value)| (name.as_str(), value.as_bytes())),
+    )
 }
 
 /// A request with a copy of its address, and of the one header that the library reads in a body's place. The
@@ -246,45 +252,26 @@ fn upgrade(
 }
 
 /// Lends a WebSocket to the library until it ends. Runs on the reactor that its session lives on.
-pub(super) async fn open_websocket(mut upgraded: Upgraded<TcpStream>, shared: &Shared) {
-    let max_message = shared.config.max_payload;
-    let link = upgraded.link;
-    let mut inflate = upgraded
-        .deflate
-        .as_ref()
-        .map(|terms| deflate::Inbound::new(terms.agreed.inbound, max_message));
-    if link.has_polled() {
-        let probe = Probe {
-            stream: &mut upgraded.stream,
-            inflate: inflate.as_mut(),
-            link: &link,
-        };
-        match probe
-            .run(&upgraded.ahead, shared.config.upgrade_timeout)
-            .await
-        {
-            Some(behind) => upgraded.ahead = behind,
-            None => return probe::close(upgraded.stream).await,
-        }
-    }
+pub(super) async fn open_websocket(upgraded: Upgraded<TcpStream>, shared: &Shared) {
+    let parser = upgraded.link.parser;
     let carrier = Carrier::new(
         upgraded.stream,
         &upgraded.ahead,
-        link.clone(),
+        upgraded.link.clone(),
         upgraded.place,
         Terms {
             patience: shared.config.slow_client.max_stall,
-            max_message,
+            max_message: shared.config.max_payload,
         },
         upgraded.deflate,
-        inflate,
     );
     let mut request = Request::new(());
     *request.uri_mut() = upgraded.uri;
-    request.extensions_mut().insert(link);
+    request.extensions_mut().insert(upgraded.link);
     // The query was checked before the answer; the library finds nothing else to refuse in it.
     let call = (Box::new(carrier), request);
-    let _ = shared.protocol.service.call(call).await;
+    let protocol = shared.protocols.of(parser);
+    let _ = protocol.service.call(call).await;
 }
 
 fn refuse_origin<B>(request: &Request<B>, address: IpAddr) -> Response<Body> {

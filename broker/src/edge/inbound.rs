@@ -1,11 +1,9 @@
 //! What a client sends over a WebSocket, frame by frame, before the protocol library reads it.
 //!
 //! Almost all of it passes as it is. Frames that break the protocol end the connection with the close code that says
-//! so, for which the library has no room; packets that Node's server would not take do not reach it (see `manners`);
-//! events whose name the library could not read are marked (see `escape`).
+//! so, for which the library has no room; events whose name the library could not read are marked (see `escape`).
 
 use super::escape;
-use super::manners::{Fault, Judgement, Manners, Namespaces};
 
 /// An Engine.IO `close` as a client would send it: a masked text frame with the packet `1` and a mask of zeros.
 pub(super) const CLOSE: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'1'];
@@ -17,34 +15,15 @@ const MASK: usize = 4;
 /// How much of a message is looked at to find the name of its event. Longer names have no escapes.
 const LOOKED_AT: usize = 1024;
 
-/// The packets with which a client that polled moves over, as it would send them.
-pub(super) const PROBE: [u8; 12] = *b"\x81\x86\0\0\0\x002probe";
-pub(super) const UPGRADE: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'5'];
-
-/// The client did what ends its connection.
+/// The client broke the protocol of WebSockets (RFC 6455, section 7.4.1).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Violation {
-    pub fault: Fault,
-    /// Of the close frame (RFC 6455, section 7.4.1).
-    pub code: Option<u16>,
+    pub code: u16,
     pub what: &'static str,
 }
 
 pub(super) const fn protocol_error(what: &'static str) -> Violation {
-    Violation {
-        fault: Fault::Transport,
-        code: Some(1002),
-        what,
-    }
-}
-
-/// Node's server gives no code for what is wrong with a packet.
-const fn unmannerly(fault: Fault) -> Violation {
-    Violation {
-        fault,
-        code: None,
-        what: "",
-    }
+    Violation { code: 1002, what }
 }
 
 pub(super) struct Inbound {
@@ -56,14 +35,16 @@ pub(super) struct Inbound {
     payload: u64,
     /// Bytes of the current message so far; `None` between two messages.
     message: Option<u64>,
-    manners: Manners,
+    /// The packet with which a polling client moves over has come.
+    upgraded: bool,
 }
 
-struct Header {
-    first: u8,
+/// The header of a client's frame.
+pub(super) struct Header {
+    pub first: u8,
     len: usize,
-    payload: u64,
-    mask: [u8; MASK],
+    pub payload: u64,
+    pub mask: [u8; MASK],
 }
 
 impl Inbound {
@@ -73,7 +54,7 @@ impl Inbound {
             held: Vec::new(),
             payload: 0,
             message: None,
-            manners: Manners::default(),
+            upgraded: false,
         }
     }
 
@@ -84,17 +65,16 @@ impl Inbound {
     pub(super) fn take(
         &mut self,
         bytes: &[u8],
-        namespaces: &impl Namespaces,
         out: &mut impl FnMut(&[u8]),
     ) -> Result<(), Violation> {
         if self.held.is_empty() {
-            let used = self.walk(bytes, namespaces, out)?;
+            let used = self.walk(bytes, out)?;
             self.held.extend(bytes.get(used..).unwrap_or_default());
             return Ok(());
         }
         let mut all = std::mem::take(&mut self.held);
         all.extend(bytes);
-        let used = self.walk(&all, namespaces, out)?;
+        let used = self.walk(&all, out)?;
         self.held.extend(all.get(used..).unwrap_or_default());
         Ok(())
     }
@@ -104,13 +84,13 @@ impl Inbound {
         self.payload == 0 && self.message.is_none()
     }
 
+    /// Whether the packet `5` has come, told once.
+    pub(super) fn has_upgraded(&mut self) -> bool {
+        std::mem::take(&mut self.upgraded)
+    }
+
     /// The answer is how many bytes have been dealt with.
-    fn walk(
-        &mut self,
-        bytes: &[u8],
-        namespaces: &impl Namespaces,
-        out: &mut impl FnMut(&[u8]),
-    ) -> Result<usize, Violation> {
+    fn walk(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<usize, Violation> {
         // What is between the two passes as it is.
         let (mut from, mut at) = (0, 0);
         let result = loop {
@@ -121,21 +101,15 @@ impl Inbound {
             at += skipped;
             self.payload -= skipped as u64;
             let rest = rest.get(skipped..).unwrap_or_default();
-            let header = match Header::read(rest) {
+            let header = match Header::read(rest, 0) {
                 Ok(Some(header)) => header,
                 Ok(None) => break Ok(()),
                 Err(violation) => break Err(violation),
             };
             let payload = rest.get(header.len..).unwrap_or_default();
-            match self.judge(&header, payload, namespaces) {
+            match self.judge(&header, payload) {
                 Ok(Judged::Pass) => at += header.len,
                 Ok(Judged::Undecided) => break Ok(()),
-                Ok(Judged::Skip { len }) => {
-                    out(bytes.get(from..at).unwrap_or_default());
-                    at += header.len + len;
-                    from = at;
-                    self.payload = 0;
-                }
                 Ok(Judged::Mark { before }) => {
                     out(bytes.get(from..at).unwrap_or_default());
                     let mut marked = header.longer(escape::MARK.len());
@@ -153,17 +127,12 @@ impl Inbound {
         result.map(|()| at)
     }
 
-    fn judge(
-        &mut self,
-        header: &Header,
-        payload: &[u8],
-        namespaces: &impl Namespaces,
-    ) -> Result<Judged, Violation> {
+    fn judge(&mut self, header: &Header, payload: &[u8]) -> Result<Judged, Violation> {
         const TEXT: u8 = 1;
-        const BINARY: u8 = 2;
         let opcode = header.opcode();
         if opcode >= 8 {
-            return self.judge_control(header, payload);
+            self.payload = header.payload;
+            return Ok(Judged::Pass);
         }
         let is_first = opcode != 0;
         if is_first == self.message.is_some() {
@@ -174,17 +143,12 @@ impl Inbound {
         let message = self.message.unwrap_or(0).saturating_add(header.payload);
         if message > self.max_message {
             return Err(Violation {
-                fault: Fault::Transport,
-                code: Some(1009),
+                code: 1009,
                 what: "a message is too large",
             });
         }
         let judged = match opcode {
-            TEXT => self.look(header, payload, namespaces)?,
-            BINARY => match self.manners.binary() {
-                Judgement::End(fault) => return Err(unmannerly(fault)),
-                Judgement::Pass | Judgement::Ignore => Judged::Pass,
-            },
+            TEXT => self.look(header, payload),
             _ => Judged::Pass,
         };
         if !matches!(judged, Judged::Undecided) {
@@ -194,63 +158,22 @@ impl Inbound {
         Ok(judged)
     }
 
-    fn judge_control(&mut self, header: &Header, payload: &[u8]) -> Result<Judged, Violation> {
-        const CLOSE: u8 = 8;
-        let len = usize::try_from(header.payload).unwrap_or(usize::MAX);
-        if header.opcode() == CLOSE {
-            let Some(payload) = payload.get(..len) else {
-                return Ok(Judged::Undecided);
-            };
-            let bytes = payload.iter().zip(header.mask.iter().cycle());
-            let reason: Vec<u8> = bytes.map(|(byte, mask)| byte ^ mask).skip(2).collect();
-            if len == 1 {
-                return Err(protocol_error("half a code"));
-            }
-            if std::str::from_utf8(&reason).is_err() {
-                return Err(Violation {
-                    fault: Fault::Transport,
-                    code: Some(1007),
-                    what: "a reason that is no text",
-                });
-            }
-        }
-        self.payload = header.payload;
-        Ok(Judged::Pass)
-    }
-
     /// Looks at the begin of a message.
-    fn look(
-        &mut self,
-        header: &Header,
-        payload: &[u8],
-        namespaces: &impl Namespaces,
-    ) -> Result<Judged, Violation> {
-        let len = usize::try_from(header.payload).unwrap_or(usize::MAX);
-        let visible = payload.len().min(len).min(LOOKED_AT);
-        let may_wait = visible < len.min(LOOKED_AT);
-        let is_whole = visible == len && header.is_last();
-        let text = || {
-            let bytes = payload.iter().zip(header.mask.iter().cycle());
-            bytes.take(visible).map(|(byte, mask)| byte ^ mask)
-        };
-        let found = escape::find(&mut text());
-        if found == escape::Found::Undecided && may_wait {
-            return Ok(Judged::Undecided);
-        }
-        match self.manners.text(text(), is_whole, namespaces) {
-            Err(_) if may_wait => return Ok(Judged::Undecided),
-            // In parts, or longer than anything that is looked at: the library judges it.
-            Err(_) => self.manners.pass(),
-            Ok(Judgement::Pass) => {}
-            Ok(Judgement::Ignore) if may_wait => return Ok(Judged::Undecided),
-            Ok(Judgement::Ignore) if is_whole => return Ok(Judged::Skip { len }),
-            Ok(Judgement::Ignore) => return Err(unmannerly(Fault::Parse)),
-            Ok(Judgement::End(fault)) => return Err(unmannerly(fault)),
-        }
-        Ok(match found {
+    fn look(&mut self, header: &Header, payload: &[u8]) -> Judged {
+        let whole = usize::try_from(header.payload).unwrap_or(usize::MAX);
+        let visible = payload.len().min(whole).min(LOOKED_AT);
+        let bytes = payload.iter().zip(header.mask.iter().cycle());
+        let mut text = bytes.take(visible).map(|(byte, mask)| byte ^ mask);
+        match escape::find(&mut text) {
+            escape::Found::Plain => {
+                let is_upgrade = whole == 1 && payload.first() == Some(&(b'5' ^ header.mask[0]));
+                self.upgraded |= is_upgrade;
+                Judged::Pass
+            }
             escape::Found::Escaped { before } => Judged::Mark { before },
-            escape::Found::Plain | escape::Found::Undecided => Judged::Pass,
-        })
+            escape::Found::Undecided if visible == whole.min(LOOKED_AT) => Judged::Pass,
+            escape::Found::Undecided => Judged::Undecided,
+        }
     }
 }
 
@@ -258,10 +181,6 @@ enum Judged {
     Pass,
     /// More of the frame has to come first.
     Undecided,
-    /// The library is not to read the frame, which has so many bytes of payload.
-    Skip {
-        len: usize,
-    },
     /// The mark belongs behind so many bytes of the payload.
     Mark {
         before: usize,
@@ -271,12 +190,12 @@ enum Judged {
 // === impl Header ===
 
 impl Header {
-    /// `None`: not all of it is there.
-    fn read(bytes: &[u8]) -> Result<Option<Self>, Violation> {
+    /// `None`: not all of it is there. `agreed` is the bits that an extension gives a meaning.
+    pub(super) fn read(bytes: &[u8], agreed: u8) -> Result<Option<Self>, Violation> {
         let &[first, second, ref rest @ ..] = bytes else {
             return Ok(None);
         };
-        Self::check(first, second)?;
+        Self::check(first & !agreed, second)?;
         let (extended, payload) = match (second & 0x7f, rest) {
             (126, &[a, b, ..]) => (2, u64::from(u16::from_be_bytes([a, b]))),
             (127, &[a, b, c, d, e, f, g, h, ..]) => {
@@ -314,11 +233,11 @@ impl Header {
         Ok(())
     }
 
-    fn opcode(&self) -> u8 {
+    pub(super) fn opcode(&self) -> u8 {
         self.first & 0x0f
     }
 
-    fn is_last(&self) -> bool {
+    pub(super) fn is_last(&self) -> bool {
         self.first & 0x80 != 0
     }
 

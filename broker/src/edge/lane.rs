@@ -59,9 +59,6 @@ const SMALL: usize = 1024;
 /// As many copied bytes make a piece, so that what has been written can be let go.
 const PIECE: usize = 16 << 10;
 
-/// What an idle connection may keep of its buffer.
-const KEPT: usize = 512;
-
 /// Pieces written by one system call.
 const SLICES: usize = 32;
 
@@ -189,10 +186,11 @@ impl Lane {
             metrics().dropped(DropReason::Closed);
             return Ok(());
         }
-        // One message alone is always taken: it is bounded where it comes from.
-        let is_full =
-            queue.bytes.saturating_add(len) > bounds.bytes || queue.messages >= bounds.messages;
-        if is_full && queue.messages > 0 {
+        // What is gathered in a turn says nothing about its client yet.
+        if queue.is_full(len, bounds) && queue.stage == Stage::Listed {
+            queue.write();
+        }
+        if queue.is_full(len, bounds) {
             return Err(Overflow);
         }
         put(&mut queue);
@@ -273,6 +271,13 @@ impl Lane {
 // === impl Queue ===
 
 impl Queue {
+    /// One message alone is always taken: it is bounded where it comes from.
+    fn is_full(&self, len: usize, bounds: Bounds) -> bool {
+        let is_full =
+            self.bytes.saturating_add(len) > bounds.bytes || self.messages >= bounds.messages;
+        is_full && self.messages > 0
+    }
+
     fn copy(&mut self, frames: &[u8]) {
         if self.tail.len() >= PIECE {
             self.freeze();
@@ -367,10 +372,8 @@ impl Queue {
 
     fn clear(&mut self) {
         self.pieces = VecDeque::new();
-        self.tail.clear();
-        if self.tail.capacity() > KEPT {
-            self.tail = Vec::new();
-        }
+        // An idle connection keeps none.
+        self.tail = Vec::new();
         self.tail_messages = 0;
         self.written = 0;
         self.bytes = 0;

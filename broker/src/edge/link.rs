@@ -11,7 +11,7 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::manners::{Fault, Judgement, Manners};
+use super::parser::Parser;
 use crate::event::Handshake;
 use doors::Doors;
 
@@ -35,6 +35,7 @@ pub(super) struct Link {
     /// The reactor that its session lives on.
     pub reactor: usize,
     pub handshake: Arc<Handshake>,
+    pub parser: Parser,
     /// Woken when the state changes; whoever reads registers.
     pub reader: AtomicWaker,
     state: AtomicU8,
@@ -48,14 +49,6 @@ pub(super) struct Link {
     first_ping: AtomicBool,
     /// Nothing is polled any more.
     is_over_websocket: AtomicBool,
-    /// What its client did that ended it.
-    fault: OnceLock<Fault>,
-    /// Of what comes by polling; a WebSocket has its own.
-    manners: Mutex<Manners>,
-    /// A WebSocket is being tried.
-    probing: AtomicBool,
-    /// It works, so the poll that waits is to end.
-    has_probed: AtomicBool,
     /// Its sockets, one a namespace.
     doors: Doors,
     namespaces: AtomicUsize,
@@ -75,17 +68,6 @@ pub(super) struct Links {
     all: Mutex<HashMap<u64, Weak<Link>>>,
     /// Sessions that began with polling.
     polling: Mutex<HashMap<String, u64>>,
-    /// Requests of theirs that have no answer yet.
-    asked: AtomicUsize,
-}
-
-/// A request that waits for its answer.
-pub(super) struct Asked(Arc<Links>);
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        self.0.asked.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 // === impl Links ===
@@ -96,11 +78,13 @@ impl Links {
         address: IpAddr,
         handshake: Handshake,
         reactor: usize,
+        parser: Parser,
     ) -> Arc<Link> {
         let link = Arc::new(Link {
             address,
             reactor,
             handshake: Arc::new(handshake),
+            parser,
             reader: AtomicWaker::new(),
             state: AtomicU8::new(State::Open as u8),
             stalled: AtomicBool::new(false),
@@ -108,10 +92,6 @@ impl Links {
             backlog: AtomicUsize::new(0),
             first_ping: AtomicBool::new(true),
             is_over_websocket: AtomicBool::new(false),
-            fault: OnceLock::new(),
-            manners: Mutex::default(),
-            probing: AtomicBool::new(false),
-            has_probed: AtomicBool::new(false),
             doors: Doors::default(),
             namespaces: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
@@ -141,16 +121,6 @@ impl Links {
         let number = *self.polling.lock().get(sid)?;
         let link = self.all.lock().get(&number)?.upgrade()?;
         (link.state() != State::Killed).then_some(link)
-    }
-
-    /// Counts a request until its answer is there.
-    pub(super) fn asked(self: &Arc<Self>) -> Asked {
-        self.asked.fetch_add(1, Ordering::AcqRel);
-        Asked(self.clone())
-    }
-
-    pub(super) fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Acquire) > 0
     }
 
     pub(super) fn snapshot(&self) -> Vec<Arc<Link>> {
@@ -188,49 +158,13 @@ impl Link {
     }
 
     /// Ends the connection because its client broke the protocol; what it is told about that is still written.
-    pub(super) fn broken(&self, fault: Fault) {
-        // The first one counts.
-        let _ = self.fault.set(fault);
+    pub(super) fn broken(&self) {
         let (open, broken) = (State::Open as u8, State::Broken as u8);
         // One that is ending already goes on with that.
         let _ = self
             .state
             .compare_exchange(open, broken, Ordering::AcqRel, Ordering::Acquire);
         self.reader.wake();
-    }
-
-    pub(super) fn fault(&self) -> Option<Fault> {
-        self.fault.get().copied()
-    }
-
-    /// What is to become of a packet that was posted. Of its text is left what has not been looked at.
-    pub(super) fn judge(&self, packet: &mut std::str::Bytes<'_>) -> Judgement {
-        let judged = self.manners.lock().text(packet, true, self);
-        // What has ended can be judged.
-        judged.unwrap_or(Judgement::Pass)
-    }
-
-    /// False: the session has a WebSocket, or another one is being tried.
-    pub(super) fn begins_probe(&self) -> bool {
-        !self.is_over_websocket() && !self.probing.swap(true, Ordering::AcqRel)
-    }
-
-    /// A WebSocket has answered: polls are answered with nothing, so that their client can move over.
-    pub(super) fn probed(&self) {
-        self.has_probed.store(true, Ordering::Release);
-        self.changed.notify_waiters();
-    }
-
-    /// The session goes on without the WebSocket that was tried.
-    pub(super) fn ends_probe(&self) {
-        self.has_probed.store(false, Ordering::Release);
-        self.probing.store(false, Ordering::Release);
-    }
-
-    /// Ends when a WebSocket works that the client is about to move over to.
-    pub(super) async fn moves_over(&self) {
-        self.until(|link| link.has_probed.load(Ordering::Acquire))
-            .await;
     }
 
     /// The client takes nothing of what is written to it.
@@ -256,16 +190,11 @@ impl Link {
     /// Ends when the client goes. That a session which began with polling is over, nobody is told: what waits for it
     /// has to have a deadline.
     pub(super) async fn gone(&self) {
-        self.until(|link| link.ended.load(Ordering::Acquire) || link.state() == State::Killed)
-            .await;
-    }
-
-    async fn until(&self, has_come: impl Fn(&Self) -> bool) {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             // From here on no change is missed.
             changed.as_mut().enable();
-            if has_come(self) {
+            if self.ended.load(Ordering::Acquire) || self.state() == State::Killed {
                 return;
             }
             changed.await;
@@ -295,11 +224,6 @@ impl Link {
     /// Something waits to be polled.
     pub(super) fn has_backlog(&self) -> bool {
         self.backlog.load(Ordering::Relaxed) > 0
-    }
-
-    /// The session began with polling.
-    pub(super) fn has_polled(&self) -> bool {
-        self.sid.get().is_some()
     }
 
     /// Counts bytes that are handed over; the answer is what now waits.
@@ -352,11 +276,8 @@ mod tests {
 
     fn link() -> (Arc<Links>, Arc<Link>) {
         let links = Arc::<Links>::default();
-        let handshake = Handshake {
-            headers: http::HeaderMap::new(),
-            query: String::new(),
-        };
-        let link = links.open(IpAddr::from([192, 0, 2, 1]), handshake, 0);
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let link = links.open(address, Handshake::default(), 0, Parser::Text);
         (links, link)
     }
 

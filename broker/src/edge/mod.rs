@@ -1,7 +1,6 @@
 //! The edge: from the listening socket to bytes of one event, and back. The only code that knows socketioxide.
 //!
 //! `accept` hands connections to `reactor`s; `http` serves one, with `cors` and `handshake` checking its requests;
-//! `manners` and `inbound` judge what a client sends, `probe` lets one that polls try a WebSocket;
 //! `forward` brings what came to another reactor to the one of its session; `link` is the broker's hold on a connection,
 //! `stream` the byte stream of a WebSocket and `lane` the one way out of it; `socketio` makes sessions of sockets,
 //! `outlet` is the way back to one.
@@ -10,19 +9,21 @@ mod accept;
 mod adapter;
 mod cors;
 mod deflate;
+mod encoded;
 mod entry;
 mod escape;
+mod events;
 mod forward;
 mod handshake;
 mod http;
 mod inbound;
 mod lane;
 mod link;
-mod manners;
 mod namespaces;
 mod outlet;
+mod parser;
 mod polling;
-mod probe;
+mod protocols;
 pub(crate) mod reactor;
 mod socketio;
 mod stream;
@@ -46,14 +47,14 @@ use crate::session::Broker;
 use cors::Cors;
 use deflate::Deflate;
 use link::Links;
+use protocols::Protocols;
 use reactor::{Job, Reactor};
-use socketio::Protocol;
 
 /// What every connection of a reactor shares.
 struct Shared {
     /// The reactor's.
     number: usize,
-    protocol: Protocol,
+    protocols: Protocols,
     config: Arc<config::Server>,
     cors: Arc<Cors>,
     /// One for all reactors, because they share the memory that it bounds.
@@ -197,9 +198,7 @@ impl Edge {
 
     fn is_anyone_left(&self) -> bool {
         let links = self.links.snapshot();
-        // The polls that waited have yet to be answered.
         links.iter().any(|link| link.is_websocket())
-            || self.links.is_asked()
             || self.broker.sessions.load(Ordering::Acquire) > 0
     }
 }
@@ -219,11 +218,11 @@ fn start_reactors(
     let config = Arc::new(config);
     let tokens = Arc::new(AtomicU64::new(1));
     for (number, (home, jobs)) in homes.into_iter().zip(jobs).enumerate() {
-        let protocol = Protocol::new(&config, broker.clone(), home.clone(), tokens.clone());
-        protocol.serve(&broker.pipelines.load());
+        let protocols = Protocols::new(&config, broker, &home, &tokens);
+        protocols.serve(&broker.pipelines.load());
         let shared = Shared {
             number,
-            protocol,
+            protocols,
             config: config.clone(),
             cors: cors.clone(),
             deflate: deflate.clone(),

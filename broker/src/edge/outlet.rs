@@ -1,6 +1,5 @@
 //! The way to one socket: over its connection's lane, or through the library's queue while the client polls.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -10,17 +9,15 @@ use socketioxide::socket::{DisconnectReason as Reason, Socket};
 use socketioxide_core::adapter::BroadcastOptions;
 use socketioxide_core::adapter::errors::SocketError;
 use socketioxide_core::packet::Packet;
-use socketioxide_core::{Sid, Str, Value};
+use socketioxide_core::{Sid, Str};
 
 use super::adapter::{Adapter, Local};
-use super::lane::{Bounds, Compression, Lane, Overflow};
+use super::encoded::Encoded;
+use super::lane::{Bounds, Lane, Overflow};
 use super::link::{Link, State};
-use super::manners::Fault;
 use super::socketio;
-use super::wire;
 use crate::event::{Client, Event};
 use crate::fanout::{Frame, Outlet};
-use crate::packet;
 use crate::plugin::DisconnectReason;
 use crate::telemetry::events::{SlowClient, SocketFailed};
 use crate::telemetry::metrics::{DropReason, metrics};
@@ -57,67 +54,6 @@ enum Before {
 struct Waiting {
     frames: Vec<Bytes>,
     bytes: usize,
-}
-
-/// An event in the forms in which it leaves, each made when the first recipient wants it.
-struct Encoded {
-    namespace: Str,
-    text: Str,
-    event: Event,
-    frames: OnceLock<Bytes>,
-    /// Compressed, one for each window that there can be.
-    compressed: OnceLock<Box<[OnceLock<Bytes>; WINDOWS]>>,
-}
-
-/// From 9 bits to 15.
-const WINDOWS: usize = 7;
-const SMALLEST_WINDOW: u8 = 9;
-
-// === impl Encoded ===
-
-impl Encoded {
-    fn frames(&self) -> &Bytes {
-        self.frames.get_or_init(|| {
-            let frames = wire::event(&self.namespace, &self.text, &self.event.attachments);
-            frames.into()
-        })
-    }
-
-    /// As they go over a lane; `None`: they have to be made for it alone.
-    fn frames_for(&self, lane: &Lane) -> Option<&Bytes> {
-        let frames = self.frames();
-        let Some(Compression { settings, shared }) = lane.compression(frames.len()) else {
-            return Some(frames);
-        };
-        let bits = shared?;
-        let compressed = self.compressed.get_or_init(Box::default);
-        let place = usize::from(bits.checked_sub(SMALLEST_WINDOW)?);
-        Some(
-            compressed
-                .get(place)?
-                .get_or_init(|| settings.compress(frames, bits).into()),
-        )
-    }
-
-    fn push(&self, lane: &Arc<Lane>, bounds: Bounds) -> Result<(), Overflow> {
-        match self.frames_for(lane) {
-            Some(frames) => lane.push(frames, bounds),
-            None => lane.push_own(self.frames().clone(), bounds),
-        }
-    }
-
-    fn packet(&self) -> Packet {
-        let attachments: VecDeque<Bytes> = self.event.attachments.iter().cloned().collect();
-        // An empty list would make the library announce a binary packet without attachments.
-        let attachments = (!attachments.is_empty()).then_some(attachments);
-        let value = Value::Str(self.text.clone(), attachments);
-        Packet::event(self.namespace.clone(), value)
-    }
-
-    fn size(&self) -> usize {
-        let attachments = self.event.attachments.iter().map(Bytes::len);
-        self.text.len() + attachments.sum::<usize>()
-    }
 }
 
 // === impl SocketOutlet ===
@@ -189,8 +125,8 @@ impl SocketOutlet {
 
     /// Sends a packet through the library's queue that the carrier knows again.
     pub(super) fn send_marker(&self, marker: &str) -> bool {
-        let value = Value::Str(Str::copy_from_slice(marker), None);
-        let packet = Packet::event(self.namespace.clone(), value);
+        let data = self.link.parser.data(Str::copy_from_slice(marker), &[]);
+        let packet = Packet::event(self.namespace.clone(), data);
         let options = BroadcastOptions::new(self.sid);
         let sent = self.local.broadcast(packet, options).is_ok();
         if !sent {
@@ -205,8 +141,6 @@ impl SocketOutlet {
             (DisconnectReason::Server, "slow client")
         } else if self.link.state() == State::Closing {
             (DisconnectReason::Server, "server shutting down")
-        } else if let Some(fault) = self.link.fault() {
-            (DisconnectReason::Transport, fault.reason())
         } else if self.judged.load(Ordering::Acquire) {
             (DisconnectReason::Policy, "policy")
         } else {
@@ -220,13 +154,7 @@ impl SocketOutlet {
             self.end_as_slow();
         }
         let (code, message) = match library {
-            Reason::PacketParsingError => {
-                if self.link.polled().is_some() {
-                    // A poll that comes later is to know.
-                    self.link.broken(Fault::Parse);
-                }
-                (Fault::Parse.code(), Fault::Parse.message())
-            }
+            Reason::PacketParsingError => ("parse_error", "the client sent what cannot be parsed"),
             Reason::MultipleHttpPollingError => ("polling_overlap", "two polls at the same time"),
             _ => return,
         };
@@ -323,13 +251,7 @@ impl SocketOutlet {
 
 impl Outlet for SocketOutlet {
     fn encode(&self, event: &Event) -> Frame {
-        Frame::new(Encoded {
-            namespace: self.namespace.clone(),
-            text: Str::from(packet::event_text(&event.name, &event.args)),
-            event: event.clone(),
-            frames: OnceLock::new(),
-            compressed: OnceLock::new(),
-        })
+        Frame::new(Encoded::new(self.namespace.clone(), event))
     }
 
     fn send(&self, frame: &Frame) {
@@ -339,14 +261,15 @@ impl Outlet for SocketOutlet {
         if self.is_slow() {
             return;
         }
-        if encoded.event.volatile && self.takes_nothing() {
+        let parser = self.link.parser;
+        if encoded.is_volatile() && self.takes_nothing() {
             return metrics().dropped(DropReason::Volatile);
         }
         match self.lane.get() {
-            Some(lane) => self.bounded(encoded.push(lane, self.bounds)),
+            Some(lane) => self.bounded(encoded.push(parser, lane, self.bounds)),
             None => self.send_before(
-                || encoded.frames().clone(),
-                || (encoded.packet(), encoded.size()),
+                || encoded.frames(parser).clone(),
+                || (encoded.packet(parser), encoded.size()),
             ),
         }
     }
@@ -355,14 +278,15 @@ impl Outlet for SocketOutlet {
         if self.is_slow() {
             return;
         }
-        let frame = || wire::ack(&self.namespace, id, args);
+        let parser = self.link.parser;
+        let frame = || parser.ack(&self.namespace, id, args);
         match self.lane.get() {
             Some(lane) => self.bounded(lane.push_own(frame(), self.bounds)),
             None => self.send_before(
                 || frame().into(),
                 || {
-                    let value = Value::Str(Str::copy_from_slice(args), None);
-                    (Packet::ack(self.namespace.clone(), value, id), args.len())
+                    let data = parser.data(Str::copy_from_slice(args), &[]);
+                    (Packet::ack(self.namespace.clone(), data, id), args.len())
                 },
             ),
         }

@@ -86,15 +86,15 @@ async fn run(mut jobs: Jobs, shared: Arc<Shared>) {
             Job::Poll(poll) => drop(tokio::spawn(forward::answer(poll, shared))),
             Job::Open(websocket) => drop(tokio::spawn(forward::arrive(websocket, shared))),
             Job::Follow(pipelines, done) => {
-                shared.protocol.serve(&pipelines);
+                shared.protocols.serve(&pipelines);
                 plugin::prune(&pipelines.versions());
                 let _ = done.send(());
             }
             Job::ClosePolled(sid, answer) => drop(tokio::spawn(async move {
-                let _ = answer.send(shared.protocol.close_polled(&sid).await);
+                let _ = answer.send(shared.protocols.close_polled(&sid).await);
             })),
             Job::Close(done) => drop(tokio::spawn(async move {
-                shared.protocol.close().await;
+                shared.protocols.close().await;
                 let _ = done.send(());
             })),
         }

@@ -17,30 +17,35 @@ use engineioxide::service::NotFoundService;
 use http::Request;
 use http_body_util::Full;
 use hyper::service::Service as _;
-use socketioxide::handler::{ConnectHandler, DisconnectHandler, MessageHandler};
+use socketioxide::handler::{ConnectHandler, DisconnectHandler};
 use socketioxide::service::SocketIoService;
 use socketioxide::socket::{DisconnectReason as Reason, Socket};
-use socketioxide::{SocketIo, TransportType};
+use socketioxide::{ParserConfig, SocketIo, TransportType};
 use socketioxide_core::Value;
 
 use super::adapter::{Adapter, Local};
 use super::entry::Entry;
 use super::escape;
+use super::events::{self, Events};
 use super::handshake;
 use super::lane::Bounds;
 use super::link::Link;
-use super::manners::MAX_ATTACHMENTS;
 use super::namespaces::Namespaces;
 use super::outlet::SocketOutlet;
+use super::parser::Parser;
 use super::wire;
 use crate::config;
-use crate::event::{Attachments, Client, Code, Denial, Peer};
+use crate::event::{Client, Code, Denial, Peer};
 use crate::fanout::Home;
+use crate::packet::msgpack::Limits;
 use crate::pipeline::Pipelines;
 use crate::plugin::DisconnectReason;
 use crate::session::{Broker, Refusal, Session, admit};
 
 pub(super) type Service = SocketIoService<NotFoundService, Adapter>;
+
+/// Attachments of one event; their total size is bounded by `max_payload`.
+const MAX_ATTACHMENTS: usize = 64;
 
 /// How long the attachments of an event may take to arrive.
 const ATTACHMENTS_TIMEOUT: Duration = Duration::from_secs(30);
@@ -61,13 +66,14 @@ impl Protocol {
     /// `tokens` counts the sockets of all reactors.
     pub(super) fn new(
         config: &config::Server,
+        parser: Parser,
         broker: Arc<Broker>,
         home: Home,
         tokens: Arc<AtomicU64>,
     ) -> Self {
         let namespaces = Arc::new(Namespaces::default());
         let payload = usize::try_from(config.max_payload).unwrap_or(usize::MAX);
-        let parser = socketioxide::ParserConfig::common()
+        let text = ParserConfig::common()
             .max_incoming_binaries(MAX_ATTACHMENTS)
             .max_incoming_binary_buf_size(payload)
             .packet_completion_timeout(ATTACHMENTS_TIMEOUT);
@@ -82,8 +88,11 @@ impl Protocol {
             .max_payload(config.max_payload)
             .ws_max_message_size(payload + escape::MARK.len())
             .ws_max_frame_size(payload + escape::MARK.len())
-            .ws_read_buffer_size(READ_BUFFER)
-            .with_parser(parser);
+            .ws_read_buffer_size(READ_BUFFER);
+        let builder = match parser {
+            Parser::Text => builder.with_parser(text),
+            Parser::Msgpack => builder.with_parser(ParserConfig::msgpack()),
+        };
         let builder = match (config.transports.polling, config.transports.websocket) {
             (true, false) => builder.transports([TransportType::Polling]),
             (false, true) => builder.transports([TransportType::Websocket]),
@@ -101,6 +110,10 @@ impl Protocol {
             bounds: Bounds {
                 bytes: usize::try_from(config.slow_client.max_queued_bytes).unwrap_or(usize::MAX),
                 messages: config.slow_client.max_queued_messages,
+            },
+            limits: Limits {
+                attachments: MAX_ATTACHMENTS,
+                text: payload,
             },
         }));
         // Whether a namespace exists is decided by the pipelines of the moment, so that a reload can change it: the
@@ -171,10 +184,12 @@ struct Entrance {
     tokens: Arc<AtomicU64>,
     /// What may wait for one socket.
     bounds: Bounds,
+    /// What a packet in msgpack may become.
+    limits: Limits,
 }
 
 /// The handler traits want a type that tells implementations apart; closures have theirs, these have this.
-struct ByHand;
+pub(super) struct ByHand;
 
 type Admission<'a> =
     Pin<Box<dyn Future<Output = Result<(), Box<dyn std::fmt::Display + Send>>> + Send + 'a>>;
@@ -194,7 +209,8 @@ impl ConnectHandler<Adapter, ByHand> for Door {
 
     /// The client has been told.
     fn call(&self, socket: Arc<Socket<Adapter>>, _: Option<Value>) {
-        let Some(place) = socket.extensions.get::<Place>() else {
+        let link = socket.req_parts().extensions.get::<Arc<Link>>();
+        let Some(place) = link.and_then(|link| link.place(socket.ns())) else {
             return;
         };
         if self.0.namespaces.holds(&place.outlet) {
@@ -207,12 +223,17 @@ impl ConnectHandler<Adapter, ByHand> for Door {
     }
 }
 
-/// What belongs to one socket; the library keeps it with the socket.
-#[derive(Clone)]
-struct Place {
+/// What belongs to one socket; the library keeps it with the socket's handlers.
+pub(super) struct Place {
     session: Arc<Session>,
-    outlet: Arc<SocketOutlet>,
-    entry: Arc<Entry>,
+    pub outlet: Arc<SocketOutlet>,
+    entry: Entry,
+}
+
+impl Place {
+    pub(super) fn namespace(&self) -> &Arc<str> {
+        &self.session.client.namespace
+    }
 }
 
 /// What the library is given to send as the message of a `connect_error`.
@@ -266,8 +287,9 @@ impl Entrance {
             identity: Default::default(),
             rooms: Default::default(),
         });
-        let auth = auth.and_then(Value::as_str).map(|text| text.as_str());
-        let welcome = admit(&self.broker, &client, auth).await;
+        let auth = events::auth(auth, self.limits)
+            .map_err(|denial| wire::words(&denial.message, &denial))?;
+        let welcome = admit(&self.broker, &client, auth.as_deref()).await;
         let welcome = welcome.map_err(|refusal| match refusal {
             Refusal::NoNamespace => "Invalid namespace".to_owned(),
             Refusal::Denied(denial) => wire::words(&denial.message, &denial),
@@ -279,7 +301,6 @@ impl Entrance {
             client.clone(),
             self.bounds,
         ));
-        outlet.link.enters(socket.ns(), &outlet);
         let transport = match socket.transport_type() {
             TransportType::Polling => "polling",
             TransportType::Websocket => "websocket",
@@ -292,17 +313,20 @@ impl Entrance {
             transport,
             welcome,
         );
-        let place = Place {
+        let place = Arc::new(Place {
             session: Arc::new(session),
             outlet,
-            entry: Arc::new(entry),
-        };
-        socket.on_fallback(Events(place.session.clone()));
+            entry,
+        });
+        place.outlet.link.enters(&place);
+        socket.on_fallback(Events {
+            session: place.session.clone(),
+            limits: self.limits,
+        });
         socket.on_disconnect(Gone {
-            place: place.clone(),
+            place,
             namespaces: self.namespaces.clone(),
         });
-        socket.extensions.insert(place);
         Ok(())
     }
 }
@@ -314,27 +338,10 @@ fn socket_name() -> Arc<str> {
         .into()
 }
 
-// === impl Events ===
-
-struct Events(Arc<Session>);
-
-impl MessageHandler<Adapter, ByHand> for Events {
-    fn call(&self, _: Arc<Socket<Adapter>>, payload: Value, ack: Option<i64>) {
-        // Any other form belongs to a parser that is not in use.
-        if let Value::Str(text, attachments) = payload {
-            let attachments: Attachments = attachments.into_iter().flatten().collect();
-            match escape::unmark(&text) {
-                Some(text) => self.0.handle(&text, attachments, ack),
-                None => self.0.handle(&text, attachments, ack),
-            }
-        }
-    }
-}
-
 // === impl Gone ===
 
 struct Gone {
-    place: Place,
+    place: Arc<Place>,
     namespaces: Arc<Namespaces>,
 }
 
@@ -349,7 +356,6 @@ impl DisconnectHandler<Adapter, ByHand> for Gone {
         let (reason, words) = self.place.outlet.end(reason);
         self.place.session.close(reason, words);
         self.place.entry.leave();
-        self.place.entry.link.left(&self.place.outlet);
         let path = socket.ns().to_owned();
         defer(socket);
         // Not at once: the library may be holding its list of namespaces while it calls this.

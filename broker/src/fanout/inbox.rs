@@ -20,7 +20,7 @@ pub(super) struct Inbox {
     /// What has been taken out of the queue, and is delivered by whoever holds this: one at a time, so that nothing
     /// overtakes. At most as much again as the queue holds.
     out: Mutex<VecDeque<Arc<Message>>>,
-    filled: Notify,
+    woken: Notify,
     max: (usize, usize),
 }
 
@@ -30,6 +30,17 @@ struct Queue {
     bytes: usize,
     /// The reactor has been woken, and looks again before it sleeps. Waking it costs a system call.
     is_awake: bool,
+}
+
+/// What became of a message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// The reactor is awake, and finds it.
+    Seen,
+    /// The reactor has to be woken.
+    Asleep,
+    /// There is no room for it.
+    Full,
 }
 
 /// The right to deliver.
@@ -47,28 +58,34 @@ impl Inbox {
         Self {
             queue: Mutex::default(),
             out: Mutex::default(),
-            filled: Notify::new(),
+            woken: Notify::new(),
             max: (messages, bytes),
         }
     }
 
-    /// False: it is full. One message always fits into an empty inbox.
-    pub(super) fn push(&self, message: &Arc<Message>) -> bool {
+    /// One message always fits into an empty inbox.
+    pub(super) fn push(&self, message: &Arc<Message>) -> Pushed {
         let size = message.size();
         let mut queue = self.queue.lock();
         let (max_messages, max_bytes) = self.max;
         let is_full = queue.messages.len() >= max_messages || queue.bytes + size > max_bytes;
         if is_full && !queue.messages.is_empty() {
-            return false;
+            return Pushed::Full;
         }
         queue.messages.push_back(message.clone());
         queue.bytes += size;
-        let was_awake = std::mem::replace(&mut queue.is_awake, true);
-        drop(queue);
-        if !was_awake {
-            self.filled.notify_one();
+        if queue.is_awake {
+            Pushed::Seen
+        } else {
+            Pushed::Asleep
         }
-        true
+    }
+
+    pub(super) fn wake(&self) {
+        let was_awake = std::mem::replace(&mut self.queue.lock().is_awake, true);
+        if !was_awake {
+            self.woken.notify_one();
+        }
     }
 
     #[cfg(test)]
@@ -85,8 +102,8 @@ impl Inbox {
     }
 
     /// Ends when there is something again, once `rest` has been said.
-    pub(super) async fn filled(&self) {
-        self.filled.notified().await;
+    pub(super) async fn woken(&self) {
+        self.woken.notified().await;
     }
 
     /// False: there is something left. Said by the reactor only, which sleeps then.

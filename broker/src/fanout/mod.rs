@@ -15,6 +15,7 @@ mod message;
 mod namespace;
 mod room;
 mod shard;
+mod waking;
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -146,14 +147,19 @@ impl Fanout {
         event: &Event,
     ) {
         let (shard, namespace) = (&home.0, &sender.namespace);
-        shard.deliver(namespace, rooms, &[], without, event);
-        if self.shards.len() > 1 {
-            let peers = shard.others_with_members(namespace, rooms);
-            if !peers.is_empty() {
-                // The sender is a member of its own shard only.
-                self.tell(&peers, Message::new(namespace, rooms, &[], event, None));
-            }
+        let peers = match self.shards.len() {
+            1 => Peers::default(),
+            _ => shard.others_with_members(namespace, rooms),
+        };
+        if peers.is_empty() {
+            shard.deliver(namespace, rooms, &[], without, event);
+            return;
         }
+        shard.waking.soon();
+        shard.deliver(namespace, rooms, &[], without, event);
+        // The sender is a member of its own shard only.
+        let message = Message::new(namespace, rooms, &[], event, None);
+        self.tell(&peers, message, |other| shard.waking.later(other));
     }
 
     /// Delivers an event of a back end: to the sockets of any of the rooms (of the whole namespace where none is
@@ -174,7 +180,7 @@ impl Fanout {
         let receipt = Arc::new(Receipt::new(peers.len()));
         let told = Some(receipt.clone());
         let message = Message::new(&presence.name, rooms, except, event, told);
-        self.tell(&peers, message);
+        self.tell(&peers, message, |shard| shard.wake());
         let complete = tokio::time::timeout(PATIENCE, receipt.complete());
         if complete.await.is_err() {
             for shard in self.shards_of(&peers) {
@@ -184,10 +190,12 @@ impl Fanout {
         receipt.deliveries()
     }
 
-    fn tell(&self, peers: &Peers, message: Message) {
+    fn tell(&self, peers: &Peers, message: Message, wake: impl Fn(&Arc<Shard>)) {
         let message = Arc::new(message);
         for shard in self.shards_of(peers) {
-            shard.hand_in(&message);
+            if shard.hand_in(&message) {
+                wake(shard);
+            }
         }
     }
 

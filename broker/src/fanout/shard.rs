@@ -5,9 +5,10 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::directory::{Directory, Kind, Peer, Peers};
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Pushed};
 use super::message::Message;
 use super::namespace::Namespace;
+use super::waking::Waking;
 use super::{ByName, MAX_ROOMS, Member, TooManyRooms};
 use crate::event::{Client, Event};
 use crate::telemetry::metrics::metrics;
@@ -24,6 +25,8 @@ pub(super) struct Shard {
     /// directory is told while it is held, so that what it knows of this shard changes in the same order.
     namespaces: RwLock<ByName<Namespace>>,
     inbox: Inbox,
+    /// Others to be woken.
+    pub(super) waking: Waking,
 }
 
 impl Shard {
@@ -33,6 +36,7 @@ impl Shard {
             directory,
             namespaces: RwLock::default(),
             inbox: Inbox::new(),
+            waking: Waking::default(),
         }
     }
 
@@ -161,14 +165,24 @@ impl Shard {
         sent
     }
 
-    /// Takes a message, which is delivered soon. When there is no room for it, whoever brings it makes some: nothing is
+    /// Takes a message, which is delivered once the reactor has been woken; true: it is asleep. When there is no room for it, whoever brings it makes some: nothing is
     /// lost, nobody waits for one who waits for him, and it is the one who sends too much that it costs.
-    pub(super) fn hand_in(&self, message: &Arc<Message>) {
+    pub(super) fn hand_in(&self, message: &Arc<Message>) -> bool {
         metrics().reactor_messages.inc();
-        while !self.inbox.push(message) {
-            metrics().reactor_inbox_full.inc();
-            self.deliver_waiting();
+        loop {
+            match self.inbox.push(message) {
+                Pushed::Seen => return false,
+                Pushed::Asleep => return true,
+                Pushed::Full => {
+                    metrics().reactor_inbox_full.inc();
+                    self.deliver_waiting();
+                }
+            }
         }
+    }
+
+    pub(super) fn wake(&self) {
+        self.inbox.wake();
     }
 
     /// Delivers the oldest of what waits. False: there was nothing left.
@@ -203,11 +217,14 @@ impl Shard {
 
     /// Never ends.
     pub(super) async fn serve(&self) {
-        loop {
-            self.inbox.filled().await;
-            while self.deliver_waiting() || !self.inbox.rest() {
-                tokio::task::yield_now().await;
+        let deliver = async {
+            loop {
+                self.inbox.woken().await;
+                while self.deliver_waiting() || !self.inbox.rest() {
+                    tokio::task::yield_now().await;
+                }
             }
-        }
+        };
+        tokio::join!(self.waking.serve(), deliver);
     }
 }

@@ -3,11 +3,10 @@ mod shards;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use http::HeaderMap;
 use parking_lot::{Mutex, RwLock};
 
 use super::*;
-use crate::event::{Handshake, Identity, Peer};
+use crate::event::{Identity, Peer};
 
 /// Keeps what it is sent, as `name args`.
 #[derive(Default)]
@@ -52,10 +51,7 @@ impl Socket {
                 token,
                 name: format!("socket-{token}").into(),
                 address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                handshake: Arc::new(Handshake {
-                    headers: HeaderMap::new(),
-                    query: String::new(),
-                }),
+                handshake: Arc::default(),
             },
             namespace: namespace.into(),
             identity: RwLock::new(Identity {

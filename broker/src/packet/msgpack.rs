@@ -25,6 +25,14 @@ pub(crate) enum Kind {
     ConnectError = 4,
 }
 
+/// The bytes of one value, with its attachments; see [`packet`].
+pub(crate) fn data(json: &str, attachments: &[Bytes]) -> Vec<u8> {
+    let attached: usize = attachments.iter().map(Bytes::len).sum();
+    let mut out = Vec::with_capacity(json.len() + attached);
+    write::json(&mut out, json, attachments);
+    out
+}
+
 /// The bytes of a packet, as notepack writes them. `data` is JSON that has been checked, with placeholders for
 /// `attachments`.
 pub(crate) fn packet(

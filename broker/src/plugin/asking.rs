@@ -22,6 +22,7 @@ use super::policy::{Policy, implements};
 use super::slots;
 use crate::config;
 use crate::event::{Client, Effect};
+use crate::moment::Moment;
 use crate::telemetry::metrics::{Hook, TrapKind};
 
 /// Instances that are kept for the next clients, of all reactors together.
@@ -78,16 +79,16 @@ impl Asking {
         auth: &str,
         effects: &mut Vec<Effect>,
     ) -> Result<types::Admission, Fault> {
-        let begin = Instant::now();
+        let begin = Moment::now();
         policy.may_call(Hook::Connect, client, begin)?;
         let Some(_place) = self.place().await else {
             let detail = "not called: too many clients wait for the policy's back end already";
             return Err(policy.fault(Hook::Connect, client, TrapKind::Busy, detail.into()));
         };
         let result = self.call(policy, client, auth, effects).await;
-        policy.took(Hook::Connect, begin.elapsed());
+        policy.took(Hook::Connect, Moment::now().nanos_since(begin));
         result.map_err(|Failure { fault, cost }| {
-            slots::failed(policy.id, client.peer.token, cost, Instant::now());
+            slots::failed(policy.id, client.peer.token, cost, Moment::now());
             policy.report(Hook::Connect, client, &fault);
             fault
         })
@@ -181,7 +182,7 @@ impl Asker {
         let Self { store, on_connect } = self;
         store
             .data_mut()
-            .begin(Some(Current::of_client(client, Instant::now())));
+            .begin(Some(Current::of_client(client, Moment::now())));
         store.data_mut().asks = Some(Asks::new(fetcher, deadline));
         store.set_epoch_deadline(ticks(deadline));
         let socket = client.peer.token;

@@ -5,7 +5,9 @@
 //! the time that failing calls take is budgeted, by socket and policy and by reactor and policy. When a budget is
 //! used up, what would be the next failing call is not made: the event counts as failed at once.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::moment::Moment;
 
 /// Failing calls of one policy may take this much of each second that a socket sends.
 pub(crate) const OF_A_SOCKET: Limit = Limit {
@@ -31,11 +33,11 @@ pub(crate) struct Limit {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spent {
     spent: Duration,
-    at: Instant,
+    at: Moment,
 }
 
 impl Spent {
-    pub(crate) fn nothing(now: Instant) -> Self {
+    pub(crate) fn nothing(now: Moment) -> Self {
         Self {
             spent: Duration::ZERO,
             at: now,
@@ -43,26 +45,24 @@ impl Spent {
     }
 
     /// Nothing more may be spent now.
-    pub(crate) fn is_all(&self, limit: Limit, now: Instant) -> bool {
+    pub(crate) fn is_all(&self, limit: Limit, now: Moment) -> bool {
         self.left_over(limit, now) >= limit.most
     }
 
     /// As if nothing had ever been spent.
-    pub(crate) fn is_forgiven(&self, limit: Limit, now: Instant) -> bool {
+    pub(crate) fn is_forgiven(&self, limit: Limit, now: Moment) -> bool {
         self.left_over(limit, now).is_zero()
     }
 
-    pub(crate) fn add(&mut self, cost: Duration, limit: Limit, now: Instant) {
+    pub(crate) fn add(&mut self, cost: Duration, limit: Limit, now: Moment) {
         *self = Self {
             spent: self.left_over(limit, now) + cost,
             at: now,
         };
     }
 
-    fn left_over(&self, limit: Limit, now: Instant) -> Duration {
-        let forgiven = limit
-            .a_second
-            .mul_f64(now.saturating_duration_since(self.at).as_secs_f64());
+    fn left_over(&self, limit: Limit, now: Moment) -> Duration {
+        let forgiven = limit.a_second.mul_f64(now.since(self.at).as_secs_f64());
         self.spent.saturating_sub(forgiven)
     }
 }
@@ -78,8 +78,8 @@ mod tests {
 
     #[test]
     fn what_is_used_up_comes_back_with_time() {
-        let start = Instant::now();
-        let after = |ms| start + Duration::from_millis(ms);
+        let start = Moment::now();
+        let after = |ms| start.later(Duration::from_millis(ms));
         let mut spent = Spent::nothing(start);
         assert!(!spent.is_all(LIMIT, start));
         spent.add(Duration::from_millis(60), LIMIT, start);

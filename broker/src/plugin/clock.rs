@@ -1,9 +1,10 @@
 //! The time that policies are told: the machine's, or that of events which are played again.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::rehearsal::Rehearsal;
+use crate::moment::Moment;
 use crate::state::Millis;
 
 /// Where the time comes from.
@@ -34,7 +35,7 @@ impl Clock {
     }
 
     /// The same for a moment that has been read already.
-    pub(super) fn millis_at(&self, moment: Instant) -> Millis {
+    pub(super) fn millis_at(&self, moment: Moment) -> Millis {
         match self {
             Self::System => Millis::of(moment),
             Self::Rehearsal(rehearsal) => Millis::at(rehearsal.now()),

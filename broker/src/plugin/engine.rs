@@ -11,6 +11,7 @@ use super::contract;
 use super::fetch::Fetchers;
 use super::host::{self, Host};
 use super::wasi;
+use crate::moment;
 
 /// One tick of the deadline clock. A deadline is counted in ticks, so it is kept to about this.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
@@ -43,6 +44,7 @@ impl Engine {
 
     /// Starts the engine's clock, a thread that ends with it.
     fn build(fetchers: Fetchers) -> wasmtime::Result<Self> {
+        moment::use_counter()?;
         let mut config = Config::new();
         config
             .epoch_interruption(true)

@@ -10,14 +10,14 @@ mod memory;
 mod store;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::bindings::{limits, log, metrics, types};
 use super::clock::Clock;
 use super::instance::Overrun;
 use crate::config::Capability;
 use crate::event::{Attachments, Client, Effect};
-use crate::state::{BucketRule, PolicyState, SubjectKey};
+use crate::moment::Moment;
+use crate::state::{BucketRule, Decision, PolicyState, SubjectRef};
 use crate::telemetry::events::{Level, PolicyLog};
 use crate::telemetry::metrics::OwnMetric;
 pub(super) use asks::{A_CALL as REQUESTS_A_CALL, Asks, let_ask};
@@ -47,12 +47,12 @@ pub(super) struct Current {
     pub client: Arc<Client>,
     pub event: Option<CurrentEvent>,
     /// When the call began: limits count by it, so that they read no clock of their own.
-    pub since: Instant,
+    pub since: Moment,
 }
 
 impl Current {
     /// A call that is about a socket and none of its events.
-    pub(super) fn of_client(client: &Arc<Client>, since: Instant) -> Self {
+    pub(super) fn of_client(client: &Arc<Client>, since: Moment) -> Self {
         Self {
             client: client.clone(),
             event: None,
@@ -186,21 +186,25 @@ impl Host {
         }
     }
 
-    fn subject(&self, subject: limits::Subject) -> SubjectKey {
-        let Some(current) = &self.current else {
-            return SubjectKey::Global;
+    /// Takes from the bucket of whoever is meant, which is nobody in particular while no call is served.
+    fn take_of(&self, rule: &BucketRule, whom: limits::Subject, cost: u32) -> Decision {
+        let state = &self.terms.state;
+        let Some(Current { client, since, .. }) = &self.current else {
+            return state.take(rule, SubjectRef::Global, cost, self.terms.clock.millis());
         };
-        let client = &current.client;
-        match subject {
-            limits::Subject::Socket => SubjectKey::Socket(client.peer.token),
-            limits::Subject::User => match &client.identity.read().user {
-                Some(user) => SubjectKey::User(user.clone()),
-                None => SubjectKey::Address(client.peer.address),
-            },
-            limits::Subject::Address => SubjectKey::Address(client.peer.address),
-            limits::Subject::Namespace => SubjectKey::Namespace(client.namespace.clone()),
-            limits::Subject::Global => SubjectKey::Global,
-        }
+        let identity;
+        let subject = match whom {
+            limits::Subject::Socket => SubjectRef::Socket(client.peer.token),
+            limits::Subject::User => {
+                identity = client.identity.read();
+                let address = SubjectRef::Address(client.peer.address);
+                identity.user.as_ref().map_or(address, SubjectRef::User)
+            }
+            limits::Subject::Address => SubjectRef::Address(client.peer.address),
+            limits::Subject::Namespace => SubjectRef::Namespace(&client.namespace),
+            limits::Subject::Global => SubjectRef::Global,
+        };
+        state.take(rule, subject, cost, self.terms.clock.millis_at(*since))
     }
 
     fn is_granted(&self, capability: Capability) -> bool {
@@ -221,12 +225,7 @@ impl limits::Host for Host {
                 retry_after_ms: 0,
             };
         };
-        let subject = self.subject(whom);
-        let now = match &self.current {
-            Some(current) => self.terms.clock.millis_at(current.since),
-            None => self.terms.clock.millis(),
-        };
-        let decision = self.terms.state.take(rule, &subject, cost, now);
+        let decision = self.take_of(rule, whom, cost);
         limits::Decision {
             allowed: decision.allowed,
             remaining: decision.remaining,

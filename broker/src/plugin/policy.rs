@@ -23,6 +23,7 @@ use super::slots;
 use crate::config;
 use crate::event::{Client, Denial, Effect, Event, Identity, Verdict};
 use crate::glob::Glob;
+use crate::moment::Moment;
 use crate::telemetry::events::PolicyTrapped;
 use crate::telemetry::metrics::{Hook, PolicyMetrics, TrapKind, VerdictKind};
 
@@ -88,7 +89,7 @@ pub(crate) enum Admission {
 /// When a call begins, and how long it may take.
 #[derive(Clone, Copy)]
 struct Span {
-    begin: Instant,
+    begin: Moment,
     deadline: Duration,
 }
 
@@ -101,7 +102,7 @@ pub(crate) struct Asked<'a> {
     /// An earlier policy has replaced its arguments.
     pub replaced: bool,
     /// When the policy before it was done. Every reading of a clock is a tenth of a call.
-    pub at: &'a Cell<Option<Instant>>,
+    pub at: &'a Cell<Option<Moment>>,
 }
 
 impl Policy {
@@ -287,11 +288,11 @@ impl Policy {
         &self,
         hook: Hook,
         client: &Client,
-        at: &Cell<Option<Instant>>,
+        at: &Cell<Option<Moment>>,
         effects: &mut Vec<Effect>,
         call: impl FnOnce(&mut Instance, Span) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let begin = at.get().unwrap_or_else(Instant::now);
+        let begin = at.get().unwrap_or_else(Moment::now);
         self.may_call(hook, client, begin)?;
         let deadline = self.settings.timeout;
         let result = self.instance(deadline).and_then(|mut instance| {
@@ -302,19 +303,18 @@ impl Policy {
             }
             result
         });
-        let end = Instant::now();
+        let end = Moment::now();
         at.set(Some(end));
-        let took = end - begin;
-        self.took(hook, took);
+        self.took(hook, end.nanos_since(begin));
         if let Err(fault) = &result {
-            slots::failed(self.id, client.peer.token, took, end);
+            slots::failed(self.id, client.peer.token, end.since(begin), end);
             self.report(hook, client, fault);
         }
         result
     }
 
     /// Whether a call may be made, given what earlier ones have cost that failed.
-    pub(super) fn may_call(&self, hook: Hook, client: &Client, now: Instant) -> Result<(), Fault> {
+    pub(super) fn may_call(&self, hook: Hook, client: &Client, now: Moment) -> Result<(), Fault> {
         let is_rehearsal = self.terms.clock.rehearsal().is_some();
         if is_rehearsal || slots::may_call(self.id, client.peer.token, now) {
             return Ok(());
@@ -323,9 +323,9 @@ impl Policy {
         Err(self.fault(hook, client, TrapKind::Budget, detail.into()))
     }
 
-    pub(super) fn took(&self, hook: Hook, took: Duration) {
+    pub(super) fn took(&self, hook: Hook, nanos: u64) {
         if let Some(metrics) = self.metrics(hook) {
-            metrics.duration(took);
+            metrics.duration(nanos);
         }
     }
 

@@ -5,11 +5,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::budget::{OF_A_REACTOR, OF_A_SOCKET, Spent};
 use super::instance::Instance;
 use super::policy::Policy;
+use crate::moment::Moment;
 
 /// Sockets whose failures are remembered before those that are forgiven are looked for and let go.
 const REMEMBERED: usize = 1024;
@@ -53,7 +54,7 @@ pub(super) fn put(policy: u64, instance: Box<Instance>) {
 }
 
 /// Whether a call may be made, given what earlier ones have cost that failed.
-pub(super) fn may_call(policy: u64, socket: u64, now: Instant) -> bool {
+pub(super) fn may_call(policy: u64, socket: u64, now: Moment) -> bool {
     SLOTS.with_borrow(|slots| {
         // Empty unless something fails.
         let reactor = slots.reactor.get(&policy);
@@ -67,7 +68,7 @@ pub(super) fn may_call(policy: u64, socket: u64, now: Instant) -> bool {
 }
 
 /// Counts what a failing call has cost.
-pub(super) fn failed(policy: u64, socket: u64, cost: Duration, now: Instant) {
+pub(super) fn failed(policy: u64, socket: u64, cost: Duration, now: Moment) {
     SLOTS.with_borrow_mut(|slots| {
         if slots.sockets.len() >= REMEMBERED {
             slots

@@ -12,12 +12,10 @@ fn client(token: u64) -> Client {
             token,
             name: "name".into(),
             address: [127, 0, 0, 1].into(),
-            handshake: Arc::new(Handshake {
-                headers: [(http::header::USER_AGENT, "x".parse().unwrap())]
-                    .into_iter()
-                    .collect(),
-                query: "EIO=4&token=abc&sid=secret".to_owned(),
-            }),
+            handshake: Arc::new(Handshake::new(
+                "EIO=4&token=abc&sid=secret",
+                [("user-agent", &b"x"[..])].into_iter(),
+            )),
         },
         namespace: "/".into(),
         identity: RwLock::new(Identity::default()),

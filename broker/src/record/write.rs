@@ -116,7 +116,7 @@ impl Writer {
         line.namespace = Some(&seen.namespace);
         line.address = Some(seen.address);
         line.headers = headers(&self.headers, &seen.handshake);
-        line.query = form_urlencoded::parse(seen.handshake.query.as_bytes())
+        line.query = form_urlencoded::parse(seen.handshake.query().as_bytes())
             // Whoever knows the id of a session can send in its name.
             .filter(|(name, _)| name != "sid")
             .map(|(name, value)| (name.into_owned(), self.parameter(&value)))
@@ -193,8 +193,8 @@ fn changes<'a>(line: &mut Line<'a>, before: &Known, now: &'a Known) {
 
 fn headers(wanted: &[String], handshake: &Handshake) -> BTreeMap<String, String> {
     let found = wanted.iter().filter_map(|name| {
-        let value = handshake.headers.get(name.as_str())?;
-        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let value = handshake.header(name)?;
+        let value = String::from_utf8_lossy(value).into_owned();
         Some((name.clone(), value))
     });
     found.collect()

@@ -13,14 +13,7 @@ use crate::event::{Client, Effect, Handshake, Identity, Peer};
 /// A socket before its first line.
 pub(super) fn fresh(token: u64) -> Arc<Client> {
     Arc::new(Client {
-        peer: peer(
-            token,
-            IpAddr::V4(Ipv4Addr::LOCALHOST),
-            Arc::new(Handshake {
-                headers: HeaderMap::new(),
-                query: String::new(),
-            }),
-        ),
+        peer: peer(token, IpAddr::V4(Ipv4Addr::LOCALHOST), Arc::default()),
         namespace: "/".into(),
         identity: RwLock::default(),
         rooms: Mutex::default(),
@@ -93,23 +86,25 @@ fn handshake(old: &Client, facts: &Facts) -> Result<Arc<Handshake>, String> {
     if facts.headers.is_none() && facts.query.is_none() {
         return Ok(old.clone());
     }
-    let mut headers = old.headers.clone();
-    if let Some(given) = &facts.headers {
-        headers.clear();
-        for (name, value) in given {
-            let wrong = || format!("headers: `{name}` is no header of HTTP, or its value none");
-            let key: HeaderName = name.parse().map_err(|_| wrong())?;
-            let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| wrong())?;
-            headers.append(key, value);
-        }
-    }
     let query = match &facts.query {
-        None => old.query.clone(),
+        None => old.query().to_owned(),
         Some(given) => form_urlencoded::Serializer::new(String::new())
             .extend_pairs(given)
             .finish(),
     };
-    Ok(Arc::new(Handshake { headers, query }))
+    let Some(given) = &facts.headers else {
+        return Ok(Arc::new(Handshake::new(&query, old.headers())));
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in given {
+        let wrong = || format!("headers: `{name}` is no header of HTTP, or its value none");
+        let key: HeaderName = name.parse().map_err(|_| wrong())?;
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| wrong())?;
+        headers.append(key, value);
+    }
+    let headers = headers.iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+    Ok(Arc::new(Handshake::new(&query, headers)))
 }
 
 #[cfg(test)]
@@ -136,8 +131,8 @@ mod tests {
         assert_eq!(&*socket.namespace, "/chat");
         assert_eq!(socket.identity.read().user.as_deref(), Some("alice"));
         assert!(socket.rooms.lock().contains("r"));
-        assert_eq!(socket.peer.handshake.query, "room=a+%26+b");
-        assert!(socket.peer.handshake.headers.contains_key("user-agent"));
+        assert_eq!(socket.peer.handshake.query(), "room=a+%26+b");
+        assert!(socket.peer.handshake.header("user-agent").is_some());
         let facts = Facts {
             user: Some(None),
             rooms: Some(BTreeSet::new()),

@@ -59,7 +59,6 @@ pub(super) enum Cell {
 pub(super) struct Tokens {
     tokens: f64,
     at: u64,
-    full_at: u64,
     /// The rule's numbers at the last take: what `tokens` is a part of, and how fast it grows.
     burst: u32,
     per_ms: f64,
@@ -142,7 +141,6 @@ impl Cell {
             Self::Tokens(Tokens {
                 tokens: f64::from(rule.burst),
                 at: now,
-                full_at: now,
                 burst: rule.burst,
                 per_ms: rule.per_ms(),
             })
@@ -166,7 +164,7 @@ impl Cell {
     /// From when on it is as if nothing had ever been taken.
     pub(super) fn recovers_at(&self) -> u64 {
         match self {
-            Self::Tokens(tokens) => tokens.full_at,
+            Self::Tokens(tokens) => tokens.full_at(),
             Self::Window(window) => window.empty_at,
         }
     }
@@ -193,7 +191,6 @@ impl Tokens {
     fn take(&mut self, rule: &BucketRule, cost: u32, now: u64) -> Decision {
         // Threads read the clock before they get here, so it can seem to go back.
         let now = now.max(self.at);
-        let burst = f64::from(rule.burst);
         let per_ms = rule.per_ms();
         let there = self.there(rule.burst, per_ms, now);
         let missing = f64::from(cost) - there;
@@ -202,7 +199,6 @@ impl Tokens {
             if cost > 0 {
                 self.tokens = left;
                 self.at = now;
-                self.full_at = now.saturating_add(wait(burst - left, per_ms));
                 self.burst = rule.burst;
                 self.per_ms = per_ms;
             }
@@ -215,6 +211,12 @@ impl Tokens {
             wait(missing, per_ms)
         };
         Decision::deny(whole(there), wait)
+    }
+
+    /// Reckoned when somebody asks, because a take has no use for it.
+    fn full_at(&self) -> u64 {
+        let missing = f64::from(self.burst) - self.tokens;
+        self.at.saturating_add(wait(missing, self.per_ms))
     }
 
     /// The tokens there are. A bucket whose size has changed is filled to the same part as before; what has come

@@ -7,9 +7,8 @@ mod tests;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use super::apart::Apart;
 use bytes::Bytes;
-use parking_lot::Mutex;
-
 use shard::Shard;
 pub(super) use shard::{Entry, Value};
 
@@ -65,7 +64,7 @@ pub(super) struct Limits {
 #[derive(Debug)]
 pub(super) struct Entries {
     hasher: foldhash::quality::RandomState,
-    shards: Box<[Mutex<Shard>]>,
+    shards: Box<[Apart<Shard>]>,
     limits: Limits,
     keys: AtomicUsize,
     bytes: AtomicUsize,
@@ -80,7 +79,7 @@ impl Entries {
     }
 
     fn with_shards(shards: usize, limits: Limits, hasher: foldhash::quality::RandomState) -> Self {
-        let shard = || Mutex::new(Shard::new(hasher.clone()));
+        let shard = || Apart::new(Shard::new(hasher.clone()));
         Self {
             shards: (0..shards).map(|_| shard()).collect(),
             hasher,

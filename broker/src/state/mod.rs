@@ -1,8 +1,9 @@
 //! State that policies share: token buckets and windows, counters and values, kept by the host so that it outlives an
 //! instance and a reload, and so that every reactor counts in the same place.
 //!
-//! Imports nothing of the broker. Time comes in as an argument, as [`Millis`].
+//! Imports nothing of the broker but its clock. Time comes in as an argument, as [`Millis`].
 
+mod apart;
 mod bucket;
 mod entries;
 mod shard;
@@ -13,12 +14,13 @@ mod tests;
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
+use crate::moment::Moment;
+use apart::Apart;
 pub(crate) use bucket::{BucketRule, Decision};
 pub(crate) use entries::StoreError;
 use entries::{Entries, Limits};
@@ -26,7 +28,7 @@ use shard::{Key, KeyRef, Shard};
 pub(crate) use show::{Filter, Shown};
 #[cfg(test)]
 pub(crate) use show::{ShownBucket, ShownEntry};
-pub(crate) use subject::SubjectKey;
+pub(crate) use subject::{SubjectKey, SubjectRef};
 
 /// A moment, in milliseconds of one monotonic clock: setting the machine's time moves no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,14 +85,12 @@ impl Millis {
     }
 
     pub(crate) fn now() -> Self {
-        Self::of(Instant::now())
+        Self::of(Moment::now())
     }
 
     /// A moment that has been read already.
-    pub(crate) fn of(moment: Instant) -> Self {
-        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        let since = moment.saturating_duration_since(*START);
-        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    pub(crate) fn of(moment: Moment) -> Self {
+        Self(moment.millis())
     }
 }
 
@@ -142,7 +142,7 @@ pub(crate) struct PolicyState {
     hasher: foldhash::quality::RandomState,
     /// A mutex each, not a lock-free map: a take reads, decides and writes a few words, and the decision has to be
     /// one step for everyone who takes from that key. Nothing waits inside.
-    shards: Box<[Mutex<Shard>]>,
+    shards: Box<[Apart<Shard>]>,
     /// Names of the buckets that count sockets. Written when such a bucket is first used.
     socket_buckets: RwLock<Vec<Arc<str>>>,
     entries: Entries,
@@ -160,7 +160,7 @@ impl PolicyState {
     fn with_capacity(keys: usize) -> Self {
         let hasher = foldhash::quality::RandomState::default();
         let shards = (0..SHARDS)
-            .map(|_| Mutex::new(Shard::new(keys.div_ceil(SHARDS), hasher.clone())))
+            .map(|_| Apart::new(Shard::new(keys.div_ceil(SHARDS), hasher.clone())))
             .collect();
         Self {
             hasher,
@@ -177,7 +177,7 @@ impl PolicyState {
     pub(crate) fn take(
         &self,
         rule: &BucketRule,
-        subject: &SubjectKey,
+        subject: SubjectRef<'_>,
         cost: u32,
         now: Millis,
     ) -> Decision {
@@ -187,7 +187,7 @@ impl PolicyState {
         };
         let hash = self.hasher.hash_one(key);
         let (decision, created) = self.shard(hash).lock().take(hash, key, rule, cost, now.0);
-        if created && matches!(subject, SubjectKey::Socket(_)) {
+        if created && matches!(subject, SubjectRef::Socket(_)) {
             self.remember_socket_bucket(&rule.name);
         }
         decision
@@ -240,12 +240,9 @@ impl PolicyState {
 
     /// Drops what was counted for a socket that is gone.
     fn forget_socket(&self, token: u64) {
-        let subject = SubjectKey::Socket(token);
+        let subject = SubjectRef::Socket(token);
         for bucket in self.socket_buckets.read().iter() {
-            let key = KeyRef {
-                bucket,
-                subject: &subject,
-            };
+            let key = KeyRef { bucket, subject };
             let hash = self.hasher.hash_one(key);
             self.shard(hash).lock().remove(key);
         }
@@ -279,7 +276,7 @@ impl PolicyState {
         all
     }
 
-    fn shard(&self, hash: u64) -> &Mutex<Shard> {
+    fn shard(&self, hash: u64) -> &Apart<Shard> {
         // From the middle of the hash: the map inside the shard uses the bits of both ends. The length is never 0.
         &self.shards[(hash >> 32) as usize % self.shards.len()]
     }
@@ -302,7 +299,7 @@ impl From<KeyRef<'_>> for Key {
     fn from(key: KeyRef<'_>) -> Self {
         Self {
             bucket: Arc::clone(key.bucket),
-            subject: key.subject.clone(),
+            subject: key.subject.into(),
         }
     }
 }

@@ -6,8 +6,8 @@ use indexmap::map::RawEntryApiV1;
 use indexmap::map::raw_entry_v1::RawEntryMut;
 use indexmap::{Equivalent, IndexMap};
 
-use super::SubjectKey;
 use super::bucket::{self, BucketRule, Cell, Decision};
+use super::subject::{SubjectKey, SubjectRef};
 
 /// Keys looked at by an insertion, so that recovered ones go as fast as new ones come, without a task that sweeps.
 const SWEPT: usize = 2;
@@ -32,13 +32,13 @@ pub(super) struct Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct KeyRef<'a> {
     pub bucket: &'a Arc<str>,
-    pub subject: &'a SubjectKey,
+    pub subject: SubjectRef<'a>,
 }
 
 impl Equivalent<Key> for KeyRef<'_> {
     fn equivalent(&self, key: &Key) -> bool {
         (Arc::ptr_eq(self.bucket, &key.bucket) || *self.bucket == key.bucket)
-            && *self.subject == key.subject
+            && self.subject == key.subject.as_ref()
     }
 }
 

@@ -6,15 +6,21 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 /// Whom a bucket counts.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum SubjectKey {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Subject<T> {
     /// The broker's own number of a socket; never used again, so its keys go with it.
     Socket(u64),
-    User(Arc<str>),
+    User(T),
     Address(IpAddr),
-    Namespace(Arc<str>),
+    Namespace(T),
     Global,
 }
+
+/// As it is kept.
+pub(crate) type SubjectKey = Subject<Arc<str>>;
+
+/// As it is asked for: hashes and compares as what is kept does, and costs no reference count.
+pub(crate) type SubjectRef<'a> = Subject<&'a Arc<str>>;
 
 /// What names nobody that a bucket can count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +30,30 @@ pub(crate) enum SubjectKey {
 pub(crate) struct SubjectError;
 
 // === impl SubjectKey ===
+
+impl SubjectKey {
+    pub(crate) fn as_ref(&self) -> SubjectRef<'_> {
+        match self {
+            Self::Socket(token) => Subject::Socket(*token),
+            Self::User(user) => Subject::User(user),
+            Self::Address(address) => Subject::Address(*address),
+            Self::Namespace(path) => Subject::Namespace(path),
+            Self::Global => Subject::Global,
+        }
+    }
+}
+
+impl From<SubjectRef<'_>> for SubjectKey {
+    fn from(subject: SubjectRef<'_>) -> Self {
+        match subject {
+            Subject::Socket(token) => Self::Socket(token),
+            Subject::User(user) => Self::User(Arc::clone(user)),
+            Subject::Address(address) => Self::Address(address),
+            Subject::Namespace(path) => Self::Namespace(Arc::clone(path)),
+            Subject::Global => Self::Global,
+        }
+    }
+}
 
 impl fmt::Display for SubjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -45,7 +45,7 @@ fn denied(remaining: u32, retry_after_ms: u32) -> Decision {
 
 impl PolicyState {
     fn take_at(&self, rule: &BucketRule, subject: &SubjectKey, cost: u32, now: u64) -> Decision {
-        self.take(rule, subject, cost, Millis(now))
+        self.take(rule, subject.as_ref(), cost, Millis(now))
     }
 }
 
@@ -311,7 +311,10 @@ fn threads_together_never_take_more() {
                 scope.spawn(|| {
                     for i in 0..2000 {
                         let cost = 1 + i % 3;
-                        if state.take(&rule, &user("a"), cost, Millis::now()).allowed {
+                        if state
+                            .take(&rule, user("a").as_ref(), cost, Millis::now())
+                            .allowed
+                        {
                             taken.fetch_add(cost, Ordering::Relaxed);
                         }
                     }

@@ -11,7 +11,7 @@ use super::host::serve;
 use super::world::{Call, Socket, World};
 use crate::call::Traits;
 use crate::interests::{Route, Routes};
-use crate::{ConnectCall, EventCall, Hooks, Interests, Policy, SubscribeCall, config};
+use crate::{ConnectCall, EventCall, Hooks, Interests, Policy, SubscribeCall, Verdict, config};
 
 #[derive(Debug)]
 pub(super) struct Native<P> {
@@ -119,6 +119,17 @@ impl<P: Policy> Native<P> {
         };
         let (verdict, effects) = serve(world, Some(facts), || self.policy.on_event(&call));
         (Answer::Verdict(verdict), effects)
+    }
+
+    /// In a world that knows of no call.
+    pub(super) fn event_of_first_rule(&mut self, args: &str) -> Verdict {
+        self.policy.on_event(&EventCall {
+            socket: 0,
+            rule: 0,
+            route: route(&self.routes.events, 0),
+            traits: Traits::default(),
+            args,
+        })
     }
 
     fn subscribe(

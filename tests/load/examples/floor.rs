@@ -8,8 +8,10 @@ use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use parking_lot::RwLock;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+const READ_BUFFER: usize = 4096;
 const OPEN: &str = r#"0{"sid":"floor","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
 
 type Room = Arc<RwLock<Vec<(u64, mpsc::UnboundedSender<Utf8Bytes>)>>>;
@@ -36,7 +38,9 @@ async fn main() -> anyhow::Result<()> {
 
 async fn serve(id: u64, stream: TcpStream, room: &Room) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
-    let mut socket = tokio_tungstenite::accept_async(stream).await?;
+    // Its default is 128 KiB a connection, which would make the floor the most expensive of all.
+    let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
+    let mut socket = tokio_tungstenite::accept_async_with_config(stream, Some(config)).await?;
     socket.send(Message::text(OPEN)).await?;
     let (sender, mut receiver) = mpsc::unbounded_channel();
     room.write().push((id, sender));

@@ -103,6 +103,13 @@ function throttled(emit) {
 
 const OK = { ok: true };
 
+/** To the others of a room. Of a room that the sender is not in, those are all: uWebSockets can publish to them natively. */
+function tell(io, socket, message) {
+    const { room } = message;
+    const others = socket.rooms.has(room) ? socket.to(room) : io.to(room);
+    others.emit("message", message);
+}
+
 function checked(io) {
     io.use((socket, next) => {
         jwt.verify(socket.handshake.auth.token ?? "", SECRET, { algorithms: ["HS256"] }, (error, claims) => {
@@ -126,7 +133,7 @@ function checked(io) {
         socket.on("message", (message) => {
             const denial = take(bucket) ?? validate(message);
             if (denial) return socket.emit("error", denial);
-            socket.to(message.room).emit("message", message);
+            tell(io, socket, message);
         });
         const move = throttled((at) => socket.broadcast.emit("cursor", at));
         socket.on("cursor", (at) => {
@@ -142,7 +149,7 @@ function relay(io) {
             ack(OK);
         });
         socket.on("save", (_message, ack) => ack(OK));
-        socket.on("message", (message) => socket.to(message.room).emit("message", message));
+        socket.on("message", (message) => tell(io, socket, message));
     });
 }
 

@@ -48,6 +48,9 @@ enum Scenario {
         receivers: usize,
         #[arg(long, default_value_t = 8)]
         window: u64,
+        /// The sender is in the room as well.
+        #[arg(long)]
+        member: bool,
     },
     /// The same with so many deliveries a second.
     Paced {
@@ -119,7 +122,11 @@ fn run(bench: &Bench, scenario: &Scenario) -> Result<Report> {
         Scenario::Stall { receivers } => scenario::stall(bench, receivers),
         Scenario::Rooms { rooms } => scenario::rooms(bench, rooms),
         Scenario::Echo { sockets, in_flight } => scenario::echo(bench, sockets, in_flight),
-        Scenario::Fanout { receivers, window } => scenario::fanout(bench, receivers, window),
+        Scenario::Fanout {
+            receivers,
+            window,
+            member,
+        } => scenario::fanout(bench, receivers, window, member),
         Scenario::Paced { receivers, rate } => scenario::paced(bench, receivers, rate),
         Scenario::Idle { sockets } => scenario::idle(bench, sockets),
         Scenario::Connects { at_once } => scenario::connects(bench, at_once),

@@ -18,18 +18,14 @@ impl Server {
 
     /// Processor time, the kernel's on its behalf included.
     pub fn cpu(&self) -> Result<Duration> {
-        let ticks = self.sum(|pid| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // The name of the program, in parentheses, may hold anything.
-            let (_, fields) = stat.rsplit_once(')')?;
-            let mut fields = fields.split_whitespace().skip(11);
-            let user: u64 = fields.next()?.parse().ok()?;
-            let system: u64 = fields.next()?.parse().ok()?;
-            Some(user + system)
-        })?;
-        Ok(Duration::from_secs_f64(
-            ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
-        ))
+        Ok(duration(self.sum(ticks)?))
+    }
+
+    /// The same without that of descendants.
+    pub fn cpu_alone(&self) -> Result<Duration> {
+        ticks(self.pid)
+            .map(duration)
+            .ok_or(LoadError::Process(self.pid))
     }
 
     /// Resident memory in bytes.
@@ -69,6 +65,21 @@ impl Server {
         }
         Ok(sum)
     }
+}
+
+/// What a process has used, in the kernel's ticks.
+fn ticks(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program, in parentheses, may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+fn duration(ticks: u64) -> Duration {
+    Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
 #[cfg(test)]

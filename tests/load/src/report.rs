@@ -20,6 +20,8 @@ pub struct Report {
     pub cpu_us: f64,
     /// How much of one processor the server used.
     pub cpus: f64,
+    /// The generator's own processor time an operation, in microseconds: it shares the processors with the server.
+    pub generator_us: f64,
     /// The server's resident memory at the end, in bytes.
     pub resident: u64,
     pub lost: u64,
@@ -93,18 +95,31 @@ pub struct Meter {
     server: Option<Server>,
     since: Instant,
     cpu: Duration,
+    own: Duration,
+}
+
+/// This process, as it is watched itself.
+fn own_cpu() -> Result<Duration> {
+    Server::new(std::process::id()).cpu_alone()
 }
 
 impl Meter {
     pub fn start(server: Option<Server>) -> Result<Self> {
         let cpu = server.map_or(Ok(Duration::ZERO), |server| server.cpu())?;
+        let own = own_cpu()?;
         let since = Instant::now();
-        Ok(Self { server, since, cpu })
+        Ok(Self {
+            server,
+            since,
+            cpu,
+            own,
+        })
     }
 
     /// The report of this many operations.
     pub fn stop(&self, operations: u64) -> Result<Report> {
         let seconds = self.since.elapsed().as_secs_f64();
+        let own = own_cpu()?.saturating_sub(self.own);
         let (cpu, resident) = match self.server {
             Some(server) => (server.cpu()?.saturating_sub(self.cpu), server.resident()?),
             None => (Duration::ZERO, 0),
@@ -121,6 +136,7 @@ impl Meter {
             rate: operations as f64 / seconds,
             cpu_us: cpu.as_secs_f64() * 1e6 / operations as f64,
             cpus: cpu.as_secs_f64() / seconds,
+            generator_us: own.as_secs_f64() * 1e6 / operations as f64,
             resident,
             ..Report::default()
         })

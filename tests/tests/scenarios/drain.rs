@@ -9,6 +9,7 @@ use sluice_tests::{Broker, Client, Driver, eventually, http};
 use tungstenite::{Message, WebSocket};
 
 use crate::keep_alive::{HANDSHAKE, KeepAlive, session_path};
+use crate::msgpack::by_query;
 use crate::shared::{RELAY, websocket};
 
 #[test]
@@ -26,6 +27,7 @@ fn a_broker_that_is_told_to_stop_says_goodbye_and_goes() {
         &broker.url("/"),
         &json!({"transports": ["polling"]}),
     );
+    let packed = node.connect("packed", &broker.url("/"), &by_query(json!(["polling"])));
     assert_eq!(broker.get("/readyz").status, 200);
     let floods: Vec<_> = clients[..4]
         .iter()
@@ -59,7 +61,7 @@ fn a_broker_that_is_told_to_stop_says_goodbye_and_goes() {
     assert_eq!(code, 0);
     // The period, and a little for a machine that does other things.
     assert!(took < period + Duration::from_secs(2), "{took:?}");
-    for client in clients.iter().chain([&polling]) {
+    for client in clients.iter().chain([&polling, &packed]) {
         // Clients connect again by themselves after this reason, and would not after "io server disconnect".
         assert_eq!(client.disconnected(), "transport close", "{}", client.name);
     }
@@ -67,7 +69,7 @@ fn a_broker_that_is_told_to_stop_says_goodbye_and_goes() {
         let told = broker
             .logs
             .find(|record| record.message() == "disconnected");
-        (told.len() == clients.len() + 1).then_some(())
+        (told.len() == clients.len() + 2).then_some(())
     });
     drop(floods);
 }

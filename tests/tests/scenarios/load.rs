@@ -47,7 +47,7 @@ fn the_load_generator_finds_nothing_lost_doubled_or_out_of_order() {
     let broker = broker();
     let bench = bench(&broker);
     is_clean(&scenario::echo(&bench, 4, 8).unwrap());
-    is_clean(&scenario::fanout(&bench, 10, 8).unwrap());
+    is_clean(&scenario::fanout(&bench, 10, 8, true).unwrap());
     is_clean(&scenario::paced(&bench, 10, 1000).unwrap());
     is_clean(&scenario::connects(&bench, 4).unwrap());
     let idle = scenario::idle(&bench, 20).unwrap();

@@ -37,6 +37,7 @@ mod load;
 mod logs;
 mod manners;
 mod modules; // [6]
+mod msgpack;
 mod nats;
 mod policy_cli;
 mod python;

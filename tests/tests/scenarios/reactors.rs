@@ -357,6 +357,37 @@ fn official_clients_upgrade_on_any_reactor_and_miss_nothing() {
     assert_eq!(broker.metrics().sum("sluice_connections", &[]), 41.0);
 }
 
+/// A namespace that a pattern serves gets a section of its own while clients are in it, and loses it again.
+#[test]
+fn clients_stay_when_their_namespace_gets_a_section_of_its_own() {
+    let route = "[[namespace.route]]\nevent = \"*\"\naction = \"emit\"\nto = \"all\"\n";
+    let namespace = |path, event: &str| {
+        let route = route.replace('*', event);
+        format!("[[namespace]]\npath = \"{path}\"\n{route}")
+    };
+    let pattern = format!("[server]\nreactors = 2\n{}", namespace("/org-{id}", "x"));
+    let own = format!("{pattern}{}", namespace("/org-7", "y"));
+    let node = Driver::node();
+    let broker = Broker::start(&pattern, &[]);
+    let url = broker.url("/org-7");
+    let clients = ["a", "b", "c"].map(|name| node.connect(name, &url, &websocket()));
+    for (config, event) in [(&own, "y"), (&pattern, "x"), (&own, "y")] {
+        broker.reconfigure(config);
+        eventually("the routes to change", || {
+            clients[0].ask(event, json!([]))[0]["ok"].as_bool()
+        });
+        for client in &clients {
+            client.expect(event);
+        }
+        for client in &clients {
+            client.ok(event, json!([client.name]));
+            for other in &clients {
+                assert_eq!(other.expect(event), [json!(client.name)]);
+            }
+        }
+    }
+}
+
 #[test]
 fn nothing_stays_of_clients_that_are_gone() {
     let node = Driver::node();

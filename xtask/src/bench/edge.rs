@@ -10,14 +10,18 @@ mod servers;
 mod table;
 mod targets;
 
+use std::fmt;
+use std::io::Read as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::workspace::{cargo, output, root, run as run_command, target, write_if_changed};
+use crate::workspace::{
+    cargo, output, program, root, run as run_command, target, write_if_changed,
+};
 use crate::{policies, setup};
 use results::Results;
 use scenarios::{SCENARIOS, Scenario};
@@ -48,8 +52,10 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let chosen = chosen(options)?;
     servers::raise_limits()?;
+    servers::take_along()?;
     let programs = build(options, &chosen)?;
     let mut results = Results::default();
+    let mut failures = 0;
     let rounds = options.rounds.unwrap_or(if options.quick { 1 } else { 5 });
     for (scenario, kinds) in &chosen {
         for round in 1..=rounds {
@@ -58,20 +64,67 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 // One that fails takes the others' results with it no more than it must.
                 match measure(&programs, scenario, kind, options.quick) {
                     Ok(report) => results.add(scenario.name, kind, &report),
-                    Err(error) => eprintln!("  failed: {error:#}"),
+                    Err(error) => {
+                        eprintln!("  failed: {error:#}");
+                        failures += 1;
+                    }
                 }
             }
         }
     }
-    let table = table::markdown(&results, &targets::judge(&results));
+    let judged = targets::judge(&results);
+    let about = About::this(rounds)?;
+    let table = format!("{about}\n\n{}", table::markdown(&results, &judged));
     println!("{table}");
-    let json = serde_json::to_vec_pretty(&results.json(&targets::judge(&results)))?;
-    let folder = target()?.join("bench");
-    write_if_changed(&folder.join("edge.json"), &json)?;
+    let mut json = results.json(&judged);
+    json["about"] = about.json();
+    let file = target()?.join("bench/edge.json");
+    write_if_changed(&file, &serde_json::to_vec_pretty(&json)?)?;
     if options.write_docs {
         table::write_docs(&root().join("docs/performance.md"), &table)?;
     }
+    ensure!(
+        failures == 0,
+        "{failures} of the runs failed; the table is without them"
+    );
     Ok(())
+}
+
+/// What the numbers are of.
+struct About {
+    rounds: usize,
+    processors: usize,
+    commit: String,
+}
+
+impl About {
+    fn this(rounds: usize) -> Result<Self> {
+        let commit = output(program("git", "").args(["describe", "--always", "--dirty"]));
+        Ok(Self {
+            rounds,
+            processors: std::thread::available_parallelism()?.get(),
+            // Sources without a history are measured as well.
+            commit: commit.map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned()),
+        })
+    }
+
+    fn json(&self) -> Value {
+        json!({ "rounds": self.rounds, "processors": self.processors, "commit": self.commit })
+    }
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            rounds,
+            processors,
+            commit,
+        } = self;
+        write!(
+            to,
+            "Commit {commit}; {processors} processors, shared with the load generator; medians of {rounds} rounds."
+        )
+    }
 }
 
 /// What is run, against which servers.
@@ -143,29 +196,50 @@ fn build(options: &Options, chosen: &[(&Scenario, Vec<Kind>)]) -> Result<Program
     })
 }
 
+/// The policy whose module is replaced where one is.
+const REPLACED: &str = "rate-limit";
+
 /// The load generator's report of one scenario against one server, which is started for it and ended.
 fn measure(programs: &Programs, scenario: &Scenario, kind: Kind, quick: bool) -> Result<Value> {
     let server = programs.start(kind)?;
     let mut load = Command::new(&programs.load);
     let quick = quick.then_some(scenario.quick).flatten();
-    load.args(quick.unwrap_or(scenario.arguments)).args([
-        "--address",
-        &server.address,
-        "--pid",
-        &server.pid().to_string(),
-    ]);
+    load.args(quick.unwrap_or(scenario.arguments).split_whitespace())
+        .args([
+            "--address",
+            &server.address,
+            "--pid",
+            &server.pid().to_string(),
+        ]);
     if scenario.replaces_a_policy {
-        load.arg("--module")
-            .arg(programs.module_of(kind, "rate-limit"));
+        load.arg("--module").arg(programs.module_of(kind, REPLACED));
     }
     if kind.checks() {
         load.args(["--secret", servers::SECRET]);
     }
-    let report = output(&mut load)?;
-    let report: Value =
-        serde_json::from_str(&report).context("the load generator's report is no JSON")?;
-    if report["operations"].as_u64() == Some(0) {
-        bail!("nothing was done");
+    let before = match scenario.replaces_a_policy {
+        true => server.generation(REPLACED)?,
+        false => 0,
+    };
+    let mut report = report(&mut load)?;
+    if scenario.replaces_a_policy {
+        report["more"]["reloads"] = json!(server.generation(REPLACED)? - before);
     }
     Ok(report)
+}
+
+/// Runs the load generator.
+fn report(load: &mut Command) -> Result<Value> {
+    let mut child = load.stdout(Stdio::piped()).spawn()?;
+    servers::started(&child);
+    let mut text = String::new();
+    let read = child
+        .stdout
+        .take()
+        .map(|mut stdout| stdout.read_to_string(&mut text));
+    let status = child.wait();
+    servers::end(&mut child);
+    read.transpose()?;
+    ensure!(status?.success(), "the load generator failed");
+    serde_json::from_str(&text).context("the load generator's report is no JSON")
 }

@@ -21,8 +21,9 @@ const AIMS: [(&str, f64); 3] = [
 ];
 
 /// The cases of the table, by their folders.
-const CASES: [&str; 14] = [
+const CASES: [&str; 15] = [
     "call/empty component",
+    "call/recorded",
     "policies/none",
     "policies/not interested",
     "policies/empty policy",

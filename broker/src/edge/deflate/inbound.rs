@@ -4,13 +4,11 @@
 use flate2::Decompress;
 
 use super::codec::inflate;
-use super::{FIN, MASKED, RSV1, Side, TOO_LARGE, push_header};
-use crate::edge::inbound::{Violation, protocol_error};
+use super::{FIN, RSV1, Side, TOO_LARGE, push_header};
+use crate::edge::inbound::{Header, Violation, protocol_error};
 
 /// The longest header of a client's frame: two bytes, eight of length, four of mask.
 const LONGEST: usize = 14;
-/// A control frame's payload is no longer (RFC 6455, section 5.5).
-const MOST_CONTROL: u64 = 125;
 /// Room that a header may claim for what has not come yet.
 const AHEAD: usize = 16 << 10;
 
@@ -47,16 +45,6 @@ enum Message {
     },
 }
 
-/// What a complete header says.
-struct Head {
-    first: u8,
-    opcode: u8,
-    is_compressed: bool,
-    is_last: bool,
-    mask: [u8; 4],
-    payload: u64,
-}
-
 impl Inbound {
     pub(in crate::edge) fn new(side: Side, max_message: u64) -> Self {
         Self {
@@ -83,11 +71,10 @@ impl Inbound {
                 let (piece, rest) = bytes.split_at(bytes.len().min(most));
                 bytes = rest;
                 self.payload(piece, out);
-            } else if !self.take_header(&mut bytes) {
-                continue;
+            } else if let Some(header) = self.take_header(&mut bytes)? {
+                self.begin(&header, out)?;
             } else {
-                let head = self.head()?;
-                self.begin(&head, out)?;
+                return Ok(());
             }
             if self.frame.left == 0 {
                 self.end(out)?;
@@ -96,55 +83,27 @@ impl Inbound {
         Ok(())
     }
 
-    /// True: the header is complete.
-    fn take_header(&mut self, bytes: &mut &[u8]) -> bool {
+    /// The header, once all of it has come.
+    fn take_header(&mut self, bytes: &mut &[u8]) -> Result<Option<Header>, Violation> {
         while let Some((byte, rest)) = bytes.split_first() {
+            *bytes = rest;
             if let Some(place) = self.header.get_mut(self.have) {
                 *place = *byte;
                 self.have += 1;
             }
-            *bytes = rest;
-            if self.have >= 2 && self.have == self.header_length() {
-                return true;
+            let header = self.header.get(..self.have).unwrap_or_default();
+            if let Some(header) = Header::read(header, RSV1)? {
+                return Ok(Some(header));
             }
         }
-        false
+        Ok(None)
     }
 
-    fn header_length(&self) -> usize {
-        let mask = if self.header[1] & MASKED == 0 { 0 } else { 4 };
-        match self.header[1] & 0x7f {
-            126 => 4 + mask,
-            127 => 10 + mask,
-            _ => 2 + mask,
-        }
-    }
-
-    fn head(&self) -> Result<Head, Violation> {
-        let [first, second, a, b, c, d, e, f, g, h, i, j, k, l] = self.header;
-        if second & MASKED == 0 {
-            return Err(protocol_error("a frame without a mask"));
-        }
-        let (payload, mask) = match second & 0x7f {
-            126 => (u64::from(u16::from_be_bytes([a, b])), [c, d, e, f]),
-            127 => (u64::from_be_bytes([a, b, c, d, e, f, g, h]), [i, j, k, l]),
-            short => (u64::from(short), [a, b, c, d]),
-        };
-        Ok(Head {
-            first,
-            opcode: first & 0x0f,
-            is_compressed: first & RSV1 != 0,
-            is_last: first & FIN != 0,
-            mask,
-            payload,
-        })
-    }
-
-    fn begin(&mut self, head: &Head, out: &mut Vec<u8>) -> Result<(), Violation> {
+    fn begin(&mut self, head: &Header, out: &mut Vec<u8>) -> Result<(), Violation> {
         check(head, &self.message)?;
         let most = self.most;
         let mut mask = None;
-        match (head.opcode, &mut self.message) {
+        match (head.opcode(), &mut self.message) {
             (8.., _) => {}
             (0, Message::Compressed { data, .. }) => {
                 if head.payload > most - (data.len() as u64).min(most) {
@@ -159,7 +118,7 @@ impl Inbound {
                 }
             }
             _ if head.payload > most => return Err(TOO_LARGE),
-            (opcode, message) if head.is_compressed => {
+            (opcode, message) if is_compressed(head) => {
                 *message = Message::Compressed {
                     opcode,
                     data: Vec::new(),
@@ -176,7 +135,7 @@ impl Inbound {
         self.frame = Frame {
             left: head.payload,
             // Control frames come in between and end no message.
-            is_last: head.is_last && head.opcode < 8,
+            is_last: head.is_last() && head.opcode() < 8,
             mask,
         };
         Ok(())
@@ -225,28 +184,24 @@ impl Inbound {
     }
 }
 
-/// What RFC 6455, section 5, says of headers, and RFC 7692, section 6, of the bit for compression.
-fn check(head: &Head, message: &Message) -> Result<(), Violation> {
-    let wrong = |why| Err(protocol_error(why));
-    if head.first & 0x30 != 0 {
-        return wrong("a reserved bit is set");
-    }
-    match head.opcode {
-        8..=10 if !head.is_last || head.payload > MOST_CONTROL => {
-            return wrong("a control frame in pieces, or too long");
+fn is_compressed(header: &Header) -> bool {
+    header.first & RSV1 != 0
+}
+
+/// What RFC 6455, section 5.4, says of fragments, and RFC 7692, section 6, of the bit for compression.
+fn check(header: &Header, message: &Message) -> Result<(), Violation> {
+    let is_begun = !matches!(message, Message::None);
+    match header.opcode() {
+        8.. if is_compressed(header) => Err(protocol_error("a compressed control frame")),
+        8.. => Ok(()),
+        0 if is_begun && is_compressed(header) => {
+            Err(protocol_error("compression begins within a message"))
         }
-        8..=10 if head.is_compressed => return wrong("a compressed control frame"),
-        8..=10 => {}
-        0 if matches!(message, Message::None) => {
-            return wrong("a message that goes on without having begun");
-        }
-        0 if head.is_compressed => return wrong("compression begins within a message"),
-        0 => {}
-        1 | 2 if !matches!(message, Message::None) => return wrong("a message within a message"),
-        1 | 2 => {}
-        _ => return wrong("a frame of an unknown kind"),
+        opcode if (opcode == 0) != is_begun => Err(protocol_error(
+            "a message within a message, or a part of none",
+        )),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn unmask(bytes: &mut [u8], mask: [u8; 4]) {

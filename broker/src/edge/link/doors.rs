@@ -10,60 +10,34 @@ use parking_lot::Mutex;
 
 use super::Link;
 use crate::edge::lane::Lane;
-use crate::edge::manners::Namespaces;
 use crate::edge::outlet::SocketOutlet;
+use crate::edge::socketio::Place;
 use crate::edge::wire;
 
 #[derive(Default)]
 pub(super) struct Doors(Mutex<Vec<Door>>);
 
 struct Door {
-    namespace: String,
-    outlet: Weak<SocketOutlet>,
+    namespace: Arc<str>,
+    /// Weak, because a place keeps its connection.
+    place: Weak<Place>,
     /// The client has been told that it is in.
     told: bool,
-    /// It has said that it leaves.
-    left: bool,
-}
-
-impl Namespaces for Link {
-    fn is_in(&self, namespace: &str) -> bool {
-        let doors = self.doors.0.lock();
-        let mut doors = doors.iter();
-        doors.any(|door| door.namespace == namespace && !door.left && door.is_open())
-    }
-
-    fn leaves(&self, namespace: &str) {
-        let mut doors = self.doors.0.lock();
-        if let Some(door) = doors.iter_mut().find(|door| door.namespace == namespace) {
-            door.left = true;
-        }
-    }
-}
-
-impl Door {
-    fn is_open(&self) -> bool {
-        self.outlet.strong_count() > 0
-    }
 }
 
 impl Link {
     /// A client is about to be told that it is in a namespace.
-    pub(in crate::edge) fn enters(&self, namespace: &str, outlet: &Arc<SocketOutlet>) {
+    pub(in crate::edge) fn enters(&self, place: &Arc<Place>) {
+        let namespace = place.namespace();
         let mut doors = self.doors.0.lock();
-        doors.retain(|door| door.namespace != namespace && door.is_open());
+        doors.retain(|door| door.namespace != *namespace && door.place.strong_count() > 0);
+        // Most connections are in one.
+        doors.reserve_exact(1);
         doors.push(Door {
-            namespace: namespace.to_owned(),
-            outlet: Arc::downgrade(outlet),
+            namespace: namespace.clone(),
+            place: Arc::downgrade(place),
             told: false,
-            left: false,
         });
-    }
-
-    /// A socket has ended; another one may be in its place.
-    pub(in crate::edge) fn left(&self, outlet: &Arc<SocketOutlet>) {
-        let is_it = |door: &Door| std::ptr::eq(door.outlet.as_ptr(), Arc::as_ptr(outlet));
-        self.doors.0.lock().retain(|door| !is_it(door));
     }
 
     /// The packet that tells a client that it is in a namespace.
@@ -75,7 +49,7 @@ impl Link {
     /// The client has been told, or the packet that tells it is on its way.
     pub(in crate::edge) fn told(&self, namespace: &str) {
         let mut doors = self.doors.0.lock();
-        if let Some(door) = doors.iter_mut().find(|door| door.namespace == namespace) {
+        if let Some(door) = doors.iter_mut().find(|door| *door.namespace == *namespace) {
             door.told = true;
         }
     }
@@ -110,12 +84,18 @@ impl Link {
     fn told_outlets(&self) -> Vec<Arc<SocketOutlet>> {
         let doors = self.doors.0.lock();
         let told = doors.iter().filter(|door| door.told);
-        told.filter_map(|door| door.outlet.upgrade()).collect()
+        let places = told.filter_map(|door| door.place.upgrade());
+        places.map(|place| place.outlet.clone()).collect()
     }
 
     fn outlet(&self, namespace: &str) -> Option<Arc<SocketOutlet>> {
+        self.place(namespace).map(|place| place.outlet.clone())
+    }
+
+    /// What belongs to the connection's socket in a namespace.
+    pub(in crate::edge) fn place(&self, namespace: &str) -> Option<Arc<Place>> {
         let doors = self.doors.0.lock();
-        let door = doors.iter().find(|door| door.namespace == namespace)?;
-        door.outlet.upgrade()
+        let door = doors.iter().find(|door| *door.namespace == *namespace)?;
+        door.place.upgrade()
     }
 }

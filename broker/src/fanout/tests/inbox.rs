@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::fanout::inbox::Inbox;
+use crate::fanout::inbox::{Inbox, Pushed};
 use crate::fanout::message::Message;
 
 use super::*;
@@ -24,20 +24,16 @@ fn message(args: &str) -> Arc<Message> {
 #[test]
 fn it_is_bounded_in_messages_and_bytes_and_takes_one_of_any_size() {
     let inbox = Inbox::bounded(3, 10_000);
-    let large = message(&" ".repeat(20_000));
-    assert!(inbox.push(&large));
-    assert!(!inbox.push(&message("1")));
+    let push = |args: &str| inbox.push(&message(args)) != Pushed::Full;
+    assert!(push(&" ".repeat(20_000)));
+    assert!(!push("1"));
     assert_eq!(inbox.out().next().unwrap().event.args.len(), 20_000);
-    for n in 0..3 {
-        assert!(inbox.push(&message(&n.to_string())));
-    }
-    assert!(!inbox.push(&message("3")));
+    assert!((0..3).all(|n| push(&n.to_string())));
+    assert!(!push("3"));
     let mut out = inbox.out();
     assert_eq!(&*out.next().unwrap().event.args, "0");
     // What is on its way out makes room, and is not overtaken.
-    for n in 3..6 {
-        assert!(inbox.push(&message(&n.to_string())));
-    }
+    assert!((3..6).all(|n| push(&n.to_string())));
     let rest: Vec<_> = std::iter::from_fn(|| out.next()).collect();
     let rest: Vec<_> = rest.iter().map(|it| it.event.args.to_string()).collect();
     assert_eq!(rest, ["1", "2", "3", "4", "5"]);
@@ -47,20 +43,48 @@ fn it_is_bounded_in_messages_and_bytes_and_takes_one_of_any_size() {
 fn a_reactor_that_rests_is_woken_by_the_next_message() {
     use futures_util::FutureExt as _;
     let inbox = Inbox::bounded(3, 1000);
-    assert!(inbox.push(&message("1")));
-    assert!(!inbox.rest());
-    assert_eq!(inbox.filled().now_or_never(), Some(()));
-    // It has been woken, and looks again before it rests.
-    assert!(inbox.push(&message("2")));
-    assert_eq!(inbox.filled().now_or_never(), None);
+    assert_eq!(inbox.push(&message("1")), Pushed::Asleep);
+    // Whoever brings something wakes it, at a time of his own.
+    assert_eq!(inbox.push(&message("2")), Pushed::Asleep);
+    assert_eq!(inbox.woken().now_or_never(), None);
+    inbox.wake();
+    inbox.wake();
+    assert_eq!(inbox.woken().now_or_never(), Some(()));
+    assert_eq!(inbox.woken().now_or_never(), None);
+    // It looks again before it rests.
+    assert_eq!(inbox.push(&message("3")), Pushed::Seen);
     let mut out = inbox.out();
-    out.next().unwrap();
+    assert!(out.next().is_some() && out.next().is_some());
     drop(out);
     assert!(!inbox.rest());
     assert!(inbox.out().next().is_some());
     assert!(inbox.rest());
-    assert!(inbox.push(&message("3")));
-    assert_eq!(inbox.filled().now_or_never(), Some(()));
+    assert_eq!(inbox.push(&message("4")), Pushed::Asleep);
+    // Woken for what others have delivered in its place meanwhile, it rests again.
+    assert!(inbox.out().next().is_some());
+    inbox.wake();
+    assert_eq!(inbox.woken().now_or_never(), Some(()));
+    assert!(inbox.rest());
+}
+
+/// What one turn of a reactor emits is handed over at once, and wakes others at its end.
+#[tokio::test]
+async fn a_turn_wakes_each_other_reactor_once() {
+    let fanout = Fanout::new(2);
+    let a = Socket::enter_at(&fanout, 0, 1, "/", &[]);
+    let b = Socket::enter_at(&fanout, 1, 2, "/", &[]);
+    let homes = fanout.homes().map(|home| tokio::spawn(home.serve()));
+    let homes: Vec<_> = homes.collect();
+    tokio::task::yield_now().await;
+    for n in 0..10 {
+        a.emit(&fanout, &Recipients::Others, &event(&n.to_string()));
+    }
+    assert_eq!(b.home.0.waiting(), 10);
+    while b.home.0.waiting() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(b.received().len(), 10);
+    homes.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[test]

@@ -72,12 +72,12 @@ impl current::Host for Host {
     }
 
     fn header(&mut self, name: String) -> Option<String> {
-        let value = self.client()?.peer.handshake.headers.get(name)?;
-        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        let value = self.client()?.peer.handshake.header(&name)?;
+        Some(String::from_utf8_lossy(value).into_owned())
     }
 
     fn query(&mut self, name: String) -> Option<String> {
-        form_urlencoded::parse(self.client()?.peer.handshake.query.as_bytes())
+        form_urlencoded::parse(self.client()?.peer.handshake.query().as_bytes())
             .find(|(key, _)| *key == name)
             .map(|(_, value)| value.into_owned())
     }

@@ -52,10 +52,7 @@ fn client() -> Client {
             token: 7,
             name: "abcdefgh".into(),
             address: IpAddr::from([192, 0, 2, 1]),
-            handshake: Arc::new(Handshake {
-                headers: http::HeaderMap::new(),
-                query: "token=secret".to_owned(),
-            }),
+            handshake: Arc::new(Handshake::new("token=secret", std::iter::empty())),
         },
         namespace: "/chat".into(),
         identity: parking_lot::RwLock::new(Identity {

@@ -23,8 +23,9 @@ impl PolicyMetrics {
         self.traps.inc(kind);
     }
 
-    pub(crate) fn duration(&self, took: Duration) {
-        self.duration.observe(took);
+    /// How long a call took.
+    pub(crate) fn duration(&self, nanos: u64) {
+        self.duration.observe(nanos);
     }
 
     /// Verdicts so far, those left out that there are none of.

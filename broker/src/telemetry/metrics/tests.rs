@@ -1,8 +1,6 @@
-use std::time::Duration;
-
 use super::*;
 use crate::event::Code;
-use crate::state::{BucketRule, Millis, SubjectKey};
+use crate::state::{BucketRule, Millis, SubjectRef};
 
 /// The names of all samples, without labels.
 fn names(text: &str) -> Vec<&str> {
@@ -24,7 +22,7 @@ fn names_are_those_that_outsiders_rely_on() {
     };
     store
         .policy("p")
-        .take(&rule, &SubjectKey::Global, 1, Millis::now());
+        .take(&rule, SubjectRef::Global, 1, Millis::now());
     for key in ["a", "b"] {
         store
             .policy("p")
@@ -128,9 +126,9 @@ fn a_policy_counts_by_hook_and_outcome() {
     // The same counters by another handle, as after a reload.
     metrics.policy("p", Hook::Event).verdict(VerdictKind::Deny);
     handle.trap(TrapKind::Deadline);
-    handle.duration(Duration::from_nanos(500));
-    handle.duration(Duration::from_nanos(501));
-    handle.duration(Duration::from_secs(3));
+    handle.duration(500);
+    handle.duration(501);
+    handle.duration(3_000_000_000);
     let text = metrics.render(true);
     for line in [
         r#"sluice_policy_verdicts_total{policy="p",hook="event",verdict="deny"} 2"#,

@@ -14,9 +14,13 @@ const TURN: Duration = Duration::from_millis(10);
 /// What has not come by then is lost.
 const STUCK: Duration = Duration::from_secs(1);
 
-/// Socket 0 sends to the others, and has so many broadcasts in flight: one is done when all have it.
-pub fn fanout(bench: &Bench, receivers: usize, window: u64) -> Result<Report> {
+/// Socket 0 sends to a room, of which it may be a member, and has so many broadcasts in flight: one is done when all
+/// others have it.
+pub fn fanout(bench: &Bench, receivers: usize, window: u64, member: bool) -> Result<Report> {
     let (mut fleet, mut room) = prepare(bench, receivers)?;
+    if member {
+        join(&mut fleet, 0..1, |_| ROOM.to_owned())?;
+    }
     for _ in 0..window {
         room.send(&mut fleet.out);
     }
@@ -43,7 +47,7 @@ pub fn paced(bench: &Bench, receivers: usize, rate: u64) -> Result<Report> {
 
 fn prepare(bench: &Bench, receivers: usize) -> Result<(Fleet, Room)> {
     let mut fleet = bench.fleet(receivers + 1)?;
-    join(&mut fleet, 0..receivers + 1, |_| ROOM.to_owned())?;
+    join(&mut fleet, 1..receivers + 1, |_| ROOM.to_owned())?;
     Ok((fleet, Room::new(receivers)))
 }
 

@@ -21,7 +21,7 @@ const RATE: u32 = 50;
 pub fn stall(bench: &Bench, receivers: usize) -> Result<Report> {
     let mut fleet = bench.fleet(receivers + 1)?;
     let stalled = enter_narrow(&mut fleet)?;
-    join(&mut fleet, 0..stalled + 1, |_| ROOM.to_owned())?;
+    join(&mut fleet, 1..stalled + 1, |_| ROOM.to_owned())?;
     let mut room = Room::new(receivers);
     room.text = Some("x".repeat(TEXT));
     let gap = Duration::from_secs(1) / RATE;

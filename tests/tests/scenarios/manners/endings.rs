@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 use sluice_tests::{Client, Driver};
 
 use super::servers::{Case, Servers};
-use crate::shared::websocket;
 
 type Provoke = fn(&Client);
 
@@ -32,7 +31,7 @@ const CAUSES: &[(&str, Provoke)] = &[
 
 fn case(driver: &Driver, transport: &'static str, name: &'static str, provoke: Provoke) -> Case {
     let driver = driver.clone();
-    Case::new(format!("told of {name} ({transport})"), move |to| {
+    Case::new(format!("{name} ({transport})"), move |to| {
         let opts = json!({"transports": [transport]});
         let name = format!("{name} {transport} {to}");
         let client = driver.connect(&name, &format!("http://{to}/"), &opts);
@@ -44,6 +43,7 @@ fn case(driver: &Driver, transport: &'static str, name: &'static str, provoke: P
 }
 
 #[test]
+#[ignore = "the broker's own way out of a WebSocket is being built"]
 fn clients_are_told_the_reasons_of_nodes_server() {
     let servers = Servers::hasty();
     let cases: Vec<_> = CAUSES
@@ -60,12 +60,19 @@ fn clients_are_told_the_reasons_of_nodes_server() {
 #[test]
 fn clients_are_told_that_the_server_goes_as_by_nodes_server() {
     let servers = Servers::start(&json!({}), "drain_period = \"100ms\"");
-    let [node, broker] = [servers.node, servers.broker.listen].map(|to| {
-        let url = format!("http://{to}/");
-        servers.driver.connect(&url, &url, &websocket())
+    let clients = ["websocket", "polling"].map(|transport| {
+        let opts = json!({"transports": [transport]});
+        [servers.node, servers.broker.listen].map(|to| {
+            let name = format!("{transport} {to}");
+            servers
+                .driver
+                .connect(&name, &format!("http://{to}/"), &opts)
+        })
     });
     servers.driver.close_echo(servers.node);
     servers.broker.signal_term();
-    let told = |client: &Client| (client.disconnected(), client.state()["active"].clone());
-    assert_eq!(told(&node), told(&broker));
+    for [node, broker] in clients {
+        let told = |client: &Client| (client.disconnected(), client.state()["active"].clone());
+        assert_eq!(told(&node), told(&broker));
+    }
 }

@@ -2,11 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use serde_json::Value;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
+use crate::probe;
 use crate::workspace::{root, write_if_changed};
 
 /// What tokens are signed with.
@@ -97,20 +103,67 @@ pub(super) struct Programs {
 pub(super) struct Server {
     child: Child,
     pub(super) address: String,
+    /// The operator's listener of a broker.
+    admin: Option<String>,
 }
 
 impl Server {
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
     }
+
+    /// How often a policy has been replaced since the broker began.
+    pub(super) fn generation(&self, policy: &str) -> Result<u64> {
+        let admin = self.admin.as_deref().context("no broker")?.parse()?;
+        let answer = probe::request(admin, "GET", &format!("/api/v1/policies/{policy}"), "")?;
+        let answer: Value = serde_json::from_str(&answer)?;
+        answer["generation"].as_u64().context("no generation")
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         // Workers of a cluster end when their primary has.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
+}
+
+/// What has been started and not yet ended: what a signal has to take with it.
+static UP: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Notes that a program has been started.
+pub(super) fn started(child: &Child) {
+    up().push(child.id());
+}
+
+/// Ends a program, if it has not ended by itself.
+pub(super) fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+    up().retain(|pid| *pid != child.id());
+}
+
+fn up() -> MutexGuard<'static, Vec<u32>> {
+    UP.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From here on, a signal that ends this program ends what it has started.
+pub(super) fn take_along() -> Result<()> {
+    /// The exit code of what a signal ended, less the signal's number.
+    const SIGNALLED: i32 = 128;
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("signals cannot be caught")?;
+    thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            for pid in up().drain(..) {
+                let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+                // It may just have ended.
+                let _ = pid.map(|pid| kill_process(pid, Signal::KILL));
+            }
+            std::process::exit(SIGNALLED + signal);
+        }
+    });
+    Ok(())
 }
 
 impl Programs {
@@ -132,17 +185,21 @@ impl Programs {
         let mut child = command
             .spawn()
             .with_context(|| format!("{} cannot be run", kind.name()))?;
-        let stdout = child.stdout.take().context("no output")?;
+        started(&child);
+        let stdout = child.stdout.take();
         let mut server = Server {
             child,
             address: String::new(),
+            admin: None,
         };
+        let stdout = stdout.context("no output")?;
         let ready = crate::ready::first_line(stdout, READY)
             .with_context(|| format!("{} did not start", kind.name()))?;
         server.address = ready["listen"]
             .as_str()
             .context("it does not say where it listens")?
             .to_owned();
+        server.admin = ready["admin"].as_str().map(str::to_owned);
         Ok(server)
     }
 

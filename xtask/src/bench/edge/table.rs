@@ -17,10 +17,10 @@ pub(super) fn markdown(results: &Results, judged: &[Judged]) -> String {
     for target in judged {
         let mark = if target.met() { "met" } else { "**missed**" };
         text.push_str(&format!(
-            "| {} | {} | {:.2} | {mark} |\n",
+            "| {} | {} | {} | {mark} |\n",
             target.text,
             target.bound(),
-            target.value
+            number(target.value, 2, 1.0)
         ));
     }
     for scenario in SCENARIOS {
@@ -59,14 +59,7 @@ fn cell(spread: Option<Spread>, column: &Column) -> String {
     let Some(spread) = spread else {
         return String::new();
     };
-    /// What the load generator says in place of a time for what did not happen.
-    const NEVER: f64 = 1e9;
-    let show = |value: f64| {
-        if value >= NEVER {
-            return "never".to_owned();
-        }
-        format!("{:.*}", column.digits, value / column.divisor)
-    };
+    let show = |value: f64| number(value, column.digits, column.divisor);
     let (least, median, greatest) = (
         show(spread.least),
         show(spread.median),
@@ -77,6 +70,15 @@ fn cell(spread: Option<Spread>, column: &Column) -> String {
     } else {
         format!("{median} ({least}–{greatest})")
     }
+}
+
+fn number(value: f64, digits: usize, divisor: f64) -> String {
+    /// What the load generator says in place of a time for what did not happen.
+    const NEVER: f64 = 1e9;
+    if value >= NEVER {
+        return "never".to_owned();
+    }
+    format!("{:.*}", digits, value / divisor)
 }
 
 /// Replaces what stands between the two marks of a document.
