@@ -38,7 +38,7 @@ pub(crate) struct Options {
     /// Only these servers.
     #[arg(long, value_delimiter = ',')]
     servers: Vec<String>,
-    /// How often each server is measured in each scenario [default: 5, or 1 with --quick].
+    /// How often each server is measured in each scenario [default: 3, or 1 with --quick].
     #[arg(long)]
     rounds: Option<usize>,
     /// Put the table into docs/performance.md.
@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let programs = build(options, &chosen)?;
     let mut results = Results::default();
     let mut failures = 0;
-    let rounds = options.rounds.unwrap_or(if options.quick { 1 } else { 5 });
+    let rounds = options.rounds.unwrap_or(if options.quick { 1 } else { 3 });
     for (scenario, kinds) in &chosen {
         for round in 1..=rounds {
             for &kind in kinds {

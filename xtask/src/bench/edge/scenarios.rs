@@ -107,7 +107,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "echo",
         title: "Events with acks: 50 sockets, 8 in flight each, closed loop",
-        arguments: "echo --warm 1 --time 4",
+        arguments: "echo --warm 1 --time 3",
         quick: Some("echo --warm 0.3 --time 0.7"),
         servers: EVERYONE,
         replaces_a_policy: false,
@@ -116,7 +116,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "fanout-8",
         title: "Fan-out 1 → 500, closed loop, 8 broadcasts in flight; a delivery each",
-        arguments: "fanout --window 8 --warm 1 --time 4",
+        arguments: "fanout --window 8 --warm 1 --time 3",
         quick: Some("fanout --window 8 --warm 0.3 --time 0.7"),
         servers: EVERYONE,
         replaces_a_policy: false,
@@ -125,7 +125,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "fanout-64",
         title: "Fan-out 1 → 500, closed loop, 64 broadcasts in flight; a delivery each",
-        arguments: "fanout --window 64 --warm 1 --time 4",
+        arguments: "fanout --window 64 --warm 1 --time 3",
         quick: Some("fanout --window 64 --warm 0.3 --time 0.7"),
         servers: EVERYONE,
         replaces_a_policy: false,
@@ -134,7 +134,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "members-64",
         title: "The same, sent by a member of the room to the others",
-        arguments: "fanout --member --window 64 --warm 1 --time 4",
+        arguments: "fanout --member --window 64 --warm 1 --time 3",
         quick: Some("fanout --member --window 64 --warm 0.3 --time 0.7"),
         servers: &[Kind::Sluice, Kind::Twin, Kind::Node, Kind::Uws],
         replaces_a_policy: false,
@@ -143,7 +143,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "paced",
         title: "Fan-out 1 → 500, paced at 25 k deliveries/s",
-        arguments: "paced --warm 1 --time 5",
+        arguments: "paced --warm 1 --time 4",
         quick: Some("paced --warm 0.3 --time 1"),
         servers: EVERYONE,
         replaces_a_policy: false,
@@ -170,7 +170,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "connects",
         title: "Connections with a token, made, let in and cut, 64 at once",
-        arguments: "connects --warm 1 --time 4",
+        arguments: "connects --warm 1 --time 3",
         quick: Some("connects --warm 0.3 --time 0.7"),
         servers: EVERYONE,
         replaces_a_policy: false,
@@ -188,7 +188,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "stall",
         title: "One reader of 500 stops; latency is that of the others afterwards",
-        arguments: "stall --warm 1 --time 4",
+        arguments: "stall --warm 1 --time 3",
         quick: Some("stall --warm 0.3 --time 1.2"),
         servers: &[Kind::Sluice, Kind::Twin, Kind::Uws],
         replaces_a_policy: false,
@@ -197,7 +197,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "receivers-500",
         title: "Fan-out 1 → 500, paced at 100 k deliveries/s, as the measure of the next",
-        arguments: "paced --receivers 500 --rate 100000 --warm 1 --time 4",
+        arguments: "paced --receivers 500 --rate 100000 --warm 1 --time 3",
         quick: None,
         servers: &[Kind::Sluice],
         replaces_a_policy: false,
@@ -206,7 +206,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "receivers-5k",
         title: "Fan-out 1 → 5,000, paced at 100 k deliveries/s",
-        arguments: "paced --receivers 5000 --rate 100000 --warm 1 --time 4",
+        arguments: "paced --receivers 5000 --rate 100000 --warm 1 --time 3",
         quick: None,
         servers: &[Kind::Sluice],
         replaces_a_policy: false,
@@ -215,7 +215,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "rooms-10",
         title: "Events of ten senders to one receiver each, in 10 rooms",
-        arguments: "rooms --rooms 10 --warm 1 --time 4",
+        arguments: "rooms --rooms 10 --warm 1 --time 3",
         quick: None,
         servers: &[Kind::Sluice],
         replaces_a_policy: false,
@@ -224,7 +224,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "rooms-100k",
         title: "The same events in 100,000 rooms",
-        arguments: "rooms --rooms 100000 --warm 1 --time 4",
+        arguments: "rooms --rooms 100000 --warm 1 --time 3",
         quick: None,
         servers: &[Kind::Sluice],
         replaces_a_policy: false,
@@ -242,7 +242,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "reactors-64",
         title: "One reactor and two: fan-out 1 → 500, window 64",
-        arguments: "fanout --window 64 --warm 1 --time 4",
+        arguments: "fanout --window 64 --warm 1 --time 3",
         quick: Some("fanout --window 64 --warm 0.3 --time 0.7"),
         servers: REACTORS,
         replaces_a_policy: false,
@@ -251,7 +251,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "reactors-paced",
         title: "One reactor and two: fan-out 1 → 500, paced at 25 k deliveries/s",
-        arguments: "paced --warm 1 --time 5",
+        arguments: "paced --warm 1 --time 4",
         quick: Some("paced --warm 0.3 --time 0.7"),
         servers: REACTORS,
         replaces_a_policy: false,
