@@ -83,6 +83,11 @@ impl Kind {
         )
     }
 
+    /// Those that something is aimed at in comparison with.
+    pub(super) fn is_in_quick_runs(self) -> bool {
+        !matches!(self, Self::Relay | Self::Cluster)
+    }
+
     /// Whether clients have to present a token.
     pub(super) fn checks(self) -> bool {
         !matches!(self, Self::Relay | Self::Floor)
