@@ -3,7 +3,8 @@
 //! `accept` hands connections to `reactor`s; `http` serves one, with `cors` and `handshake` checking its requests;
 //! `forward` brings what came to another reactor to the one of its session; `link` is the broker's hold on a connection,
 //! `stream` the byte stream of a WebSocket and `lane` the one way out of it; `socketio` makes sessions of sockets,
-//! `outlet` is the way back to one.
+//! `outlet` is the way back to one, `encoded` an event on its way. `parser` is how a client's packets are written, for
+//! each of which `protocols` has the library once; `deflate` compresses messages.
 
 mod accept;
 mod adapter;
