@@ -15,6 +15,7 @@ mod outbound;
 use http::header::{self, HeaderMap};
 
 use super::inbound::Violation;
+use super::manners::Fault;
 use super::wire;
 use crate::config;
 pub(super) use inbound::Inbound;
@@ -62,12 +63,14 @@ impl Deflate {
 }
 
 const CORRUPT: Violation = Violation {
+    fault: Fault::Transport,
     // What Node's server closes with.
-    code: 1007,
+    code: Some(1007),
     what: "a compressed message cannot be read",
 };
 const TOO_LARGE: Violation = Violation {
-    code: 1009,
+    fault: Fault::Transport,
+    code: Some(1009),
     what: "a message is too large",
 };
 

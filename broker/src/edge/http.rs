@@ -21,9 +21,10 @@ use super::forward::{self, Upgraded};
 use super::handshake::{self, Query, Refused, Transport};
 use super::link::Link;
 use super::parser::Parser;
-use super::polling;
+use super::probe::{self, Probe};
 use super::reactor::Place;
 use super::stream::{Carrier, Terms};
+use super::{deflate, polling};
 use crate::event::Handshake;
 use crate::telemetry::events::{HandshakeFailed, OriginRefused};
 
@@ -152,6 +153,7 @@ async fn engine(
         link.kill();
         return Err(Refused::BadRequest("bytes where packets are text"));
     }
+    let _asked = shared.links.asked();
     match query.transport {
         Transport::WebSocket => upgrade(request, link, from.place.clone(), shared),
         Transport::Polling if link.reactor != shared.number => {
@@ -252,22 +254,43 @@ fn upgrade(
 }
 
 /// Lends a WebSocket to the library until it ends. Runs on the reactor that its session lives on.
-pub(super) async fn open_websocket(upgraded: Upgraded<TcpStream>, shared: &Shared) {
-    let parser = upgraded.link.parser;
+pub(super) async fn open_websocket(mut upgraded: Upgraded<TcpStream>, shared: &Shared) {
+    let max_message = shared.config.max_payload;
+    let link = upgraded.link;
+    let parser = link.parser;
+    let mut inflate = upgraded
+        .deflate
+        .as_ref()
+        .map(|terms| deflate::Inbound::new(terms.agreed.inbound, max_message));
+    if link.has_polled() {
+        let probe = Probe {
+            stream: &mut upgraded.stream,
+            inflate: inflate.as_mut(),
+            link: &link,
+        };
+        match probe
+            .run(&upgraded.ahead, shared.config.upgrade_timeout)
+            .await
+        {
+            Some(behind) => upgraded.ahead = behind,
+            None => return probe::close(upgraded.stream).await,
+        }
+    }
     let carrier = Carrier::new(
         upgraded.stream,
         &upgraded.ahead,
-        upgraded.link.clone(),
+        link.clone(),
         upgraded.place,
         Terms {
             patience: shared.config.slow_client.max_stall,
-            max_message: shared.config.max_payload,
+            max_message,
         },
         upgraded.deflate,
+        inflate,
     );
     let mut request = Request::new(());
     *request.uri_mut() = upgraded.uri;
-    request.extensions_mut().insert(upgraded.link);
+    request.extensions_mut().insert(link);
     // The query was checked before the answer; the library finds nothing else to refuse in it.
     let call = (Box::new(carrier), request);
     let protocol = shared.protocols.of(parser);

@@ -1,9 +1,12 @@
 //! What a client sends over a WebSocket, frame by frame, before the protocol library reads it.
 //!
 //! Almost all of it passes as it is. Frames that break the protocol end the connection with the close code that says
-//! so, for which the library has no room; events whose name the library could not read are marked (see `escape`).
+//! so, for which the library has no room; packets that Node's server would not take do not reach it (see `manners`);
+//! events whose name the library could not read are marked (see `escape`).
 
 use super::escape;
+use super::manners::{Fault, Judgement, Manners, Namespaces};
+use super::parser::Parser;
 
 /// An Engine.IO `close` as a client would send it: a masked text frame with the packet `1` and a mask of zeros.
 pub(super) const CLOSE: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'1'];
@@ -15,15 +18,34 @@ const MASK: usize = 4;
 /// How much of a message is looked at to find the name of its event. Longer names have no escapes.
 const LOOKED_AT: usize = 1024;
 
-/// The client broke the protocol of WebSockets (RFC 6455, section 7.4.1).
+/// The packets with which a client that polled moves over, as it would send them.
+pub(super) const PROBE: [u8; 12] = *b"\x81\x86\0\0\0\x002probe";
+pub(super) const UPGRADE: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'5'];
+
+/// The client did what ends its connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Violation {
-    pub code: u16,
+    pub fault: Fault,
+    /// Of the close frame (RFC 6455, section 7.4.1).
+    pub code: Option<u16>,
     pub what: &'static str,
 }
 
 pub(super) const fn protocol_error(what: &'static str) -> Violation {
-    Violation { code: 1002, what }
+    Violation {
+        fault: Fault::Transport,
+        code: Some(1002),
+        what,
+    }
+}
+
+/// Node's server gives no code for what is wrong with a packet.
+const fn unmannerly(fault: Fault) -> Violation {
+    Violation {
+        fault,
+        code: None,
+        what: "",
+    }
 }
 
 pub(super) struct Inbound {
@@ -35,8 +57,7 @@ pub(super) struct Inbound {
     payload: u64,
     /// Bytes of the current message so far; `None` between two messages.
     message: Option<u64>,
-    /// The packet with which a polling client moves over has come.
-    upgraded: bool,
+    manners: Manners,
 }
 
 /// The header of a client's frame.
@@ -48,13 +69,13 @@ pub(super) struct Header {
 }
 
 impl Inbound {
-    pub(super) fn new(max_message: u64) -> Self {
+    pub(super) fn new(max_message: u64, parser: Parser) -> Self {
         Self {
             max_message,
             held: Vec::new(),
             payload: 0,
             message: None,
-            upgraded: false,
+            manners: Manners::new(parser),
         }
     }
 
@@ -65,16 +86,17 @@ impl Inbound {
     pub(super) fn take(
         &mut self,
         bytes: &[u8],
+        namespaces: &impl Namespaces,
         out: &mut impl FnMut(&[u8]),
     ) -> Result<(), Violation> {
         if self.held.is_empty() {
-            let used = self.walk(bytes, out)?;
+            let used = self.walk(bytes, namespaces, out)?;
             self.held.extend(bytes.get(used..).unwrap_or_default());
             return Ok(());
         }
         let mut all = std::mem::take(&mut self.held);
         all.extend(bytes);
-        let used = self.walk(&all, out)?;
+        let used = self.walk(&all, namespaces, out)?;
         self.held.extend(all.get(used..).unwrap_or_default());
         Ok(())
     }
@@ -84,13 +106,13 @@ impl Inbound {
         self.payload == 0 && self.message.is_none()
     }
 
-    /// Whether the packet `5` has come, told once.
-    pub(super) fn has_upgraded(&mut self) -> bool {
-        std::mem::take(&mut self.upgraded)
-    }
-
     /// The answer is how many bytes have been dealt with.
-    fn walk(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<usize, Violation> {
+    fn walk(
+        &mut self,
+        bytes: &[u8],
+        namespaces: &impl Namespaces,
+        out: &mut impl FnMut(&[u8]),
+    ) -> Result<usize, Violation> {
         // What is between the two passes as it is.
         let (mut from, mut at) = (0, 0);
         let result = loop {
@@ -107,9 +129,15 @@ impl Inbound {
                 Err(violation) => break Err(violation),
             };
             let payload = rest.get(header.len..).unwrap_or_default();
-            match self.judge(&header, payload) {
+            match self.judge(&header, payload, namespaces) {
                 Ok(Judged::Pass) => at += header.len,
                 Ok(Judged::Undecided) => break Ok(()),
+                Ok(Judged::Skip { len }) => {
+                    out(bytes.get(from..at).unwrap_or_default());
+                    at += header.len + len;
+                    from = at;
+                    self.payload = 0;
+                }
                 Ok(Judged::Mark { before }) => {
                     out(bytes.get(from..at).unwrap_or_default());
                     let mut marked = header.longer(escape::MARK.len());
@@ -127,12 +155,17 @@ impl Inbound {
         result.map(|()| at)
     }
 
-    fn judge(&mut self, header: &Header, payload: &[u8]) -> Result<Judged, Violation> {
+    fn judge(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        namespaces: &impl Namespaces,
+    ) -> Result<Judged, Violation> {
         const TEXT: u8 = 1;
+        const BINARY: u8 = 2;
         let opcode = header.opcode();
         if opcode >= 8 {
-            self.payload = header.payload;
-            return Ok(Judged::Pass);
+            return self.judge_control(header, payload);
         }
         let is_first = opcode != 0;
         if is_first == self.message.is_some() {
@@ -143,12 +176,17 @@ impl Inbound {
         let message = self.message.unwrap_or(0).saturating_add(header.payload);
         if message > self.max_message {
             return Err(Violation {
-                code: 1009,
+                fault: Fault::Transport,
+                code: Some(1009),
                 what: "a message is too large",
             });
         }
         let judged = match opcode {
-            TEXT => self.look(header, payload),
+            TEXT => self.look(header, payload, namespaces)?,
+            BINARY => match self.manners.binary() {
+                Judgement::End(fault) => return Err(unmannerly(fault)),
+                Judgement::Pass | Judgement::Ignore => Judged::Pass,
+            },
             _ => Judged::Pass,
         };
         if !matches!(judged, Judged::Undecided) {
@@ -158,22 +196,63 @@ impl Inbound {
         Ok(judged)
     }
 
-    /// Looks at the begin of a message.
-    fn look(&mut self, header: &Header, payload: &[u8]) -> Judged {
-        let whole = usize::try_from(header.payload).unwrap_or(usize::MAX);
-        let visible = payload.len().min(whole).min(LOOKED_AT);
-        let bytes = payload.iter().zip(header.mask.iter().cycle());
-        let mut text = bytes.take(visible).map(|(byte, mask)| byte ^ mask);
-        match escape::find(&mut text) {
-            escape::Found::Plain => {
-                let is_upgrade = whole == 1 && payload.first() == Some(&(b'5' ^ header.mask[0]));
-                self.upgraded |= is_upgrade;
-                Judged::Pass
+    fn judge_control(&mut self, header: &Header, payload: &[u8]) -> Result<Judged, Violation> {
+        const CLOSE: u8 = 8;
+        let len = usize::try_from(header.payload).unwrap_or(usize::MAX);
+        if header.opcode() == CLOSE {
+            let Some(payload) = payload.get(..len) else {
+                return Ok(Judged::Undecided);
+            };
+            let bytes = payload.iter().zip(header.mask.iter().cycle());
+            let reason: Vec<u8> = bytes.map(|(byte, mask)| byte ^ mask).skip(2).collect();
+            if len == 1 {
+                return Err(protocol_error("half a code"));
             }
-            escape::Found::Escaped { before } => Judged::Mark { before },
-            escape::Found::Undecided if visible == whole.min(LOOKED_AT) => Judged::Pass,
-            escape::Found::Undecided => Judged::Undecided,
+            if std::str::from_utf8(&reason).is_err() {
+                return Err(Violation {
+                    fault: Fault::Transport,
+                    code: Some(1007),
+                    what: "a reason that is no text",
+                });
+            }
         }
+        self.payload = header.payload;
+        Ok(Judged::Pass)
+    }
+
+    /// Looks at the begin of a message.
+    fn look(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        namespaces: &impl Namespaces,
+    ) -> Result<Judged, Violation> {
+        let len = usize::try_from(header.payload).unwrap_or(usize::MAX);
+        let visible = payload.len().min(len).min(LOOKED_AT);
+        let may_wait = visible < len.min(LOOKED_AT);
+        let is_whole = visible == len && header.is_last();
+        let text = || {
+            let bytes = payload.iter().zip(header.mask.iter().cycle());
+            bytes.take(visible).map(|(byte, mask)| byte ^ mask)
+        };
+        let found = escape::find(&mut text());
+        if found == escape::Found::Undecided && may_wait {
+            return Ok(Judged::Undecided);
+        }
+        match self.manners.text(text(), is_whole, namespaces) {
+            Err(_) if may_wait => return Ok(Judged::Undecided),
+            // In parts, or longer than anything that is looked at: the library judges it.
+            Err(_) => self.manners.pass(),
+            Ok(Judgement::Pass) => {}
+            Ok(Judgement::Ignore) if may_wait => return Ok(Judged::Undecided),
+            Ok(Judgement::Ignore) if is_whole => return Ok(Judged::Skip { len }),
+            Ok(Judgement::Ignore) => return Err(unmannerly(Fault::Parse)),
+            Ok(Judgement::End(fault)) => return Err(unmannerly(fault)),
+        }
+        Ok(match found {
+            escape::Found::Escaped { before } => Judged::Mark { before },
+            escape::Found::Plain | escape::Found::Undecided => Judged::Pass,
+        })
     }
 }
 
@@ -181,6 +260,10 @@ enum Judged {
     Pass,
     /// More of the frame has to come first.
     Undecided,
+    /// The library is not to read the frame, which has so many bytes of payload.
+    Skip {
+        len: usize,
+    },
     /// The mark belongs behind so many bytes of the payload.
     Mark {
         before: usize,

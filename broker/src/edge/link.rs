@@ -11,6 +11,7 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::manners::{Fault, Judgement, Manners};
 use super::parser::Parser;
 use crate::event::Handshake;
 use doors::Doors;
@@ -49,6 +50,14 @@ pub(super) struct Link {
     first_ping: AtomicBool,
     /// Nothing is polled any more.
     is_over_websocket: AtomicBool,
+    /// What its client did that ended it.
+    fault: OnceLock<Fault>,
+    /// Of what comes by polling; a WebSocket has its own.
+    manners: Mutex<Manners>,
+    /// A WebSocket is being tried.
+    probing: AtomicBool,
+    /// It works, so the poll that waits is to end.
+    has_probed: AtomicBool,
     /// Its sockets, one a namespace.
     doors: Doors,
     namespaces: AtomicUsize,
@@ -68,6 +77,17 @@ pub(super) struct Links {
     all: Mutex<HashMap<u64, Weak<Link>>>,
     /// Sessions that began with polling.
     polling: Mutex<HashMap<String, u64>>,
+    /// Requests of theirs that have no answer yet.
+    asked: AtomicUsize,
+}
+
+/// A request that waits for its answer.
+pub(super) struct Asked(Arc<Links>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.asked.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 // === impl Links ===
@@ -92,6 +112,10 @@ impl Links {
             backlog: AtomicUsize::new(0),
             first_ping: AtomicBool::new(true),
             is_over_websocket: AtomicBool::new(false),
+            fault: OnceLock::new(),
+            manners: Mutex::new(Manners::new(parser)),
+            probing: AtomicBool::new(false),
+            has_probed: AtomicBool::new(false),
             doors: Doors::default(),
             namespaces: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
@@ -121,6 +145,16 @@ impl Links {
         let number = *self.polling.lock().get(sid)?;
         let link = self.all.lock().get(&number)?.upgrade()?;
         (link.state() != State::Killed).then_some(link)
+    }
+
+    /// Counts a request until its answer is there.
+    pub(super) fn asked(self: &Arc<Self>) -> Asked {
+        self.asked.fetch_add(1, Ordering::AcqRel);
+        Asked(self.clone())
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire) > 0
     }
 
     pub(super) fn snapshot(&self) -> Vec<Arc<Link>> {
@@ -158,13 +192,49 @@ impl Link {
     }
 
     /// Ends the connection because its client broke the protocol; what it is told about that is still written.
-    pub(super) fn broken(&self) {
+    pub(super) fn broken(&self, fault: Fault) {
+        // The first one counts.
+        let _ = self.fault.set(fault);
         let (open, broken) = (State::Open as u8, State::Broken as u8);
         // One that is ending already goes on with that.
         let _ = self
             .state
             .compare_exchange(open, broken, Ordering::AcqRel, Ordering::Acquire);
         self.reader.wake();
+    }
+
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.fault.get().copied()
+    }
+
+    /// What is to become of a packet that was posted. Of its text is left what has not been looked at.
+    pub(super) fn judge(&self, packet: &mut std::str::Bytes<'_>) -> Judgement {
+        let judged = self.manners.lock().text(packet, true, self);
+        // What has ended can be judged.
+        judged.unwrap_or(Judgement::Pass)
+    }
+
+    /// False: the session has a WebSocket, or another one is being tried.
+    pub(super) fn begins_probe(&self) -> bool {
+        !self.is_over_websocket() && !self.probing.swap(true, Ordering::AcqRel)
+    }
+
+    /// A WebSocket has answered: polls are answered with nothing, so that their client can move over.
+    pub(super) fn probed(&self) {
+        self.has_probed.store(true, Ordering::Release);
+        self.changed.notify_waiters();
+    }
+
+    /// The session goes on without the WebSocket that was tried.
+    pub(super) fn ends_probe(&self) {
+        self.has_probed.store(false, Ordering::Release);
+        self.probing.store(false, Ordering::Release);
+    }
+
+    /// Ends when a WebSocket works that the client is about to move over to.
+    pub(super) async fn moves_over(&self) {
+        self.until(|link| link.has_probed.load(Ordering::Acquire))
+            .await;
     }
 
     /// The client takes nothing of what is written to it.
@@ -190,11 +260,16 @@ impl Link {
     /// Ends when the client goes. That a session which began with polling is over, nobody is told: what waits for it
     /// has to have a deadline.
     pub(super) async fn gone(&self) {
+        self.until(|link| link.ended.load(Ordering::Acquire) || link.state() == State::Killed)
+            .await;
+    }
+
+    async fn until(&self, has_come: impl Fn(&Self) -> bool) {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             // From here on no change is missed.
             changed.as_mut().enable();
-            if self.ended.load(Ordering::Acquire) || self.state() == State::Killed {
+            if has_come(self) {
                 return;
             }
             changed.await;
@@ -224,6 +299,11 @@ impl Link {
     /// Something waits to be polled.
     pub(super) fn has_backlog(&self) -> bool {
         self.backlog.load(Ordering::Relaxed) > 0
+    }
+
+    /// The session began with polling.
+    pub(super) fn has_polled(&self) -> bool {
+        self.sid.get().is_some()
     }
 
     /// Counts bytes that are handed over; the answer is what now waits.

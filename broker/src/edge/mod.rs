@@ -1,6 +1,7 @@
 //! The edge: from the listening socket to bytes of one event, and back. The only code that knows socketioxide.
 //!
 //! `accept` hands connections to `reactor`s; `http` serves one, with `cors` and `handshake` checking its requests;
+//! `manners` and `inbound` judge what a client sends, `probe` lets one that polls try a WebSocket;
 //! `forward` brings what came to another reactor to the one of its session; `link` is the broker's hold on a connection,
 //! `stream` the byte stream of a WebSocket and `lane` the one way out of it; `socketio` makes sessions of sockets,
 //! `outlet` is the way back to one, `encoded` an event on its way. `parser` is how a client's packets are written, for
@@ -20,10 +21,12 @@ mod http;
 mod inbound;
 mod lane;
 mod link;
+mod manners;
 mod namespaces;
 mod outlet;
 mod parser;
 mod polling;
+mod probe;
 mod protocols;
 pub(crate) mod reactor;
 mod socketio;
@@ -199,7 +202,9 @@ impl Edge {
 
     fn is_anyone_left(&self) -> bool {
         let links = self.links.snapshot();
+        // The polls that waited have yet to be answered.
         links.iter().any(|link| link.is_websocket())
+            || self.links.is_asked()
             || self.broker.sessions.load(Ordering::Acquire) > 0
     }
 }

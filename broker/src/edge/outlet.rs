@@ -15,6 +15,7 @@ use super::adapter::{Adapter, Local};
 use super::encoded::Encoded;
 use super::lane::{Bounds, Lane, Overflow};
 use super::link::{Link, State};
+use super::manners::Fault;
 use super::socketio;
 use crate::event::{Client, Event};
 use crate::fanout::{Frame, Outlet};
@@ -141,6 +142,8 @@ impl SocketOutlet {
             (DisconnectReason::Server, "slow client")
         } else if self.link.state() == State::Closing {
             (DisconnectReason::Server, "server shutting down")
+        } else if let Some(fault) = self.link.fault() {
+            (DisconnectReason::Transport, fault.reason())
         } else if self.judged.load(Ordering::Acquire) {
             (DisconnectReason::Policy, "policy")
         } else {
@@ -154,7 +157,13 @@ impl SocketOutlet {
             self.end_as_slow();
         }
         let (code, message) = match library {
-            Reason::PacketParsingError => ("parse_error", "the client sent what cannot be parsed"),
+            Reason::PacketParsingError => {
+                if self.link.polled().is_some() {
+                    // A poll that comes later is to know.
+                    self.link.broken(Fault::Parse);
+                }
+                (Fault::Parse.code(), Fault::Parse.message())
+            }
             Reason::MultipleHttpPollingError => ("polling_overlap", "two polls at the same time"),
             _ => return,
         };

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Collected, Full, LengthLimitError, Limited};
@@ -13,9 +15,11 @@ use hyper::service::Service as _;
 use super::handshake::{self, Refused};
 use super::http::{Body, full, slim, text};
 use super::link::{Link, State};
+use super::manners::{Fault, Judgement};
 use super::socketio::Service;
 use super::wire::{self, Said};
 use super::{Shared, escape};
+use crate::telemetry::events::SocketFailed;
 
 /// Between two packets (Engine.IO protocol, "HTTP long-polling").
 pub(super) const SEPARATOR: char = '\u{1e}';
@@ -23,8 +27,17 @@ pub(super) const SEPARATOR: char = '\u{1e}';
 /// The client's answer to a heartbeat.
 const PONG: &str = "3";
 
+/// Has no effect, but an answer to a poll must not be empty.
+const NOOP: &str = "6";
+
+/// What a client has to come and hear that the server has ended its session.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// What a client may take to send the packets of one polling request, once it has sent its head.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How the library says that it does not know a session.
+const UNKNOWN: &[u8] = br#"{"code":"1""#;
 
 /// Answers a request of a polling session that lives on this reactor.
 pub(super) async fn poll(
@@ -33,45 +46,94 @@ pub(super) async fn poll(
     is_handshake: bool,
     shared: &Shared,
 ) -> Result<Response<Body>, Refused> {
-    let is_get = request.method() == Method::GET;
-    let request = match *request.method() {
-        Method::POST => read_packets(request, &link, shared).await?,
-        _ => request.map(|_| Full::default()),
-    };
-    let request = slim(request, link.clone())?;
+    if request.method() == Method::POST {
+        return post(request, link, shared).await;
+    }
+    let is_poll = !is_handshake && request.method() == Method::GET;
+    let request = slim(request.map(|_| Full::default()), link.clone())?;
     let again = request.uri().clone();
     let service = &shared.protocols.of(link.parser).service;
-    let (mut parts, mut body) = call(request, service).await?;
-    if is_get && link.state() == State::Closing {
+    let answered = tokio::select! {
+        biased;
+        answered = call(request, service) => answered,
+        // Nothing of what waits is lost: the library takes it from its queue when it answers.
+        () = link.moves_over(), if is_poll => return Ok(text(StatusCode::OK, NOOP)),
+    };
+    if is_poll && matches!(link.state(), State::Closing | State::Broken) {
         // Whatever the library had for it: the client is to know that this is the server's end.
-        return Ok(text(StatusCode::OK, handshake::CLOSE));
+        return Ok(say_goodbye(&link));
     }
+    let (mut parts, mut body) = answered?;
     if is_handshake {
         if let Some(sid) = handshake::session_id(&body) {
             shared.links.name(&link, &sid);
         }
         body = handshake::open_packet(body, &shared.config);
-    } else if is_get {
+    } else {
         body = read_over(body, &again, &link, service).await?;
     }
     parts.headers.remove(header::CONTENT_LENGTH);
     Ok(Response::from_parts(parts, full(body)))
 }
 
-/// The packets that a client posts.
-async fn read_packets(
+/// The answer to the poll that waits when a session is ended, or to the next one.
+fn say_goodbye(link: &Link) -> Response<Body> {
+    if link.state() == State::Broken {
+        // It has been told, and is unknown from now on.
+        link.kill();
+    }
+    text(StatusCode::OK, handshake::CLOSE)
+}
+
+/// Takes the packets that a client posts.
+async fn post(
     request: Request<Incoming>,
-    link: &Link,
+    link: Arc<Link>,
     shared: &Shared,
-) -> Result<Request<Full<Bytes>>, Refused> {
+) -> Result<Response<Body>, Refused> {
+    if link.state() == State::Broken {
+        // It is to hear of its end by its next poll.
+        return Ok(text(StatusCode::OK, "ok"));
+    }
     let (parts, body) = request.into_parts();
+    let read = inbound(read_body(body, &link, shared).await?, &link);
+    let request = Request::from_parts(parts, Full::new(read.body));
+    let service = &shared.protocols.of(link.parser).service;
+    let (mut parts, body) = call(slim(request, link.clone())?, service).await?;
+    if let Some(fault) = read.fault {
+        end(&link, fault, shared).await;
+    }
+    if link.state() == State::Broken {
+        // The session is over for the library; the link is kept for the poll that tells.
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(GOODBYE_TIMEOUT, link.gone()).await;
+        });
+    }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Ok(Response::from_parts(parts, full(body)))
+}
+
+/// Ends the session of a client that broke the protocol.
+async fn end(link: &Link, fault: Fault, shared: &Shared) {
+    SocketFailed {
+        socket: "",
+        address: link.address,
+        code: fault.code(),
+        message: fault.message(),
+        context: "",
+    }
+    .emit();
+    link.broken(fault);
+    if let Some(sid) = link.polled() {
+        shared.protocols.of(link.parser).close_polled(sid).await;
+    }
+}
+
+async fn read_body(body: Incoming, link: &Link, shared: &Shared) -> Result<Bytes, Refused> {
     let bound = usize::try_from(shared.config.max_payload).unwrap_or(usize::MAX);
     let body = Limited::new(body, bound).collect();
     match tokio::time::timeout(BODY_TIMEOUT, body).await {
-        Ok(Ok(body)) => {
-            let body = inbound(body.to_bytes());
-            Ok(Request::from_parts(parts, Full::new(body)))
-        }
+        Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLarge),
         // The client broke off, or does not come to an end.
         Ok(Err(_)) | Err(_) => {
@@ -92,6 +154,8 @@ async fn call(
     let body = body.unwrap_or_default();
     match parts.status.is_success() {
         true => Ok((parts, body)),
+        // The broker knows the session for as long as the library keeps something of it.
+        false if body.starts_with(UNKNOWN) => Err(Refused::UnknownSession),
         false => Err(Refused::ByLibrary(parts.status, body)),
     }
 }
@@ -127,9 +191,61 @@ fn again(method: Method, address: &Uri, body: &'static str) -> Request<Full<Byte
 }
 
 /// What a client sends, as the library is to read it.
-fn inbound(body: Bytes) -> Bytes {
-    let marked = std::str::from_utf8(&body).ok().and_then(escape::mark);
-    marked.map_or(body, Bytes::from)
+struct Inbound {
+    body: Bytes,
+    /// What it did that ends its session. The body is what came before.
+    fault: Option<Fault>,
+}
+
+fn judge(packet: &str, link: &Link) -> Judgement {
+    let mut left = packet.bytes();
+    let judged = link.judge(&mut left);
+    let looked_at = packet.len() - left.len();
+    let is_event = packet.starts_with("42") || packet.starts_with("45");
+    let is_broken = || match packet.strip_prefix('b') {
+        Some(bytes) => BASE64_STANDARD.decode(bytes).is_err(),
+        None => {
+            let head = packet.get(..looked_at).unwrap_or_default();
+            let text = head.rfind('[').and_then(|start| packet.get(start..));
+            is_event && text.is_some_and(|text| !is_json(text))
+        }
+    };
+    match judged {
+        // The library would end the session without a word to whoever polls next.
+        Judgement::Pass if is_broken() => Judgement::End(Fault::Parse),
+        judged => judged,
+    }
+}
+
+/// Or nests deeper than can be read, about which its sender is told more.
+fn is_json(text: &str) -> bool {
+    let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err();
+    error.is_none_or(|error| error.to_string().starts_with("recursion limit exceeded"))
+}
+
+fn inbound(body: Bytes, link: &Link) -> Inbound {
+    // The library refuses what is no text.
+    let Ok(text) = std::str::from_utf8(&body) else {
+        return Inbound { body, fault: None };
+    };
+    let mut fault = None;
+    let mut packets = Vec::new();
+    for packet in text.split(SEPARATOR) {
+        match judge(packet, link) {
+            Judgement::Pass => packets.push(packet),
+            Judgement::Ignore => {}
+            Judgement::End(why) => {
+                fault = Some(why);
+                break;
+            }
+        }
+    }
+    let passed = packets.join("\u{1e}");
+    let body = escape::mark(&passed).unwrap_or(passed);
+    Inbound {
+        body: body.into(),
+        fault,
+    }
 }
 
 /// What the library sends, as the client is to read it.
@@ -149,7 +265,11 @@ fn outbound(body: Bytes, link: &Link) -> Outbound {
         return unchanged(body);
     };
     let parser = link.parser;
-    let is_news = |packet| !matches!(Said::read(&parser.read_polled(packet)), Said::Other);
+    let is_news = |packet| {
+        let packet = parser.read_polled(packet);
+        let said = Said::read(&packet);
+        matches!(said, Said::Ping | Said::Connected(_) | Said::Refused(..))
+    };
     if !text.split(SEPARATOR).any(is_news) {
         return unchanged(body);
     }

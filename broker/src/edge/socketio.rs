@@ -30,6 +30,7 @@ use super::events::{self, Events};
 use super::handshake;
 use super::lane::Bounds;
 use super::link::Link;
+use super::manners::MAX_ATTACHMENTS;
 use super::namespaces::Namespaces;
 use super::outlet::SocketOutlet;
 use super::parser::Parser;
@@ -43,9 +44,6 @@ use crate::plugin::DisconnectReason;
 use crate::session::{Broker, Refusal, Session, admit};
 
 pub(super) type Service = SocketIoService<NotFoundService, Adapter>;
-
-/// Attachments of one event; their total size is bounded by `max_payload`.
-const MAX_ATTACHMENTS: usize = 64;
 
 /// How long the attachments of an event may take to arrive.
 const ATTACHMENTS_TIMEOUT: Duration = Duration::from_secs(30);
@@ -356,6 +354,7 @@ impl DisconnectHandler<Adapter, ByHand> for Gone {
         let (reason, words) = self.place.outlet.end(reason);
         self.place.session.close(reason, words);
         self.place.entry.leave();
+        self.place.entry.link.left(&self.place);
         let path = socket.ns().to_owned();
         defer(socket);
         // Not at once: the library may be holding its list of namespaces while it calls this.

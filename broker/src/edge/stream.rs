@@ -5,6 +5,8 @@
 //! connection whatever state the library is in: one whose writer is blocked by a client that does not read never
 //! notices that its session was closed.
 
+mod ahead;
+
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
@@ -17,8 +19,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
+use ahead::Ahead;
+
 use super::deflate::{self, Held};
-use super::inbound::{CLOSE, Inbound, PONG, Violation};
+use super::inbound::{CLOSE, Inbound, PONG, PROBE, UPGRADE, Violation};
 use super::lane::Lane;
 use super::link::{Link, State};
 use super::reactor::Place;
@@ -38,6 +42,12 @@ pub(super) struct Carrier {
     /// What the library is to read before anything else.
     ahead: Ahead,
     has_closed: bool,
+    /// What the client did, to be told when the library has read all that came before.
+    violation: Option<Violation>,
+    /// The last word has been said.
+    is_refused: bool,
+    /// What the client has sent behind the packet that ends its polling; not compressed any more.
+    behind: Bytes,
     /// An answer to a heartbeat that the client was not shown is to be read.
     owes_pong: bool,
     stage: Stage,
@@ -70,13 +80,6 @@ enum Stage {
     WebSocket,
 }
 
-/// Bytes that are to be read first.
-#[derive(Default)]
-struct Ahead {
-    bytes: Vec<u8>,
-    read: usize,
-}
-
 /// What a client has, once the broker has closed a WebSocket, to close its side.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -94,7 +97,7 @@ static MARKER: LazyLock<String> =
     LazyLock::new(|| format!("[\"{:032x}\"]", rand::random::<u128>()));
 
 impl Carrier {
-    /// `ahead` is what was read behind the request.
+    /// `ahead` is what was read behind the request, or, by `inflate`, behind the packet that ends a session's polling.
     pub(super) fn new(
         stream: TcpStream,
         ahead: &Bytes,
@@ -102,6 +105,7 @@ impl Carrier {
         place: Arc<Place>,
         terms: Terms,
         deflate: Option<deflate::Terms>,
+        inflate: Option<deflate::Inbound>,
     ) -> Self {
         let (read, write) = stream.into_split();
         let stage = match link.polled() {
@@ -115,23 +119,44 @@ impl Carrier {
         let mut carrier = Self {
             socket: Some(read),
             lane: Lane::new(write, link.clone(), terms.patience, deflate.as_ref()),
+            inbound: Inbound::new(terms.max_message, link.parser),
             link,
-            inbound: Inbound::new(terms.max_message),
-            inflate: deflate.map(|deflate| {
+            inflate: inflate.map(|inbound| {
                 Box::new(Inflate {
-                    inbound: deflate::Inbound::new(deflate.agreed.inbound, terms.max_message),
-                    _held: deflate.held,
+                    inbound,
+                    _held: deflate.and_then(|deflate| deflate.held),
                 })
             }),
             written: wire::Frames::default(),
             ahead: Ahead::default(),
             has_closed: false,
+            violation: None,
+            is_refused: false,
+            behind: Bytes::new(),
             owes_pong: false,
             stage,
             place,
         };
-        carrier.receive(ahead, &mut ReadBuf::new(&mut []));
+        if stage == Stage::Polling {
+            carrier.ahead.set(&PROBE);
+            carrier.behind = ahead.clone();
+        } else {
+            carrier.receive(ahead, &mut ReadBuf::new(&mut []));
+        }
         carrier
+    }
+
+    /// The library has taken the probe, so nothing is polled any more.
+    fn move_over(&mut self) {
+        self.ahead.bytes.extend(UPGRADE);
+        // The library has read what is behind the packet only when it lets its queue go.
+        self.stage = match self.link.move_over(&MARKER) {
+            true => Stage::MovingOver,
+            false => Stage::WebSocket,
+        };
+        let behind = std::mem::take(&mut self.behind);
+        self.receive_plain(&behind, &mut ReadBuf::new(&mut []));
+        self.link.reader.wake();
     }
 
     /// Takes what the client sent; what does not fit into the library's buffer is read next.
@@ -145,14 +170,14 @@ impl Carrier {
         plain.clear();
         plain.shrink_to(READ);
         PLAIN.set(plain);
-        if let Err(violation) = fed {
-            self.refuse(&violation);
+        if self.violation.is_none() {
+            self.violation = fed.err();
         }
     }
 
     fn receive_plain(&mut self, bytes: &[u8], buf: &mut ReadBuf<'_>) {
         let ahead = &mut self.ahead;
-        let taken = self.inbound.take(bytes, &mut |bytes| {
+        let taken = self.inbound.take(bytes, &*self.link, &mut |bytes| {
             let fits = if ahead.is_empty() {
                 buf.remaining().min(bytes.len())
             } else {
@@ -162,30 +187,26 @@ impl Carrier {
             buf.put_slice(now);
             ahead.bytes.extend(later);
         });
-        if let Err(violation) = taken {
-            self.refuse(&violation);
-        }
-        if self.stage == Stage::Polling && self.inbound.has_upgraded() {
-            // The library has read what is behind the packet only when it lets its queue go.
-            self.stage = match self.link.move_over(&MARKER) {
-                true => Stage::MovingOver,
-                false => Stage::WebSocket,
-            };
-        }
+        self.violation = taken.err();
     }
 
-    /// Ends a connection that breaks the protocol of WebSockets, and says why.
-    fn refuse(&mut self, violation: &Violation) {
+    /// Ends the connection of a client that broke the protocol, and says why.
+    fn refuse(&mut self, violation: &Violation) -> io::Error {
         SocketFailed {
             socket: "",
             address: self.link.address,
-            code: "protocol_error",
-            message: "the client broke the protocol of WebSockets",
+            code: violation.fault.code(),
+            message: violation.fault.message(),
             context: violation.what,
         }
         .emit();
-        self.lane.push_control(&wire::close_frame(violation.code));
-        self.link.broken();
+        match violation.code {
+            Some(code) => self.lane.push_control(&wire::close_frame(code)),
+            None => self.lane.push_control(&wire::CLOSE_WITHOUT_CODE),
+        }
+        self.is_refused = true;
+        self.link.broken(violation.fault);
+        io::ErrorKind::InvalidData.into()
     }
 
     /// Lets the library read a `close`, once no message of the client's is in between. It then writes what is queued
@@ -221,8 +242,8 @@ impl Carrier {
                 if buf.filled().len() > before {
                     return Poll::Ready(Ok(()));
                 }
-                if self.link.state() == State::Broken {
-                    return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+                if let Some(violation) = self.violation.take() {
+                    return Poll::Ready(Err(self.refuse(&violation)));
                 }
             }
         })
@@ -230,9 +251,15 @@ impl Carrier {
 
     /// A frame of the library's, on its way to the client.
     fn relay(&mut self, frame: &wire::Frame<'_>) {
+        if self.is_refused {
+            return;
+        }
         let parser = self.link.parser;
         let text = parser.read(frame.first, frame.payload);
         match Said::read(&text) {
+            // The WebSocket's own close says it to clients of Node's server. What they still send comes too late.
+            Said::Close => self.has_closed = true,
+            Said::Probed if self.stage == Stage::Polling => self.move_over(),
             Said::Ping if self.link.is_first_ping() => {
                 self.owes_pong = true;
                 self.link.reader.wake();
@@ -296,29 +323,6 @@ async fn say_goodbye(mut socket: OwnedReadHalf, lane: &Arc<Lane>) {
     while let Ok(1..) = socket.read(&mut rest).await {}
 }
 
-// === impl Ahead ===
-
-impl Ahead {
-    fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    fn set(&mut self, bytes: &[u8]) {
-        self.bytes = bytes.to_vec();
-        self.read = 0;
-    }
-
-    fn read(&mut self, buf: &mut ReadBuf<'_>) {
-        let rest = self.bytes.get(self.read..).unwrap_or_default();
-        let len = rest.len().min(buf.remaining());
-        buf.put_slice(rest.get(..len).unwrap_or_default());
-        self.read += len;
-        if self.read >= self.bytes.len() {
-            *self = Self::default();
-        }
-    }
-}
-
 impl AsyncRead for Carrier {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -339,8 +343,11 @@ impl AsyncRead for Carrier {
             self.ahead.read(buf);
             return Poll::Ready(Ok(()));
         }
-        if self.has_closed {
-            // Whatever the client still sends, it comes after its end.
+        if let Some(violation) = self.violation.take() {
+            return Poll::Ready(Err(self.refuse(&violation)));
+        }
+        if self.has_closed || self.stage == Stage::Polling {
+            // Whatever the client still sends, it comes after its end, or behind its probe.
             return Poll::Pending;
         }
         self.poll_socket(cx, buf)

@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 pub(super) const TEXT: u8 = 0x81;
 pub(super) const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
+pub(super) const PING: u8 = 0x89;
+pub(super) const PONG: u8 = 0x8a;
 
 /// The longest header of a server's frame: two bytes and eight of length.
 const LONGEST: usize = 10;
@@ -29,6 +31,9 @@ pub(super) fn begin_frame(out: &mut Vec<u8>, first: u8, len: usize) {
         }
     }
 }
+
+/// A frame that ends the WebSocket and does not say why.
+pub(super) const CLOSE_WITHOUT_CODE: [u8; 2] = [CLOSE, 0];
 
 /// A frame that ends the WebSocket, and says why (RFC 6455, section 7.4).
 pub(super) fn close_frame(code: u16) -> [u8; 4] {
@@ -79,6 +84,14 @@ pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// The answer to a ping of WebSocket's own.
+pub(super) fn pong_frame(payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(LONGEST + payload.len());
+    begin_frame(&mut frame, PONG, payload.len());
+    frame.extend(payload);
+    frame
+}
+
 pub(super) fn push_namespace(packet: &mut String, namespace: &str) {
     if namespace != "/" {
         packet.push_str(namespace);
@@ -89,7 +102,10 @@ pub(super) fn push_namespace(packet: &mut String, namespace: &str) {
 /// What the protocol library says to a client and the broker has a say in, as the text of an Engine.IO packet.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Said<'a> {
+    Close,
     Ping,
+    /// The answer to a probe.
+    Probed,
     /// The client is in a namespace.
     Connected(&'a str),
     /// It is not let into a namespace.
@@ -100,8 +116,11 @@ pub(super) enum Said<'a> {
 
 impl<'a> Said<'a> {
     pub(super) fn read(packet: &'a str) -> Self {
-        if packet == "2" {
-            return Self::Ping;
+        match packet {
+            "1" => return Self::Close,
+            "2" => return Self::Ping,
+            "3probe" => return Self::Probed,
+            _ => {}
         }
         let Some((kind, rest)) = packet.split_at_checked(2) else {
             return Self::Other;
@@ -270,7 +289,9 @@ mod tests {
 
     #[test]
     fn what_the_library_says_is_understood() {
+        assert_eq!(Said::read("1"), Said::Close);
         assert_eq!(Said::read("2"), Said::Ping);
+        assert_eq!(Said::read("3probe"), Said::Probed);
         assert_eq!(Said::read(r#"40{"sid":"x"}"#), Said::Connected("/"));
         assert_eq!(Said::read(r#"40/a,{"sid":"x"}"#), Said::Connected("/a"));
         assert_eq!(

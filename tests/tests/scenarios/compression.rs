@@ -161,6 +161,25 @@ fn a_broadcast_goes_to_each_as_it_can_read_it() {
     assert!(received(context) < received(alone));
 }
 
+/// As browsers do, the packets with which it moves over included; in both directions and with and without context.
+#[test]
+fn a_client_that_compresses_everything_moves_over() {
+    let node = Driver::node();
+    for compression in [NO_CONTEXT, CONTEXT] {
+        let broker = start(compression);
+        let opts = json!({
+            "transports": ["polling", "websocket"],
+            "perMessageDeflate": {"threshold": 0},
+        });
+        let client = node.connect(compression, &broker.url("/"), &opts);
+        assert_eq!(client.upgraded(), "websocket");
+        for length in [1, 100, 10_000] {
+            client.ok("all:news", json!([text(length)]));
+            assert_eq!(client.expect("all:news"), [json!(text(length))]);
+        }
+    }
+}
+
 #[test]
 fn pythons_client_is_compressed_too() {
     for config in [NO_CONTEXT, CONTEXT, SMALL_WINDOW] {

@@ -11,11 +11,22 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// A client that is in whichever namespace it names.
+struct Anywhere;
+
+impl Namespaces for Anywhere {
+    fn is_in(&self, _: &str) -> bool {
+        true
+    }
+
+    fn leaves(&self, _: &str) {}
+}
+
 /// What the library would read, the bytes coming in pieces of `step`.
 fn read(inbound: &mut Inbound, bytes: &[u8], step: usize) -> (Vec<u8>, Result<(), Violation>) {
     let mut out = Vec::new();
     for piece in bytes.chunks(step) {
-        let result = inbound.take(piece, &mut |bytes| out.extend(bytes));
+        let result = inbound.take(piece, &Anywhere, &mut |bytes| out.extend(bytes));
         if result.is_err() {
             return (out, result);
         }
@@ -28,8 +39,10 @@ const STEPS: [usize; 7] = [1, 2, 3, 7, 100, 1000, usize::MAX];
 #[test]
 fn what_needs_nothing_passes_as_it_is() {
     let mut bytes = Vec::new();
-    for payload in [0, 1, 125, 126, 65_535, 65_536, 70_000] {
-        bytes.extend(frame(0x81, &vec![b'x'; payload]));
+    for payload in [8, 125, 126, 65_535, 65_536, 70_000] {
+        let event = format!("42[\"{}\"]", "x".repeat(payload - 6));
+        bytes.extend(frame(0x81, event.as_bytes()));
+        bytes.extend(frame(0x81, b"451-[\"x\"]"));
         bytes.extend(frame(0x82, &vec![b'4'; payload]));
     }
     bytes.extend(frame(0x81, br#"42["plain",{"not":"a\u00e9 name"}]"#));
@@ -38,7 +51,7 @@ fn what_needs_nothing_passes_as_it_is() {
         &[b"42[\"".to_vec(), vec![b'n'; 3000], b"\\\"]".to_vec()].concat(),
     ));
     for step in STEPS {
-        let mut inbound = Inbound::new(1 << 20);
+        let mut inbound = Inbound::new(1 << 20, Parser::Text);
         let (out, result) = read(&mut inbound, &bytes, step);
         assert_eq!(result, Ok(()));
         assert!(out == bytes, "step {step}");
@@ -58,19 +71,19 @@ fn a_name_with_an_escape_is_marked() {
             (long(payload), long(marked)),
         ] {
             let bytes = [
-                frame(0x81, b"2"),
+                frame(0x81, b"3"),
                 frame(0x81, payload.as_bytes()),
                 frame(0x89, b"p"),
             ]
             .concat();
             let expected = [
-                frame(0x81, b"2"),
+                frame(0x81, b"3"),
                 frame(0x81, marked.as_bytes()),
                 frame(0x89, b"p"),
             ]
             .concat();
             for step in STEPS {
-                let (out, result) = read(&mut Inbound::new(1000), &bytes, step);
+                let (out, result) = read(&mut Inbound::new(1000, Parser::Text), &bytes, step);
                 assert_eq!(result, Ok(()));
                 assert_eq!(out, expected, "step {step}");
             }
@@ -88,7 +101,7 @@ fn messages_may_come_in_parts_with_control_frames_between_them() {
     ]
     .concat();
     for step in STEPS {
-        let mut inbound = Inbound::new(100);
+        let mut inbound = Inbound::new(100, Parser::Text);
         let (out, result) = read(&mut inbound, &bytes, step);
         assert_eq!(result, Ok(()));
         assert_eq!(out.len(), bytes.len() + escape::MARK.len());
@@ -116,33 +129,45 @@ fn a_broken_protocol_is_told_by_its_code() {
         (frame(0x80, b"x"), 1002),
         (frame(0x09, b"x"), 1002),
         (frame(0x89, &[0; 126]), 1002),
-        ([frame(0x01, b"x"), frame(0x81, b"x")].concat(), 1002),
+        ([frame(0x01, b"4"), frame(0x81, b"x")].concat(), 1002),
         (frame(0x81, &[b'x'; 101]), 1009),
         (
-            [frame(0x02, &[0; 60]), frame(0x80, &[0; 60])].concat(),
+            [frame(0x01, b"42[\"a\","), frame(0x80, &[b' '; 94])].concat(),
             1009,
         ),
         (huge, 1009),
     ] {
         for step in STEPS {
-            let bytes = [frame(0x81, b"before"), bytes.clone()].concat();
-            let (out, result) = read(&mut Inbound::new(100), &bytes, step);
+            let bytes = [frame(0x81, b"42[\"before\"]"), bytes.clone()].concat();
+            let (out, result) = read(&mut Inbound::new(100, Parser::Text), &bytes, step);
             assert_eq!(
                 result.map_err(|violation| violation.code),
-                Err(code),
+                Err(Some(code)),
                 "{bytes:?}"
             );
-            assert!(out.starts_with(&frame(0x81, b"before")));
+            assert!(out.starts_with(&frame(0x81, b"42[\"before\"]")));
         }
     }
 }
 
 #[test]
-fn the_packet_that_moves_a_client_over_is_noticed_once() {
-    let mut inbound = Inbound::new(100);
-    read(&mut inbound, &frame(0x81, b"2probe"), 1).1.unwrap();
-    assert!(!inbound.has_upgraded());
-    read(&mut inbound, &frame(0x81, b"5"), 1).1.unwrap();
-    assert!(inbound.has_upgraded());
-    assert!(!inbound.has_upgraded());
+fn what_has_no_effect_is_left_out_and_what_is_out_of_place_ends_it() {
+    let (first, last) = (frame(0x81, b"42[\"a\"]"), frame(0x81, b"42[\"b\"]"));
+    for step in STEPS {
+        let ignored = [first.clone(), frame(0x81, b"6x"), last.clone()].concat();
+        let (out, result) = read(&mut Inbound::new(100, Parser::Text), &ignored, step);
+        assert_eq!(result, Ok(()));
+        assert_eq!(out, [first.clone(), last.clone()].concat(), "step {step}");
+        for (wrong, fault) in [
+            (frame(0x81, b"2"), Fault::Direction),
+            (frame(0x81, b"4abc"), Fault::Parse),
+            (frame(0x81, b"40"), Fault::State),
+            (frame(0x82, b"nobody announced it"), Fault::Parse),
+        ] {
+            let bytes = [first.clone(), wrong, last.clone()].concat();
+            let (out, result) = read(&mut Inbound::new(100, Parser::Text), &bytes, step);
+            assert_eq!(result, Err(unmannerly(fault)));
+            assert_eq!(out, first, "step {step}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::Link;
 use crate::edge::lane::Lane;
+use crate::edge::manners::Namespaces;
 use crate::edge::outlet::SocketOutlet;
 use crate::edge::socketio::Place;
 use crate::edge::wire;
@@ -23,6 +24,29 @@ struct Door {
     place: Weak<Place>,
     /// The client has been told that it is in.
     told: bool,
+    /// It has said that it leaves.
+    left: bool,
+}
+
+impl Namespaces for Link {
+    fn is_in(&self, namespace: &str) -> bool {
+        let doors = self.doors.0.lock();
+        let mut doors = doors.iter();
+        doors.any(|door| *door.namespace == *namespace && !door.left && door.is_open())
+    }
+
+    fn leaves(&self, namespace: &str) {
+        let mut doors = self.doors.0.lock();
+        if let Some(door) = doors.iter_mut().find(|door| *door.namespace == *namespace) {
+            door.left = true;
+        }
+    }
+}
+
+impl Door {
+    fn is_open(&self) -> bool {
+        self.place.strong_count() > 0
+    }
 }
 
 impl Link {
@@ -30,14 +54,21 @@ impl Link {
     pub(in crate::edge) fn enters(&self, place: &Arc<Place>) {
         let namespace = place.namespace();
         let mut doors = self.doors.0.lock();
-        doors.retain(|door| door.namespace != *namespace && door.place.strong_count() > 0);
+        doors.retain(|door| door.namespace != *namespace && door.is_open());
         // Most connections are in one.
         doors.reserve_exact(1);
         doors.push(Door {
             namespace: namespace.clone(),
             place: Arc::downgrade(place),
             told: false,
+            left: false,
         });
+    }
+
+    /// A socket has ended; another one may be in its place.
+    pub(in crate::edge) fn left(&self, place: &Arc<Place>) {
+        let is_it = |door: &Door| std::ptr::eq(door.place.as_ptr(), Arc::as_ptr(place));
+        self.doors.0.lock().retain(|door| !is_it(door));
     }
 
     /// The packet that tells a client that it is in a namespace.

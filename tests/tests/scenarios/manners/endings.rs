@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sluice_tests::{Client, Driver};
 
 use super::servers::{Case, Servers};
+use crate::shared::websocket;
 
 type Provoke = fn(&Client);
 
@@ -31,7 +32,7 @@ const CAUSES: &[(&str, Provoke)] = &[
 
 fn case(driver: &Driver, transport: &'static str, name: &'static str, provoke: Provoke) -> Case {
     let driver = driver.clone();
-    Case::new(format!("{name} ({transport})"), move |to| {
+    Case::new(format!("told of {name} ({transport})"), move |to| {
         let opts = json!({"transports": [transport]});
         let name = format!("{name} {transport} {to}");
         let client = driver.connect(&name, &format!("http://{to}/"), &opts);
@@ -43,15 +44,19 @@ fn case(driver: &Driver, transport: &'static str, name: &'static str, provoke: P
 }
 
 #[test]
-#[ignore = "the broker's own way out of a WebSocket is being built"]
 fn clients_are_told_the_reasons_of_nodes_server() {
     let servers = Servers::hasty();
-    let cases: Vec<_> = CAUSES
+    // Node's server tells these only to a poll that waits, and nobody can know whether one does.
+    let is_known = |transport, name| {
+        let untold = ["an unknown engine packet", "a ping from the client"];
+        transport == "websocket" || !untold.contains(&name)
+    };
+    let ways = CAUSES
         .iter()
-        .flat_map(|(name, provoke)| {
-            ["websocket", "polling"]
-                .map(|transport| case(&servers.driver, transport, name, *provoke))
-        })
+        .flat_map(|cause| ["websocket", "polling"].map(|transport| (transport, cause.0, cause.1)));
+    let cases: Vec<_> = ways
+        .filter(|(transport, name, _)| is_known(*transport, *name))
+        .map(|(transport, name, provoke)| case(&servers.driver, transport, name, provoke))
         .collect();
     servers.compare(&cases);
 }
@@ -60,19 +65,12 @@ fn clients_are_told_the_reasons_of_nodes_server() {
 #[test]
 fn clients_are_told_that_the_server_goes_as_by_nodes_server() {
     let servers = Servers::start(&json!({}), "drain_period = \"100ms\"");
-    let clients = ["websocket", "polling"].map(|transport| {
-        let opts = json!({"transports": [transport]});
-        [servers.node, servers.broker.listen].map(|to| {
-            let name = format!("{transport} {to}");
-            servers
-                .driver
-                .connect(&name, &format!("http://{to}/"), &opts)
-        })
+    let [node, broker] = [servers.node, servers.broker.listen].map(|to| {
+        let url = format!("http://{to}/");
+        servers.driver.connect(&url, &url, &websocket())
     });
     servers.driver.close_echo(servers.node);
     servers.broker.signal_term();
-    for [node, broker] in clients {
-        let told = |client: &Client| (client.disconnected(), client.state()["active"].clone());
-        assert_eq!(told(&node), told(&broker));
-    }
+    let told = |client: &Client| (client.disconnected(), client.state()["active"].clone());
+    assert_eq!(told(&node), told(&broker));
 }
