@@ -77,7 +77,7 @@ struct Queue {
     messages: usize,
     stage: Stage,
     /// Here, because what it makes has to leave in the order in which it is made.
-    outbound: Option<Outbound>,
+    outbound: Option<Box<Outbound>>,
 }
 
 struct Piece {
@@ -119,7 +119,8 @@ impl Lane {
             }),
             queue: Mutex::new(Queue {
                 socket: Some(socket),
-                outbound: deflate.map(|terms| Outbound::new(terms.agreed.outbound, terms.settings)),
+                outbound: deflate
+                    .map(|terms| Box::new(Outbound::new(terms.agreed.outbound, terms.settings))),
                 ..Queue::default()
             }),
             link,
