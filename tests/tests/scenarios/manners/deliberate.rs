@@ -66,6 +66,11 @@ const DELIBERATE: &[Known] = &[
         why: "text/html was for browsers that are no more",
         broker: &["200 text/plain;charset=utf-8 ok"],
     },
+    Known {
+        cases: &["an upgrade that is not offered"],
+        why: "Node's server offers none, and takes one all the same",
+        broker: &["400"],
+    },
     // Refusals have a body that says why.
     Known {
         cases: &["a post of bytes"],
@@ -213,6 +218,16 @@ const DELIBERATE: &[Known] = &[
         broker: &[
             CONNECTED,
             r#"431[{"error":{"code":"invalid_packet","message":"the name of the event is not Unicode","policy":null}}]"#,
+            MARK,
+            MARKED,
+        ],
+    },
+    Known {
+        cases: &["nested deeply"],
+        why: "JSON parsers elsewhere end their process at a depth of their own",
+        broker: &[
+            CONNECTED,
+            r#"431[{"error":{"code":"invalid_packet","message":"nested deeper than 127","policy":null}}]"#,
             MARK,
             MARKED,
         ],

@@ -463,7 +463,18 @@ fn packets_are_answered_as_by_nodes_server() {
             ]
         })
         .collect();
-    let cases: Vec<_> = cases.into_iter().chain(payloads()).collect();
+    let deep = format!("421[\"x\",{}{}]", "[".repeat(140), "]".repeat(140));
+    let deep = ["websocket", "polling"].map(|transport| {
+        let deep = deep.clone();
+        Case::new(format!("nested deeply ({transport})"), move |to| {
+            let steps = [">40", &deep];
+            match transport {
+                "websocket" => websocket(to, &steps),
+                _ => polling(to, &steps),
+            }
+        })
+    });
+    let cases: Vec<_> = cases.into_iter().chain(payloads()).chain(deep).collect();
     servers.compare(&cases);
 }
 

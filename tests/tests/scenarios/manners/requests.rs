@@ -185,6 +185,38 @@ fn requests_are_answered_as_by_nodes_server() {
     servers.compare(&cases);
 }
 
+#[test]
+fn transports_and_upgrades_are_restricted_as_by_nodes_server() {
+    let tries = || {
+        vec![
+            Case::new("handshake", handshake),
+            ask("GET", POLLING.into(), &[], b""),
+            upgrade("&x=1"),
+        ]
+    };
+    let without_sid = |cases: Vec<Case>| cases.into_iter().skip(1).collect::<Vec<_>>();
+    let websocket = Servers::start(
+        &json!({"transports": ["websocket"]}),
+        "transports = [\"websocket\"]",
+    );
+    websocket.compare(&without_sid(tries()));
+    let polling = Servers::start(
+        &json!({"transports": ["polling"]}),
+        "transports = [\"polling\"]",
+    );
+    polling.compare(&tries()[..1]);
+    let apart = Servers::start(&json!({"allowUpgrades": false}), "allow_upgrades = false");
+    apart.compare(&[
+        Case::new("handshake", handshake),
+        upgrade("&x=1"),
+        Case::new("an upgrade that is not offered", |to| {
+            let session = Polling::open(to);
+            let sid = format!("&sid={}", session.sid);
+            vec![upgrade_status(to, &sid, &[]).to_string()]
+        }),
+    ]);
+}
+
 /// The status that an upgrade is answered with, whatever comes behind it.
 fn bare_upgrade(to: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(to).unwrap();
