@@ -294,7 +294,11 @@ impl Drop for Carrier {
             self.link.kill();
         }
         let is_done = self.link.state() == State::Killed || self.lane.flush();
-        let is_goodbye = matches!(self.link.state(), State::Closing | State::Broken);
+        let is_goodbye = match self.link.state() {
+            State::Closing | State::Broken => true,
+            State::Open => self.has_closed,
+            State::Killed => false,
+        };
         let (socket, lane) = (self.socket.take(), self.lane.clone());
         let (link, place) = (self.link.clone(), self.place.clone());
         match (socket, tokio::runtime::Handle::try_current()) {
