@@ -58,6 +58,8 @@ pub(super) struct Link {
     probing: AtomicBool,
     /// It works, so the poll that waits is to end.
     has_probed: AtomicBool,
+    /// The client has said that it polls no more.
+    has_moved: AtomicBool,
     /// Its sockets, one a namespace.
     doors: Doors,
     namespaces: AtomicUsize,
@@ -116,6 +118,7 @@ impl Links {
             manners: Mutex::new(Manners::new(parser)),
             probing: AtomicBool::new(false),
             has_probed: AtomicBool::new(false),
+            has_moved: AtomicBool::new(false),
             doors: Doors::default(),
             namespaces: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
@@ -223,6 +226,15 @@ impl Link {
     pub(super) fn probed(&self) {
         self.has_probed.store(true, Ordering::Release);
         self.changed.notify_waiters();
+    }
+
+    /// The client polls no more.
+    pub(super) fn moves(&self) {
+        self.has_moved.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_moved(&self) -> bool {
+        self.has_moved.load(Ordering::Acquire)
     }
 
     /// The session goes on without the WebSocket that was tried.

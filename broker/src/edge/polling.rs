@@ -46,6 +46,9 @@ pub(super) async fn poll(
     is_handshake: bool,
     shared: &Shared,
 ) -> Result<Response<Body>, Refused> {
+    if link.has_moved() {
+        return Err(Refused::BadRequest("the session goes over a WebSocket"));
+    }
     if request.method() == Method::POST {
         return post(request, link, shared).await;
     }

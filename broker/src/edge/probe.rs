@@ -79,7 +79,10 @@ impl Probe<'_> {
                         self.stream.write_all(&wire::text_frame(PONG)).await?;
                         self.link.probed();
                     }
-                    (wire::TEXT, UPGRADE) => return Ok(true),
+                    (wire::TEXT, UPGRADE) => {
+                        self.link.moves();
+                        return Ok(true);
+                    }
                     (wire::PING, payload) => {
                         self.stream.write_all(&wire::pong_frame(payload)).await?;
                     }
