@@ -232,34 +232,6 @@ impl Metrics {
         }
     }
 
-    /// The handle for one hook of a policy; resolved once, not on each call.
-    pub(crate) fn policy(&self, name: &str, hook: Hook) -> PolicyMetrics {
-        let policy: Arc<str> = name.into();
-        PolicyMetrics {
-            verdicts: Counters::new(|verdict: VerdictKind| {
-                if !verdict.of(hook) {
-                    return Tally::default();
-                }
-                self.verdicts.get_or_create_owned(&VerdictLabels {
-                    policy: Arc::clone(&policy),
-                    hook,
-                    verdict,
-                })
-            }),
-            traps: Counters::new(|kind| {
-                self.traps.get_or_create_owned(&TrapLabels {
-                    policy: Arc::clone(&policy),
-                    hook,
-                    kind,
-                })
-            }),
-            duration: self.durations.get_or_create_owned(&HookLabels {
-                policy: Arc::clone(&policy),
-                hook,
-            }),
-        }
-    }
-
     /// The handle for what a policy asks over HTTP.
     pub(crate) fn policy_http(&self, name: &str) -> PolicyHttpMetrics {
         self.fetches.of(name)
@@ -358,15 +330,6 @@ impl Metrics {
         self.changes
             .get_or_create(&ChangeLabels { action, result })
             .inc();
-    }
-
-    /// The handle for what is on trial beside a policy.
-    pub(crate) fn trial(&self, policy: &Arc<str>) -> TrialOutcomes {
-        TrialOutcomes(Counters::new(|outcome| {
-            let policy = Arc::clone(policy);
-            let labels = TrialLabels { policy, outcome };
-            self.trials.get_or_create_owned(&labels)
-        }))
     }
 
     pub(super) fn rolled_back(&self, policy: &str, cause: &'static str) {

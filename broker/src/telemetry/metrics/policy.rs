@@ -1,10 +1,51 @@
 //! The metrics of the calls of a policy.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{TrapKind, TrialOutcome, VerdictKind};
-use crate::telemetry::labels::Counters;
+use super::{Hook, Metrics, TrapKind, TrialOutcome, VerdictKind};
+use crate::telemetry::labels::{Counters, HookLabels, TrapLabels, TrialLabels, VerdictLabels};
 use crate::telemetry::latency::Latency;
+use crate::telemetry::spread::Tally;
+
+impl Metrics {
+    /// The handle for one hook of a policy; resolved once, not on each call.
+    pub(crate) fn policy(&self, name: &str, hook: Hook) -> PolicyMetrics {
+        let policy: Arc<str> = name.into();
+        PolicyMetrics {
+            verdicts: Counters::new(|verdict: VerdictKind| {
+                if !verdict.of(hook) {
+                    return Tally::default();
+                }
+                self.verdicts.get_or_create_owned(&VerdictLabels {
+                    policy: Arc::clone(&policy),
+                    hook,
+                    verdict,
+                })
+            }),
+            traps: Counters::new(|kind| {
+                self.traps.get_or_create_owned(&TrapLabels {
+                    policy: Arc::clone(&policy),
+                    hook,
+                    kind,
+                })
+            }),
+            duration: self.durations.get_or_create_owned(&HookLabels {
+                policy: Arc::clone(&policy),
+                hook,
+            }),
+        }
+    }
+
+    /// The handle for what is on trial beside a policy.
+    pub(crate) fn trial(&self, policy: &Arc<str>) -> TrialOutcomes {
+        TrialOutcomes(Counters::new(|outcome| {
+            let policy = Arc::clone(policy);
+            let labels = TrialLabels { policy, outcome };
+            self.trials.get_or_create_owned(&labels)
+        }))
+    }
+}
 
 /// The metrics of one hook of one policy, for its calls to keep.
 #[derive(Debug, Clone)]
