@@ -177,7 +177,7 @@ impl SocketOutlet {
         .emit();
     }
 
-    /// What has been handed over when there is no lane yet; the answer is the lane if it has opened meanwhile.
+    /// Sends when there was no lane yet; it may have opened meanwhile.
     fn send_before(
         &self,
         frames: impl FnOnce() -> Bytes,
