@@ -146,11 +146,12 @@ fn every_sender_is_heard_in_order_on_every_reactor() {
     let sockets: Vec<_> = (0..4)
         .map(|reactor| Socket::enter_at(&fanout, reactor, reactor as u64, "/", &["x", "y"]))
         .collect();
+    let waiting = AtomicUsize::new(sockets.len());
     std::thread::scope(|scope| {
         let reactors: Vec<_> = sockets
             .iter()
             .map(|socket| {
-                let fanout = &fanout;
+                let (fanout, waiting) = (&fanout, &waiting);
                 scope.spawn(move || {
                     let runtime = tokio::runtime::Builder::new_current_thread();
                     let runtime = { runtime }.build().unwrap();
@@ -171,6 +172,11 @@ fn every_sender_is_heard_in_order_on_every_reactor() {
                             }
                         }
                         while socket.inbox.0.lock().len() < 4 * EVENTS {
+                            tokio::task::yield_now().await;
+                        }
+                        // As long as others wait for something, it may be this reactor's turn to wake them.
+                        waiting.fetch_sub(1, Ordering::Relaxed);
+                        while waiting.load(Ordering::Relaxed) > 0 {
                             tokio::task::yield_now().await;
                         }
                         serving.abort();
