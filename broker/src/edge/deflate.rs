@@ -16,7 +16,6 @@ use http::header::{self, HeaderMap};
 
 use super::inbound::Violation;
 use super::manners::Fault;
-use super::wire;
 use crate::config;
 pub(super) use inbound::Inbound;
 pub(super) use memory::Held;
@@ -68,24 +67,7 @@ const CORRUPT: Violation = Violation {
     code: Some(1007),
     what: "a compressed message cannot be read",
 };
-const TOO_LARGE: Violation = Violation {
-    fault: Fault::Transport,
-    code: Some(1009),
-    what: "a message is too large",
-};
 
 /// First byte of a frame: the last one of its message, and the first one of a compressed message.
 const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
-/// In its second byte.
-const MASKED: u8 = 0x80;
-
-/// The header of a client's frame.
-fn push_header(out: &mut Vec<u8>, first: u8, mask: [u8; 4], length: usize) {
-    let start = out.len();
-    wire::begin_frame(out, first, length);
-    if let Some(second) = out.get_mut(start + 1) {
-        *second |= MASKED;
-    }
-    out.extend_from_slice(&mask);
-}

@@ -3,6 +3,7 @@
 //! A polling client's requests come over whichever connections it has. Each request is answered where its session is,
 //! and its answer goes back; a WebSocket that a session is upgraded to moves there for good.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,20 @@ pub(super) struct Upgraded<S> {
     pub link: Arc<Link>,
     pub place: Arc<Place>,
     pub deflate: Option<deflate::Terms>,
+}
+
+impl<S> Upgraded<S> {
+    /// The same over what becomes of its stream.
+    fn with<T>(self, change: impl FnOnce(S) -> io::Result<T>) -> io::Result<Upgraded<T>> {
+        Ok(Upgraded {
+            stream: change(self.stream)?,
+            ahead: self.ahead,
+            uri: self.uri,
+            link: self.link,
+            place: self.place,
+            deflate: self.deflate,
+        })
+    }
 }
 
 /// Has a request answered on the reactor of its session.
@@ -85,18 +100,11 @@ pub(super) async fn open(upgraded: Upgraded<TcpStream>, shared: Arc<Shared>) {
     let Some(home) = shared.reactors.get(reactor) else {
         return;
     };
-    let Ok(stream) = upgraded.stream.into_std() else {
+    let Ok(mut moved) = upgraded.with(TcpStream::into_std) else {
         return;
     };
-    let moved = Upgraded {
-        stream,
-        ahead: upgraded.ahead,
-        uri: upgraded.uri,
-        link: upgraded.link,
-        // Counted where it will be.
-        place: Arc::new(home.place()),
-        deflate: upgraded.deflate,
-    };
+    // Counted where it will be.
+    moved.place = Arc::new(home.place());
     metrics().reactor_forwarded.inc();
     // In vain, the client sees its WebSocket closed and goes on polling.
     let job = Job::Open(Box::new(moved));
@@ -105,16 +113,7 @@ pub(super) async fn open(upgraded: Upgraded<TcpStream>, shared: Arc<Shared>) {
 
 /// Opens a WebSocket that came to another reactor.
 pub(super) async fn arrive(moved: Box<Upgraded<std::net::TcpStream>>, shared: Arc<Shared>) {
-    let Ok(stream) = TcpStream::from_std(moved.stream) else {
-        return;
-    };
-    let upgraded = Upgraded {
-        stream,
-        ahead: moved.ahead,
-        uri: moved.uri,
-        link: moved.link,
-        place: moved.place,
-        deflate: moved.deflate,
-    };
-    open_websocket(upgraded, &shared).await;
+    if let Ok(upgraded) = moved.with(TcpStream::from_std) {
+        open_websocket(upgraded, &shared).await;
+    }
 }

@@ -39,6 +39,12 @@ pub(super) const fn protocol_error(what: &'static str) -> Violation {
     }
 }
 
+pub(super) const TOO_LARGE: Violation = Violation {
+    fault: Fault::Transport,
+    code: Some(1009),
+    what: "a message is too large",
+};
+
 /// Node's server gives no code for what is wrong with a packet.
 const fn unmannerly(fault: Fault) -> Violation {
     Violation {
@@ -175,11 +181,7 @@ impl Inbound {
         }
         let message = self.message.unwrap_or(0).saturating_add(header.payload);
         if message > self.max_message {
-            return Err(Violation {
-                fault: Fault::Transport,
-                code: Some(1009),
-                what: "a message is too large",
-            });
+            return Err(TOO_LARGE);
         }
         let judged = match opcode {
             TEXT => self.look(header, payload, namespaces)?,
@@ -203,8 +205,7 @@ impl Inbound {
             let Some(payload) = payload.get(..len) else {
                 return Ok(Judged::Undecided);
             };
-            let bytes = payload.iter().zip(header.mask.iter().cycle());
-            let reason: Vec<u8> = bytes.map(|(byte, mask)| byte ^ mask).skip(2).collect();
+            let reason: Vec<u8> = header.unmasked(payload).skip(2).collect();
             if len == 1 {
                 return Err(protocol_error("half a code"));
             }
@@ -231,10 +232,7 @@ impl Inbound {
         let visible = payload.len().min(len).min(LOOKED_AT);
         let may_wait = visible < len.min(LOOKED_AT);
         let is_whole = visible == len && header.is_last();
-        let text = || {
-            let bytes = payload.iter().zip(header.mask.iter().cycle());
-            bytes.take(visible).map(|(byte, mask)| byte ^ mask)
-        };
+        let text = || header.unmasked(payload).take(visible);
         let found = escape::find(&mut text());
         if found == escape::Found::Undecided && may_wait {
             return Ok(Judged::Undecided);
@@ -328,16 +326,15 @@ impl Header {
     fn longer(&self, by: usize) -> Vec<u8> {
         let mut header = Vec::with_capacity(14 + LOOKED_AT);
         let payload = self.payload.saturating_add(by as u64);
-        super::wire::begin_frame(
-            &mut header,
-            self.first,
-            usize::try_from(payload).unwrap_or(usize::MAX),
-        );
-        if let Some(len) = header.get_mut(1) {
-            *len |= 0x80;
-        }
-        header.extend(self.mask);
+        let payload = usize::try_from(payload).unwrap_or(usize::MAX);
+        super::wire::begin_masked_frame(&mut header, self.first, self.mask, payload);
         header
+    }
+
+    /// What the client has masked, from the payload's first byte on.
+    fn unmasked(&self, payload: &[u8]) -> impl Iterator<Item = u8> {
+        let bytes = payload.iter().zip(self.mask.iter().cycle());
+        bytes.map(|(byte, mask)| byte ^ mask)
     }
 
     /// Masks what is put behind `before` bytes of the payload.

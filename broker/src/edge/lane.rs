@@ -139,6 +139,7 @@ impl Lane {
     /// Appends what belongs together. What comes when the connection has ended goes the way of all that waited.
     pub(super) fn push(self: &Arc<Self>, frames: &Bytes, bounds: Bounds) -> Result<(), Overflow> {
         self.append(frames.len(), bounds, |queue| match frames.len() {
+            // Most are small, and not even their count of owners is touched.
             0..=SMALL => queue.copy(frames),
             _ => queue.share(frames.clone()),
         })
@@ -147,22 +148,17 @@ impl Lane {
     /// As [`push`](Self::push), for frames that are for nobody else, and not compressed yet.
     pub(super) fn push_own(
         self: &Arc<Self>,
-        frames: impl Into<Bytes>,
+        frames: impl AsRef<[u8]> + Into<Bytes>,
         bounds: Bounds,
     ) -> Result<(), Overflow> {
-        let frames = frames.into();
-        if self.compression(frames.len()).is_none() {
-            return self.push(&frames, bounds);
-        }
-        self.append(frames.len(), bounds, |queue| {
-            let frames = match &mut queue.outbound {
-                Some(outbound) => outbound.compress(&frames).into(),
-                None => frames,
-            };
-            match frames.len() {
-                0..=SMALL => queue.copy(&frames),
-                _ => queue.share(frames),
+        let len = frames.as_ref().len();
+        let is_compressed = self.compression(len).is_some();
+        self.append(len, bounds, |queue| match &mut queue.outbound {
+            Some(outbound) if is_compressed => {
+                let frames = outbound.compress(frames.as_ref());
+                queue.put(frames);
             }
+            _ => queue.put(frames),
         })
     }
 
@@ -277,6 +273,13 @@ impl Queue {
         let is_full =
             self.bytes.saturating_add(len) > bounds.bytes || self.messages >= bounds.messages;
         is_full && self.messages > 0
+    }
+
+    fn put(&mut self, frames: impl AsRef<[u8]> + Into<Bytes>) {
+        match frames.as_ref() {
+            small if small.len() <= SMALL => self.copy(small),
+            _ => self.share(frames.into()),
+        }
     }
 
     fn copy(&mut self, frames: &[u8]) {

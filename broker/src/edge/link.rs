@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::manners::{Fault, Judgement, Manners};
 use super::parser::Parser;
 use crate::event::Handshake;
+use crate::telemetry::events::SocketFailed;
 use doors::Doors;
 
 /// Namespaces that one connection may be in at a time; each costs memory that the client decides on.
@@ -206,6 +207,19 @@ impl Link {
         self.reader.wake();
     }
 
+    /// The same, told to the operator.
+    pub(super) fn breaks(&self, fault: Fault, what: &str) {
+        SocketFailed {
+            socket: "",
+            address: self.address,
+            code: fault.code(),
+            message: fault.message(),
+            context: what,
+        }
+        .emit();
+        self.broken(fault);
+    }
+
     pub(super) fn fault(&self) -> Option<Fault> {
         self.fault.get().copied()
     }
@@ -361,39 +375,4 @@ impl Drop for Link {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-
-    use super::*;
-
-    fn link() -> (Arc<Links>, Arc<Link>) {
-        let links = Arc::<Links>::default();
-        let address = IpAddr::from([192, 0, 2, 1]);
-        let link = links.open(address, Handshake::default(), 0, Parser::Text);
-        (links, link)
-    }
-
-    #[test]
-    fn a_client_goes_when_its_websocket_ends() {
-        let (_links, link) = link();
-        let mut gone = Box::pin(link.gone());
-        link.set_websocket(true);
-        assert_eq!((&mut gone).now_or_never(), None);
-        link.set_websocket(false);
-        assert_eq!(gone.now_or_never(), Some(()));
-        assert_eq!(link.gone().now_or_never(), Some(()));
-    }
-
-    #[test]
-    fn a_polling_session_goes_on_when_its_upgrade_fails() {
-        let (links, link) = link();
-        links.name(&link, "sid");
-        let mut gone = Box::pin(link.gone());
-        assert_eq!((&mut gone).now_or_never(), None);
-        link.set_websocket(true);
-        link.set_websocket(false);
-        assert_eq!((&mut gone).now_or_never(), None);
-        link.kill();
-        assert_eq!(gone.now_or_never(), Some(()));
-    }
-}
+mod tests;

@@ -19,7 +19,6 @@ use super::manners::{Fault, Judgement};
 use super::socketio::Service;
 use super::wire::{self, Said};
 use super::{Shared, escape};
-use crate::telemetry::events::SocketFailed;
 
 /// Between two packets (Engine.IO protocol, "HTTP long-polling").
 pub(super) const SEPARATOR: char = '\u{1e}';
@@ -118,15 +117,7 @@ async fn post(
 
 /// Ends the session of a client that broke the protocol.
 async fn end(link: &Link, fault: Fault, shared: &Shared) {
-    SocketFailed {
-        socket: "",
-        address: link.address,
-        code: fault.code(),
-        message: fault.message(),
-        context: "",
-    }
-    .emit();
-    link.broken(fault);
+    link.breaks(fault, "");
     if let Some(sid) = link.polled() {
         shared.protocols.of(link.parser).close_polled(sid).await;
     }

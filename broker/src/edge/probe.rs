@@ -12,10 +12,8 @@ use tokio::net::TcpStream;
 
 use super::deflate;
 use super::link::Link;
+use super::stream::{LINGER, hear_out};
 use super::wire;
-
-/// What a client has, once a WebSocket has been closed, to close its side.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// Read at once. What is said here is short.
 const READ: usize = 512;
@@ -84,7 +82,9 @@ impl Probe<'_> {
                         return Ok(true);
                     }
                     (wire::PING, payload) => {
-                        self.stream.write_all(&wire::pong_frame(payload)).await?;
+                        self.stream
+                            .write_all(&wire::frame(wire::PONG, payload))
+                            .await?;
                     }
                     (wire::PONG, _) => {}
                     _ => return Ok(false),
@@ -143,9 +143,7 @@ pub(super) async fn close(mut stream: TcpStream) {
     let goodbye = async {
         stream.write_all(&wire::CLOSE_WITHOUT_CODE).await?;
         stream.shutdown().await?;
-        // With something unread the stream would be reset, and the client not read what was said.
-        let mut rest = [0; 1024];
-        while stream.read(&mut rest).await? > 0 {}
+        hear_out(&mut stream).await;
         io::Result::Ok(())
     };
     // A client that is gone needs no goodbye.
@@ -157,11 +155,7 @@ mod tests {
     use super::*;
 
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mask = [1, 2, 3, 4];
-        let mut frame = vec![first, 0x80 | payload.len() as u8];
-        frame.extend(mask);
-        frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(a, b)| a ^ b));
-        frame
+        wire::clients_frame(first, [1, 2, 3, 4], payload)
     }
 
     #[test]

@@ -27,7 +27,6 @@ use super::lane::Lane;
 use super::link::{Link, State};
 use super::reactor::Place;
 use super::wire::{self, Said};
-use crate::telemetry::events::SocketFailed;
 
 pub(super) struct Carrier {
     /// `None` only while the stream is being dropped.
@@ -81,7 +80,7 @@ enum Stage {
 }
 
 /// What a client has, once the broker has closed a WebSocket, to close its side.
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// Read by one system call. The library's own buffers are small, so that idle connections cost little.
 const READ: usize = 16 << 10;
@@ -192,20 +191,12 @@ impl Carrier {
 
     /// Ends the connection of a client that broke the protocol, and says why.
     fn refuse(&mut self, violation: &Violation) -> io::Error {
-        SocketFailed {
-            socket: "",
-            address: self.link.address,
-            code: violation.fault.code(),
-            message: violation.fault.message(),
-            context: violation.what,
-        }
-        .emit();
         match violation.code {
             Some(code) => self.lane.push_control(&wire::close_frame(code)),
             None => self.lane.push_control(&wire::CLOSE_WITHOUT_CODE),
         }
         self.is_refused = true;
-        self.link.broken(violation.fault);
+        self.link.breaks(violation.fault, violation.what);
         io::ErrorKind::InvalidData.into()
     }
 
@@ -322,9 +313,14 @@ async fn say_goodbye(mut socket: OwnedReadHalf, lane: &Arc<Lane>) {
     lane.clone().finish().await;
     // Closes this side.
     lane.end();
+    hear_out(&mut socket).await;
+}
+
+/// Reads until the client has closed its side, however it does.
+pub(super) async fn hear_out(client: &mut (impl AsyncRead + Unpin)) {
     let mut rest = [0; 1024];
     // Errors are the other way for a client to be gone.
-    while let Ok(1..) = socket.read(&mut rest).await {}
+    while let Ok(1..) = client.read(&mut rest).await {}
 }
 
 impl AsyncRead for Carrier {

@@ -32,6 +32,17 @@ pub(super) fn begin_frame(out: &mut Vec<u8>, first: u8, len: usize) {
     }
 }
 
+/// Begins a frame as a client would send it.
+pub(super) fn begin_masked_frame(out: &mut Vec<u8>, first: u8, mask: [u8; 4], len: usize) {
+    const MASKED: u8 = 0x80;
+    let start = out.len();
+    begin_frame(out, first, len);
+    if let Some(second) = out.get_mut(start + 1) {
+        *second |= MASKED;
+    }
+    out.extend(mask);
+}
+
 /// A frame that ends the WebSocket and does not say why.
 pub(super) const CLOSE_WITHOUT_CODE: [u8; 2] = [CLOSE, 0];
 
@@ -63,9 +74,10 @@ pub(super) fn event(namespace: &str, text: &str, attachments: &[Bytes]) -> Vec<u
 
 /// The answer to an event; `args` is the text of a JSON array.
 pub(super) fn ack(namespace: &str, id: i64, args: &str) -> Vec<u8> {
-    let mut head = "43".to_owned();
-    push_namespace(&mut head, namespace);
-    head.push_str(&id.to_string());
+    let head = match namespace {
+        "/" => format!("43{id}"),
+        namespace => format!("43{namespace},{id}"),
+    };
     let mut frame = Vec::with_capacity(LONGEST + head.len() + args.len());
     begin_frame(&mut frame, TEXT, head.len() + args.len());
     frame.extend(head.as_bytes());
@@ -80,14 +92,6 @@ pub(super) fn text_frame(text: &str) -> Vec<u8> {
 pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(LONGEST + payload.len());
     begin_frame(&mut frame, first, payload.len());
-    frame.extend(payload);
-    frame
-}
-
-/// The answer to a ping of WebSocket's own.
-pub(super) fn pong_frame(payload: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(LONGEST + payload.len());
-    begin_frame(&mut frame, PONG, payload.len());
     frame.extend(payload);
     frame
 }
@@ -249,6 +253,15 @@ fn measure(bytes: &[u8]) -> Option<(usize, usize)> {
         }
         _ => None,
     }
+}
+
+/// A whole frame of a client's.
+#[cfg(test)]
+pub(super) fn clients_frame(first: u8, mask: [u8; 4], payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    begin_masked_frame(&mut frame, first, mask, payload.len());
+    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(a, b)| a ^ b));
+    frame
 }
 
 #[cfg(test)]

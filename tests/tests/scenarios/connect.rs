@@ -299,16 +299,20 @@ fn without_a_policy_everyone_is_anonymous() {
     assert_eq!(broker.metrics().sum("sluice_rooms", &[]), 0.0);
 }
 
+/// `/` asks for a token, `/open` for nothing.
+pub(crate) fn guarded() -> Broker {
+    let config = format!("{JWT}{RELAY}[[namespace]]\npath = \"/open\"\npolicies = []\n");
+    Setup::new(&config)
+        .modules(&["jwt-auth"])
+        .env("JWT_SECRET", SECRET)
+        .start()
+}
+
 /// A namespace has policies of its own: those of another do not keep anyone out.
 #[test]
 fn each_namespace_asks_its_own_policies() {
     let node = Driver::node();
-    let broker = Setup::new(&format!(
-        "{JWT}{RELAY}[[namespace]]\npath = \"/open\"\npolicies = []\n"
-    ))
-    .modules(&["jwt-auth"])
-    .env("JWT_SECRET", SECRET)
-    .start();
+    let broker = guarded();
     let opts = json!({"transports": ["websocket"], "forceNew": false});
     node.connect("open", &broker.url("/open"), &opts);
     let refusal = node

@@ -3,10 +3,9 @@
 
 use serde_json::{Value, json};
 use sluice_tests::raw::{self, Packet};
-use sluice_tests::{Broker, Client, Driver, Setup};
+use sluice_tests::{Broker, Client, Driver};
 
-use crate::connect::JWT;
-use crate::shared::{RELAY, SECRET, mark, own_code, signed_in, websocket};
+use crate::shared::{RELAY, mark, own_code, signed_in, websocket};
 
 /// The options of a client that says in its query how it speaks.
 pub(crate) fn by_query(transports: Value) -> Value {
@@ -103,12 +102,7 @@ fn nothing_is_lost_while_they_move_over() {
 #[test]
 fn they_are_let_in_and_refused_with_the_same_words() {
     let node = Driver::node();
-    let broker = Setup::new(&format!(
-        "{JWT}{RELAY}[[namespace]]\npath = \"/open\"\npolicies = []\n"
-    ))
-    .modules(&["jwt-auth"])
-    .env("JWT_SECRET", SECRET)
-    .start();
+    let broker = crate::connect::guarded();
     for (transport, options) in [
         ("websocket", by_query(json!(["websocket"]))),
         ("polling", by_path(json!(["polling"]))),

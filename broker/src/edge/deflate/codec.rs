@@ -5,8 +5,8 @@ use std::cell::RefCell;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::{CORRUPT, Side, TOO_LARGE};
-use crate::edge::inbound::Violation;
+use super::{CORRUPT, Side};
+use crate::edge::inbound::{TOO_LARGE, Violation};
 
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 

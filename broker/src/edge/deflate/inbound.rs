@@ -4,8 +4,9 @@
 use flate2::Decompress;
 
 use super::codec::inflate;
-use super::{FIN, RSV1, Side, TOO_LARGE, push_header};
-use crate::edge::inbound::{Header, Violation, protocol_error};
+use super::{FIN, RSV1, Side};
+use crate::edge::inbound::{Header, TOO_LARGE, Violation, protocol_error};
+use crate::edge::wire;
 
 /// The longest header of a client's frame: two bytes, eight of length, four of mask.
 const LONGEST: usize = 14;
@@ -178,7 +179,7 @@ impl Inbound {
         }
         let mut header = Vec::with_capacity(LONGEST);
         let length = out.len() - start - guess.len();
-        push_header(&mut header, FIN | opcode, [0; 4], length);
+        wire::begin_masked_frame(&mut header, FIN | opcode, [0; 4], length);
         out.splice(start..start + guess.len(), header);
         Ok(())
     }

@@ -106,15 +106,7 @@ mod tests {
     use flate2::{Decompress, FlushDecompress};
 
     use super::*;
-
-    const TEXT: u8 = 0x81;
-
-    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mut frame = Vec::new();
-        wire::begin_frame(&mut frame, first, payload.len());
-        frame.extend(payload);
-        frame
-    }
+    use crate::edge::wire::{TEXT, frame};
 
     fn settings(threshold: usize) -> Settings {
         Settings {

@@ -3,12 +3,7 @@ use super::*;
 const MASK: [u8; 4] = [7, 77, 177, 200];
 
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::new();
-    crate::edge::wire::begin_frame(&mut frame, first, payload.len());
-    frame[1] |= 0x80;
-    frame.extend(MASK);
-    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(a, b)| a ^ b));
-    frame
+    crate::edge::wire::clients_frame(first, MASK, payload)
 }
 
 /// A client that is in whichever namespace it names.

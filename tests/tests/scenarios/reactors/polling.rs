@@ -11,6 +11,20 @@ fn forwarded(broker: &Broker) -> f64 {
     broker.metrics().sum("sluice_reactor_forwarded_total", &[])
 }
 
+/// Polls until the ack has come of the event with this number, and says what has come.
+fn until_acked(session: &Polling, event: u32) -> String {
+    let mut told = String::new();
+    while !told.contains(&format!("43{event}[")) {
+        let answer = session.poll().unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        told.push_str(&answer.text());
+        if answer.text() == "2" {
+            session.post(b"3").unwrap();
+        }
+    }
+    told
+}
+
 /// Each request of a polling session comes over a connection of its own, and so to any reactor.
 #[test]
 fn polling_finds_its_session_from_any_connection() {
@@ -22,15 +36,7 @@ fn polling_finds_its_session_from_any_connection() {
         let _one_more = held(&broker);
         let event = format!("42{n}[\"all:x\",{n}]");
         assert_eq!(session.post(event.as_bytes()).unwrap().status, 200);
-        let mut told = String::new();
-        while !told.contains(&format!("43{n}[")) {
-            let answer = session.poll().unwrap();
-            assert_eq!(answer.status, 200, "{answer:?}");
-            told.push_str(&answer.text());
-            if answer.text() == "2" {
-                session.post(b"3").unwrap();
-            }
-        }
+        let told = until_acked(&session, n);
         assert!(told.contains(&format!("42[\"all:x\",{n}]")), "{told}");
     }
     assert!(forwarded(&broker) > 20.0, "{}", forwarded(&broker));
@@ -87,12 +93,7 @@ fn a_forwarded_poll_that_is_given_up_does_not_stand_in_the_way() {
         }
         let event = format!("42{n}[\"room:none\",\"none\"]");
         assert_eq!(session.post(event.as_bytes()).unwrap().status, 200);
-        let mut told = String::new();
-        while !told.contains(&format!("43{n}[")) {
-            let answer = session.poll().unwrap();
-            assert_eq!(answer.status, 200, "{answer:?}");
-            told.push_str(&answer.text());
-        }
+        until_acked(&session, n);
     }
     assert!(forwarded(&broker) > 0.0);
 }

@@ -14,19 +14,12 @@ const MOST: usize = 1_000_000;
 
 /// A client's frame.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mask = [0x11, 0x22, 0x33, 0xf4];
-    let mut frame = Vec::new();
-    push_header(&mut frame, first, mask, payload.len());
-    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(a, b)| a ^ b));
-    frame
+    wire::clients_frame(first, [0x11, 0x22, 0x33, 0xf4], payload)
 }
 
 /// What the library is to read: a frame with a mask of zeros.
 fn read(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::new();
-    push_header(&mut frame, first, [0; 4], payload.len());
-    frame.extend_from_slice(payload);
-    frame
+    wire::clients_frame(first, [0; 4], payload)
 }
 
 fn deflated(engine: &mut Compress, message: &[u8]) -> Vec<u8> {
