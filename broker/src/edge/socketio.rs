@@ -248,8 +248,11 @@ impl Entrance {
             return Err("Invalid namespace".to_owned());
         };
         let Some(held) = self.namespaces.hold(socket.ns()) else {
-            // Taken away, with its last socket, since this one asked for it. It comes back and finds a new one.
-            link.kill();
+            // Taken away, with its last socket, since this one asked for it. Where it is served, the client comes back
+            // and finds a new one.
+            if self.broker.pipelines.load().at(socket.ns()).is_some() {
+                link.kill();
+            }
             return Err("Invalid namespace".to_owned());
         };
         let local = held.local.clone();
