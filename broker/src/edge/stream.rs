@@ -82,6 +82,9 @@ enum Stage {
 /// What a client has, once the broker has closed a WebSocket, to close its side.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 
+/// What a client has to take what is queued for it when its connection ends, as long as it takes something.
+const LAST_WORDS: Duration = Duration::from_secs(30);
+
 /// Read by one system call. The library's own buffers are small, so that idle connections cost little.
 const READ: usize = 16 << 10;
 
@@ -295,8 +298,7 @@ impl Drop for Carrier {
         match (socket, tokio::runtime::Handle::try_current()) {
             (Some(socket), Ok(runtime)) if is_goodbye || !is_done => {
                 runtime.spawn(async move {
-                    let _ = tokio::time::timeout(LINGER, say_goodbye(socket, &lane)).await;
-                    lane.end();
+                    say_goodbye(socket, &lane).await;
                     link.set_websocket(false);
                     drop(place);
                 });
@@ -310,10 +312,11 @@ impl Drop for Carrier {
 }
 
 async fn say_goodbye(mut socket: OwnedReadHalf, lane: &Arc<Lane>) {
-    lane.clone().finish().await;
+    // As long as the client takes it: what is queued may be much.
+    let _ = tokio::time::timeout(LAST_WORDS, lane.clone().finish()).await;
     // Closes this side.
     lane.end();
-    hear_out(&mut socket).await;
+    let _ = tokio::time::timeout(LINGER, hear_out(&mut socket)).await;
 }
 
 /// Reads until the client has closed its side, however it does.
