@@ -108,7 +108,7 @@ async fn serve(
     let (control, mailbox) = plugin::control();
     let node = Arc::new(Node::new(config.clone(), broker.clone(), store, control));
     node.remembers(outcome.histories);
-    keep::report(&node, outcome.failed);
+    keep::report(&node.follows(None, outcome.failed));
     let admin = TcpListener::bind(config.admin.listen)
         .await
         .with_context(|| format!("cannot listen on admin.listen {}", config.admin.listen))?;
@@ -126,7 +126,6 @@ async fn serve(
         let _ = admin_stopped.await;
     }));
     let served = Served {
-        broker: broker.clone(),
         edge: edge.clone(),
         node,
     };
@@ -156,7 +155,6 @@ fn ready(line: &str) -> std::io::Result<()> {
 
 /// What sees new pipelines as soon as there are any.
 struct Served {
-    broker: Arc<Broker>,
     edge: Arc<Edge>,
     node: Arc<Node>,
 }

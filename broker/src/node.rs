@@ -19,6 +19,7 @@ use crate::admin::{
 };
 use crate::config::Config;
 use crate::event::Event;
+use crate::pipeline::Pipelines;
 use crate::plugin::{Before, Control, Failed};
 use crate::record::{Busy, Recording, Wanted};
 use crate::session::Broker;
@@ -83,9 +84,17 @@ impl Node {
         .to_string()
     }
 
-    /// Replaces what could not be followed, and returns what was not known before.
-    pub(crate) fn set_failed(&self, failed: Vec<Failed>) -> Vec<Failed> {
+    /// The pipelines serve from here on, and what could not be followed is replaced. Both at once: whoever sees a
+    /// policy in its place sees it ready. Returns the failures that were not known before.
+    pub(crate) fn follows(
+        &self,
+        pipelines: Option<Arc<Pipelines>>,
+        failed: Vec<Failed>,
+    ) -> Vec<Failed> {
         let mut known = self.failed.lock();
+        if let Some(pipelines) = pipelines {
+            self.broker.pipelines.store(pipelines);
+        }
         let mut news = Vec::new();
         let failed = failed
             .into_iter()

@@ -1,14 +1,12 @@
 //! Keeping the policies: files are followed and an operator's commands done, one at a time, for as long as the process
 //! lives. What comes of it serves from here.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Served;
-use crate::node::Node;
-use crate::plugin::{Command, CommandAnswer, Follower, Mailbox, Outcome};
+use crate::plugin::{Command, CommandAnswer, Failed, Follower, Mailbox, Outcome};
 use crate::telemetry::events::{ConfigurationWaits, ReloadApplied, ReloadFailed};
 
 /// Between two looks at versions that may have to be taken back. A canary that is over decides for nobody at once:
@@ -90,12 +88,12 @@ fn work(follower: &mut Follower, task: Task) -> (Option<Outcome>, Option<Command
 }
 
 async fn apply(outcome: Outcome, served: &Served) {
-    let Served { broker, edge, node } = served;
+    let Served { edge, node } = served;
     // First, so that whoever sees no candidate any more sees what became of it.
     node.remembers(outcome.histories);
+    // From here on every event that begins sees the new ones, as a whole.
+    let news = node.follows(outcome.pipelines.clone(), outcome.failed);
     if let Some(pipelines) = outcome.pipelines {
-        // From here on every event that begins sees the new ones, as a whole.
-        broker.pipelines.store(pipelines.clone());
         ReloadApplied {
             generation: pipelines.generation,
         }
@@ -108,12 +106,12 @@ async fn apply(outcome: Outcome, served: &Served) {
         }
         .emit();
     }
-    report(node, outcome.failed);
+    report(&news);
 }
 
 /// Tells what could not be followed: the log once, readiness and the API for as long as it lasts.
-pub(super) fn report(node: &Arc<Node>, failed: Vec<crate::plugin::Failed>) {
-    for failure in node.set_failed(failed) {
+pub(super) fn report(news: &[Failed]) {
+    for failure in news {
         ReloadFailed {
             policy: failure.policy.as_deref(),
             file: &failure.file,

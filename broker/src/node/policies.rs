@@ -28,8 +28,11 @@ const HOOKS: [Hook; 4] = [
 
 impl Node {
     pub(super) fn show_policies(&self) -> Vec<PolicyInfo> {
-        let failed = self.failed.lock().clone();
-        let pipelines = self.broker.pipelines.load();
+        let (failed, pipelines) = {
+            // What serves and what failed belong together.
+            let failed = self.failed.lock();
+            (failed.clone(), self.broker.pipelines.load())
+        };
         let never_loaded = failed.iter().filter_map(|failure| {
             let name = failure.policy.clone()?;
             let (source, mode) = failure.asked?;
