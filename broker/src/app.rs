@@ -17,6 +17,7 @@ use crate::cli::Exit;
 use crate::config::Loaded;
 use crate::edge::{self, Edge};
 use crate::fanout::Fanout;
+use crate::nats::Nats;
 use crate::node::Node;
 use crate::pipeline::Pipelines;
 use crate::plugin::{self, Cache, Engine, Failed, Follower, Outcome, Registry, Reload};
@@ -106,7 +107,19 @@ async fn serve(
         draining: AtomicBool::new(false),
     });
     let (control, mailbox) = plugin::control();
-    let node = Arc::new(Node::new(config.clone(), broker.clone(), store, control));
+    let name = format!("{:016x}", rand::random::<u64>());
+    let nats = match &config.cluster {
+        Some(cluster) => Some(Nats::start(cluster, &name).await?),
+        None => None,
+    };
+    let node = Arc::new(Node::new(
+        name,
+        config.clone(),
+        broker.clone(),
+        store,
+        control,
+        nats,
+    ));
     node.remembers(outcome.histories);
     keep::report(&node.follows(None, outcome.failed));
     let admin = TcpListener::bind(config.admin.listen)

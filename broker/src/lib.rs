@@ -14,6 +14,8 @@ mod event;
 mod fanout;
 mod glob;
 mod moment;
+#[allow(dead_code, reason = "its users come one by one")]
+mod nats;
 mod node;
 mod packet;
 mod pipeline;

@@ -19,6 +19,7 @@ use crate::admin::{
 };
 use crate::config::Config;
 use crate::event::Event;
+use crate::nats::Nats;
 use crate::pipeline::Pipelines;
 use crate::plugin::{Before, Control, Failed};
 use crate::record::{Busy, Recording, Wanted};
@@ -35,6 +36,7 @@ pub(crate) struct Node {
     started: SystemTime,
     since: Instant,
     listen: OnceLock<Listen>,
+    nats: Option<Arc<Nats>>,
     failed: Mutex<Vec<Failed>>,
     /// What each policy was before.
     histories: Mutex<HashMap<String, Before>>,
@@ -46,20 +48,23 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(
+        name: String,
         config: Config,
         broker: Arc<Broker>,
         store: Arc<Store>,
         control: Control,
+        nats: Option<Arc<Nats>>,
     ) -> Self {
         metrics().watch(&store);
         Self {
-            name: format!("{:016x}", rand::random::<u64>()),
+            name,
             config,
             broker,
             store,
             started: SystemTime::now(),
             since: Instant::now(),
             listen: OnceLock::new(),
+            nats,
             failed: Mutex::default(),
             histories: Mutex::default(),
             control,
@@ -201,6 +206,13 @@ impl admin::Node for Node {
             reasons.push(reason(
                 "not_following",
                 "changes of files are no longer noticed",
+            ));
+        }
+        let is_cut_off = |nats: &Arc<Nats>| !nats.state().is_connected;
+        if self.nats.as_ref().is_some_and(is_cut_off) {
+            reasons.push(reason(
+                "nats_disconnected",
+                "there is no connection to NATS: clients of other nodes and back ends are not reached",
             ));
         }
         if self.is_draining() {

@@ -5,6 +5,7 @@
 //! from which `sluice config` prints its lists too. Nothing here opens a socket or loads a policy.
 
 mod admin;
+mod cluster;
 mod compression;
 mod cors;
 mod describe;
@@ -38,6 +39,7 @@ use std::path::{Path, PathBuf};
 use ::config::{Map, Value, ValueKind};
 
 pub(crate) use admin::Admin;
+pub(crate) use cluster::{Cluster, Login};
 pub(crate) use compression::Compression;
 pub(crate) use cors::{Cors, Origins};
 pub(crate) use drop_in::{DropIn, drop_in};
@@ -67,6 +69,8 @@ pub(crate) struct Config {
     pub server: Server,
     pub admin: Admin,
     pub telemetry: Telemetry,
+    /// `None`: the node is alone.
+    pub cluster: Option<Cluster>,
     pub plugins: Plugins,
     pub policies: Vec<Policy>,
     pub namespaces: Vec<Namespace>,
@@ -177,7 +181,11 @@ impl Config {
             Telemetry::read,
         );
         let plugins = s.table("plugins", "Where policies are found.", Plugins::read);
-        s.later(&["cluster"]);
+        let cluster = s.table(
+            "cluster",
+            "Other nodes, and back ends, through NATS.",
+            Cluster::read,
+        );
         let mut names = Vec::new();
         let policies = s.each(
             "policy",
@@ -198,6 +206,7 @@ impl Config {
             server,
             admin,
             telemetry,
+            cluster,
             plugins,
             policies: policies.into_iter().flatten().collect(),
             namespaces: namespaces.into_iter().flatten().collect(),

@@ -294,6 +294,7 @@ fn differing(old: &config::Config, new: &config::Config) -> Vec<&'static str> {
     let sections = [
         ("server", old.server != new.server),
         ("admin", old.admin != new.admin),
+        ("cluster", old.cluster != new.cluster),
         ("telemetry", old.telemetry != new.telemetry),
         // The folder does not wait.
         ("plugins.watch", old.plugins.watch != new.plugins.watch),

@@ -8,6 +8,7 @@ mod breaker;
 mod clients;
 mod fetch;
 mod modules;
+mod nats;
 mod policies;
 mod recording;
 
@@ -23,6 +24,7 @@ pub(crate) use clients::{
 };
 pub(crate) use fetch::PolicyFetched;
 pub(crate) use modules::{CacheEntryRejected, CacheUnwritable, ModuleReady};
+pub(crate) use nats::{NatsConnected, NatsDisconnected, NatsFailed, NatsSlow};
 pub(crate) use policies::{
     PolicyChanged, PolicyRolledBack, RollBackFailed, TrialDiffers, TrialEnded, TrialStarted,
 };

@@ -4,6 +4,7 @@
 
 mod collectors;
 mod fetch;
+mod nats;
 mod policy;
 
 use std::sync::atomic::AtomicU64;
@@ -20,6 +21,7 @@ pub(crate) use self::collectors::ShownPolicy;
 use self::collectors::{Shown, Watched};
 use self::fetch::Fetches;
 pub(crate) use self::fetch::PolicyHttpMetrics;
+use self::nats::Nats;
 pub(crate) use self::policy::{PolicyMetrics, TrialOutcomes};
 use super::exposition;
 pub(crate) use super::labels::{
@@ -73,6 +75,7 @@ pub(crate) struct Metrics {
     traps: Family<TrapLabels, Tally>,
     durations: Family<HookLabels, Latency>,
     fetches: Fetches,
+    pub nats: Nats,
     own_counters: Family<OwnLabels, Tally>,
     own_gauges: Family<OwnLabels, Gauge<f64, AtomicU64>>,
     connections_denied: Family<DenialLabels, Counter>,
@@ -172,6 +175,7 @@ impl Metrics {
             traps: add(&mut r, "policy_traps", "Calls of policies that failed"),
             durations,
             fetches: Fetches::new(&mut r),
+            nats: Nats::new(&mut r),
             own_counters: add(&mut r, "policy_counter", "Counters of a policy's own"),
             own_gauges: add(&mut r, "policy_gauge", "Gauges of a policy's own"),
             connections_denied: add(

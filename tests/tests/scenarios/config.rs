@@ -106,7 +106,6 @@ fn what_is_promised_for_later_says_so() {
         "[server]\ntrusted_proxies = [\"10.0.0.0/8\"]",
         "[server]\nmax_connections_per_ip = 5",
         "[server]\nack_timeout = \"5s\"",
-        "[cluster]\nname = \"x\"",
         "[telemetry]\notlp_endpoint = \"x\"",
     ];
     for key in keys {
