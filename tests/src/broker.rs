@@ -173,6 +173,40 @@ impl Broker {
         )
     }
 
+    /// Ends it as a crash does.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Stops it where it stands, as a machine that hangs does: its connections stay.
+    pub fn pause(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
+    /// Starts it again at its addresses, with the files of its folder. Its log begins anew.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come up.
+    pub fn start_again(&mut self) {
+        self.process.kill();
+        self.setup
+            .set("SLUICE_SERVER__LISTEN", &self.listen.to_string());
+        if let Some(admin) = self.admin {
+            self.setup.set("SLUICE_ADMIN__LISTEN", &admin.to_string());
+        }
+        let running = self.setup.launch();
+        self.ready = running.ready;
+        self.logs = running.logs;
+        self.process = running.process;
+        self.stdout = running.stdout;
+    }
+
     /// Whether it is still running.
     pub fn runs(&mut self) -> bool {
         self.process.wait(Duration::ZERO).is_none()

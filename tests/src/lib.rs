@@ -3,7 +3,8 @@
 //! - [`Broker`] runs the binary with a configuration of its own and reads its log as records;
 //! - [`Driver`] runs the official JavaScript client, or python-socketio, as a process that does what it is told;
 //! - [`raw`] speaks Engine.IO by hand, for what no well-behaved client sends;
-//! - [`Nats`] runs a real NATS server;
+//! - [`Nats`] runs a real NATS server, [`Cluster`] some brokers on one, and [`Proxy`] a load balancer before them;
+//! - [`Relay`] is a network between two of them that can go dead;
 //! - [`Backend`] answers what policies ask over HTTP.
 //!
 //! Nothing here sleeps for a while and hopes: every wait names what it waits for and ends with [`PATIENCE`].
@@ -18,6 +19,7 @@
 mod backend;
 mod broker;
 mod client;
+mod cluster;
 mod driver;
 pub mod http;
 pub mod jwt;
@@ -25,17 +27,22 @@ mod logs;
 mod metrics;
 mod nats;
 mod process;
+mod proxy;
 pub mod raw;
+mod relay;
 mod setup;
 mod wait;
 
 pub use backend::{Asked, Backend};
 pub use broker::Broker;
 pub use client::{Client, Flood};
+pub use cluster::Cluster;
 pub use driver::{Driver, Notice, Pending, Refusal};
 pub use logs::{Logs, Record};
 pub use metrics::Metrics;
 pub use nats::Nats;
+pub use proxy::Proxy;
+pub use relay::Relay;
 pub use setup::{Exited, Setup};
 pub use wait::{PATIENCE, eventually};
 

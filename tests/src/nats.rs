@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -39,6 +40,29 @@ impl Nats {
         let (process, address) = run(&self.dir, &self.address.port().to_string());
         assert_eq!(address, self.address);
         self.process = Some(process);
+    }
+
+    /// Stops it where it stands, as a machine that hangs does: its connections stay.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().expect("nats-server runs");
+        process.signal(signal);
     }
 
     /// The address as clients are configured with it.

@@ -15,6 +15,12 @@ impl Process {
         kill_process(Pid::from_child(&self.0), signal).expect("the process takes signals");
     }
 
+    /// Ends it without a word, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
     /// Waits for the process to end by itself; `None` when it has not within `limit`.
     pub(crate) fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + limit;
@@ -36,8 +42,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.kill();
     }
 }
 

@@ -69,8 +69,12 @@ impl Setup {
 
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.into(), Some(value.into())));
+        self.set(name, value);
         self
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.into(), Some(value.into())));
     }
 
     /// Takes back a variable, one of those that [`Setup::new`] sets included.
@@ -111,6 +115,26 @@ impl Setup {
     ///
     /// When it ends instead, or has not said that it is ready within [`PATIENCE`]; with its log.
     pub fn start(self) -> Broker {
+        let running = self.launch();
+        let address = |name: &str| {
+            running.ready[name]
+                .as_str()
+                .and_then(|text| text.parse::<SocketAddr>().ok())
+        };
+        let ready = &running.ready;
+        Broker {
+            listen: address("listen")
+                .unwrap_or_else(|| panic!("no address to connect to: {ready}")),
+            admin: address("admin"),
+            ready: running.ready,
+            logs: running.logs,
+            process: running.process,
+            stdout: running.stdout,
+            setup: self,
+        }
+    }
+
+    pub(crate) fn launch(&self) -> Running {
         let mut child = self
             .command(&["run", "--config", &self.config_file])
             .stdout(Stdio::piped())
@@ -137,20 +161,10 @@ impl Setup {
         let ready = line
             .strip_prefix("ready ")
             .unwrap_or_else(|| panic!("instead of the ready line: {line}"));
-        let ready: Value = serde_json::from_str(ready).expect("JSON in the ready line");
-        let address = |name: &str| {
-            ready[name]
-                .as_str()
-                .and_then(|text| text.parse::<SocketAddr>().ok())
-        };
-        Broker {
-            listen: address("listen")
-                .unwrap_or_else(|| panic!("no address to connect to: {ready}")),
-            admin: address("admin"),
-            ready,
+        Running {
+            ready: serde_json::from_str(ready).expect("JSON in the ready line"),
             logs,
             process,
-            setup: self,
             stdout,
         }
     }
@@ -214,6 +228,14 @@ impl Setup {
             stderr,
         }
     }
+}
+
+/// A process that has said that it is ready.
+pub(crate) struct Running {
+    pub(crate) ready: Value,
+    pub(crate) logs: Logs,
+    pub(crate) process: Process,
+    pub(crate) stdout: mpsc::Receiver<String>,
 }
 
 /// How a command ended.

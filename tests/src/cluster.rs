@@ -1,0 +1,124 @@
+//! Some brokers that share a NATS server.
+
+use std::ops::{Index, IndexMut};
+
+use crate::{Broker, Nats, Relay, Setup, eventually};
+
+/// Brokers of one cluster. They end with the test.
+pub struct Cluster {
+    pub nats: Nats,
+    nodes: Vec<Broker>,
+    /// What stands between each node and the NATS server.
+    links: Vec<Relay>,
+}
+
+impl Cluster {
+    /// So many brokers with this configuration, each of which sees all others.
+    pub fn start(count: usize, config: &str) -> Self {
+        Self::start_with(count, |_| Setup::new(config))
+    }
+
+    /// The same with set-ups of the test's own: it is told the number of each.
+    pub fn start_with(count: usize, setup: impl Fn(usize) -> Setup) -> Self {
+        Self::assemble(count, setup, false)
+    }
+
+    /// Brokers whose way to the NATS server can be cut, by [`Cluster::cut`].
+    pub fn start_apart(count: usize, config: &str) -> Self {
+        Self::assemble(count, |_| Setup::new(config), true)
+    }
+
+    fn assemble(count: usize, setup: impl Fn(usize) -> Setup, apart: bool) -> Self {
+        let nats = Nats::start();
+        let links: Vec<_> = (0..count)
+            .filter(|_| apart)
+            .map(|_| Relay::to(nats.address))
+            .collect();
+        let nodes = (0..count)
+            .map(|number| {
+                let url = links.get(number).map_or_else(
+                    || nats.url(),
+                    |relay: &Relay| format!("nats://{}", relay.address),
+                );
+                // Short enough for a test that waits for the end of a node, and long enough for a machine on which
+                // a node gets its turn late.
+                setup(number)
+                    .env("SLUICE_CLUSTER__NATS_URL", &url)
+                    .env("SLUICE_CLUSTER__HEARTBEAT", "200ms")
+                    .env("SLUICE_CLUSTER__NODE_TIMEOUT", "3s")
+                    .start()
+            })
+            .collect();
+        let cluster = Self { nats, nodes, links };
+        cluster.wait_whole();
+        cluster
+    }
+
+    /// How many nodes there are, the dead ones included.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The name by which others know a node.
+    ///
+    /// # Panics
+    ///
+    /// When it did not say.
+    pub fn name(&self, node: usize) -> &str {
+        let name = self.nodes[node].ready["node"].as_str();
+        name.expect("the node's name in its ready line")
+    }
+
+    /// Waits until every node is ready.
+    pub fn wait_whole(&self) {
+        for node in &self.nodes {
+            eventually("a node that is ready", || {
+                (node.get("/readyz").status == 200).then_some(())
+            });
+        }
+    }
+
+    /// Cuts the way between a node and the NATS server: nothing passes, and nobody is told.
+    ///
+    /// # Panics
+    ///
+    /// When the cluster was not made by [`Cluster::start_apart`].
+    pub fn cut(&self, node: usize) {
+        self.links[node].cut();
+    }
+
+    /// Mends it.
+    ///
+    /// # Panics
+    ///
+    /// When the cluster was not made by [`Cluster::start_apart`].
+    pub fn heal(&self, node: usize) {
+        self.links[node].heal();
+    }
+
+    /// The sum of a metric over these nodes.
+    pub fn sum(&self, nodes: &[usize], name: &str, labels: &[(&str, &str)]) -> f64 {
+        nodes
+            .iter()
+            .map(|node| self.nodes[*node].metrics().sum(name, labels))
+            .sum()
+    }
+}
+
+impl Index<usize> for Cluster {
+    type Output = Broker;
+
+    fn index(&self, node: usize) -> &Broker {
+        &self.nodes[node]
+    }
+}
+
+impl IndexMut<usize> for Cluster {
+    fn index_mut(&mut self, node: usize) -> &mut Broker {
+        &mut self.nodes[node]
+    }
+}

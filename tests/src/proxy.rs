@@ -1,0 +1,100 @@
+//! Load balancers before brokers: the real programs with the configurations that the examples ship.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::eventually;
+use crate::process::Process;
+
+/// The addresses that the shipped configurations name: where clients come in, and three nodes.
+const SHIPPED: (&str, [&str; 3]) = (
+    "127.0.0.1:8000",
+    ["127.0.0.1:3001", "127.0.0.1:3002", "127.0.0.1:3003"],
+);
+
+/// A load balancer that ends with the test.
+pub struct Proxy {
+    pub address: SocketAddr,
+    _process: Process,
+    _dir: TempDir,
+}
+
+impl Proxy {
+    /// nginx with a shipped configuration, whose three nodes are these.
+    pub fn nginx(shipped: &str, nodes: [SocketAddr; 3]) -> Self {
+        let (dir, address, config) = prepare(shipped, nodes);
+        // Debian's build keeps what does not fit into memory in folders of root's.
+        let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|what| format!("    {what}_temp_path {what};\n"));
+        let config = config.replacen("http {\n", &format!("http {{\n{}", folders.concat()), 1);
+        let globals = "daemon off; pid nginx.pid; error_log stderr;";
+        let arguments = ["-p", ".", "-c", "proxy.conf", "-g", globals];
+        Self::run("nginx", &arguments, dir, address, &config)
+    }
+
+    /// HAProxy with a shipped configuration, whose three nodes are these.
+    pub fn haproxy(shipped: &str, nodes: [SocketAddr; 3]) -> Self {
+        let (dir, address, config) = prepare(shipped, nodes);
+        let arguments = ["-db", "-f", "proxy.conf"];
+        Self::run("haproxy", &arguments, dir, address, &config)
+    }
+
+    fn run(
+        program: &str,
+        arguments: &[&str],
+        dir: TempDir,
+        address: SocketAddr,
+        config: &str,
+    ) -> Self {
+        std::fs::write(dir.path().join("proxy.conf"), config).unwrap();
+        let child = Command::new(find(program))
+            .args(arguments)
+            .current_dir(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program}: {error}: run `cargo xtask test`"));
+        let mut process = Process(child);
+        eventually("the load balancer's listener", || {
+            let ended = process.wait(std::time::Duration::ZERO);
+            assert!(ended.is_none(), "{program} ended with {ended:?}");
+            TcpStream::connect(address).ok()
+        });
+        Self {
+            address,
+            _process: process,
+            _dir: dir,
+        }
+    }
+
+    /// The address of a namespace behind it.
+    pub fn url(&self, namespace: &str) -> String {
+        format!("http://{}{namespace}", self.address)
+    }
+}
+
+/// Puts real addresses where the configuration has those of the example.
+fn prepare(shipped: &str, nodes: [SocketAddr; 3]) -> (TempDir, SocketAddr, String) {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = free.local_addr().expect("an address");
+    let (entrance, places) = SHIPPED;
+    assert!(shipped.contains(entrance), "no {entrance}: {shipped}");
+    let mut config = shipped.replace(entrance, &address.to_string());
+    for (place, node) in places.into_iter().zip(nodes) {
+        assert!(config.contains(place), "no {place}: {shipped}");
+        config = config.replace(place, &node.to_string());
+    }
+    (TempDir::new().expect("a temporary folder"), address, config)
+}
+
+/// Debian puts servers where only root's path leads.
+fn find(program: &str) -> String {
+    let there = format!("/usr/sbin/{program}");
+    if Path::new(&there).exists() {
+        return there;
+    }
+    program.to_owned()
+}
