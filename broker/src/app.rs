@@ -21,7 +21,7 @@ use crate::nats::Nats;
 use crate::node::Node;
 use crate::pipeline::Pipelines;
 use crate::plugin::{self, Cache, Engine, Failed, Follower, Outcome, Registry, Reload};
-use crate::session::Broker;
+use crate::session::{Broker, Owed};
 use crate::state::Store;
 use crate::telemetry;
 use crate::telemetry::events::{Draining, ReactorPanicked};
@@ -105,6 +105,7 @@ async fn serve(
         recorder: Arc::default(),
         sessions: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
+        owed: Owed::default(),
     });
     let (control, mailbox) = plugin::control();
     let name = format!("{:016x}", rand::random::<u64>());

@@ -1,11 +1,17 @@
 //! One socket's corridor: from its CONNECT to its end, every event of it goes through here, one at a time.
 //!
 //! `handle` reads like the life of an event: packet → pipeline → router → fanout → ack. `admission` is what comes before,
-//! `waiting` has what waits for the end of a window (as `coalesce` says), `effects` does what policies want done besides.
+//! `waiting` has what waits for the end of a window (as `coalesce` says), `delivery` does what the router says, `effects`
+//! what policies want done besides, `answer` tells the sender, and `later` when somebody else knows.
+
+#![allow(dead_code, unused_imports, reason = "nobody answers later yet")]
 
 mod admission;
+mod answer;
 mod coalesce;
+mod delivery;
 mod effects;
+mod later;
 mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
@@ -15,18 +21,19 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::event::{Attachments, Client, Code, Delivery, Denial, Effect, Event};
+use crate::event::{Attachments, Client, Code, Denial, Effect, Event};
 use crate::fanout::{Fanout, Home, Member, Outlet};
 use crate::packet;
 use crate::pipeline::{Judged, Passage, Pipeline, Pipelines};
 use crate::plugin::DisconnectReason;
 use crate::record::{Draft, Recorder};
-use crate::router;
 use crate::state::Store;
-use crate::telemetry::events::{Connected, Disconnected, EventDenied};
+use crate::telemetry::events::{Connected, Disconnected};
 use crate::telemetry::metrics::{DropReason, metrics};
 pub(crate) use admission::{Refusal, admit};
+use answer::Answered;
 use coalesce::Coalescer;
+pub(crate) use later::{Later, Owed};
 use waiting::Waiting;
 
 /// What all sessions share.
@@ -41,6 +48,8 @@ pub(crate) struct Broker {
     pub sessions: AtomicUsize,
     /// Set once, at the end: no new client is let in.
     pub draining: AtomicBool,
+    /// Answers that sockets wait for.
+    pub owed: Owed,
 }
 
 pub(crate) struct Session {
@@ -57,6 +66,8 @@ pub(crate) struct Session {
     welcome: Mutex<Vec<Effect>>,
     stage: AtomicU8,
     since: Instant,
+    /// Answers that it waits for.
+    owed: Owed,
 }
 
 /// The pipeline that the last event went through; looked up again when the table has been replaced. Weak, so that a
@@ -113,6 +124,7 @@ impl Session {
             welcome: Mutex::new(welcome),
             stage: AtomicU8::new(NEW),
             since: Instant::now(),
+            owed: Owed::default(),
         }
     }
 
@@ -219,8 +231,9 @@ impl Session {
             let judged = pipeline.judge(&self.client, passage, &mut effects);
             seen.came_to(judged.as_str());
             match judged {
-                Judged::Passed(event) => match self.route(pipeline, &event, &mut effects) {
-                    Ok(()) => self.ok(ack),
+                Judged::Passed(event) => match self.route(pipeline, &event, ack, &mut effects) {
+                    Ok(Answered::Now) => self.ok(ack),
+                    Ok(Answered::Later) => {}
                     Err(denial) => self.deny(turn, Some(&event.name), &denial, ack),
                 },
                 Judged::Denied(event, denial) => {
@@ -231,11 +244,7 @@ impl Session {
                     // Silent: the sender is not to notice.
                     self.ok(ack);
                 }
-                Judged::Answered(args) => {
-                    if let Some(id) = ack {
-                        self.outlet.ack(id, &args);
-                    }
-                }
+                Judged::Answered(args) => self.answer(ack, &args),
                 Judged::Coalesced(passage, policy, coalescing) => {
                     let waiting = Waiting {
                         passage,
@@ -247,80 +256,6 @@ impl Session {
             }
         }
         self.apply(effects);
-    }
-
-    fn route(
-        &self,
-        pipeline: &Pipeline,
-        event: &Event,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), Denial> {
-        match router::route(&pipeline.namespace.routes, event)? {
-            Delivery::Emit { name, to, volatile } => {
-                let changed;
-                let event = if name == event.name && !volatile {
-                    event
-                } else {
-                    changed = Event {
-                        name,
-                        volatile,
-                        ..event.clone()
-                    };
-                    &changed
-                };
-                let fanout = &self.broker.fanout;
-                fanout.emit(&self.home, &self.client, &to, event);
-            }
-            Delivery::Join(room) => {
-                let mut seen = self.broker.recorder.subscribe(&self.client, &room);
-                let answer = pipeline.subscribe(&self.client, &room, effects);
-                seen.came_to(if answer.is_ok() { "pass" } else { "deny" });
-                answer?;
-                self.home
-                    .join(&self.client, &room)
-                    .map_err(|_| Denial::broker(Code::Overloaded, "in too many rooms already"))?;
-            }
-            Delivery::Leave(room) => self.home.leave(&self.client, &room),
-            Delivery::Ignore => {}
-        }
-        Ok(())
-    }
-
-    fn ok(&self, ack: Option<i64>) {
-        if let Some(id) = ack {
-            self.outlet.ack(id, r#"[{"ok":true}]"#);
-        }
-    }
-
-    /// Tells the sender why: through its ack, or else by the namespace's denial event.
-    fn deny(&self, turn: &mut Turn, event: Option<&Arc<str>>, denial: &Denial, ack: Option<i64>) {
-        EventDenied {
-            client: &self.client,
-            event: event.map_or("", |name| name),
-            denial,
-        }
-        .emit();
-        // A denial holds text, numbers and JSON that was checked; it always serializes.
-        let object = serde_json::to_string(denial).unwrap_or_else(|_| "{}".to_owned());
-        match ack {
-            Some(id) => self.outlet.ack(id, &format!(r#"[{{"error":{object}}}]"#)),
-            None => {
-                let name = self.pipeline(turn).map_or_else(
-                    || "error".into(),
-                    |p| p.namespace.denial_event.as_str().into(),
-                );
-                let told = Event {
-                    name,
-                    args: format!("[{object}]").into(),
-                    attachments: Arc::new([]),
-                    volatile: false,
-                };
-                self.outlet.send(&self.outlet.encode(&told));
-            }
-        }
-        if denial.disconnect {
-            self.outlet.disconnect();
-        }
     }
 
     /// The pipeline of this session's namespace, looked up once a generation.

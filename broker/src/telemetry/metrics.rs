@@ -66,6 +66,10 @@ pub(crate) struct Metrics {
     pub reactor_inbox_full: Counter,
     /// Requests and WebSockets that came to another reactor than their session's.
     pub reactor_forwarded: Counter,
+    /// Events whose answer somebody else has to give.
+    pub acks_waiting: Gauge,
+    /// Of those, the ones that nobody gave.
+    pub acks_lost: Counter,
     slow_clients: Counter,
     dropped: Counters<DropReason>,
     reloads: Counters<ReloadResult>,
@@ -157,6 +161,16 @@ impl Metrics {
                 &mut r,
                 "reactor_inbox_full",
                 "Times that a reactor had so much waiting that others delivered in its place",
+            ),
+            acks_waiting: add(
+                &mut r,
+                "acks_waiting",
+                "Events that wait for a back end, or for other nodes, to be answered",
+            ),
+            acks_lost: add(
+                &mut r,
+                "acks_lost",
+                "Events that were to be answered later and never were",
             ),
             slow_clients: add(
                 &mut r,

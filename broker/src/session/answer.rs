@@ -1,0 +1,84 @@
+//! What a sender is told of its event: at once, or by whoever holds its [`Later`](super::Later).
+
+use std::sync::Arc;
+
+use super::{Session, Turn};
+use crate::event::{Denial, Event};
+use crate::pipeline::Pipeline;
+use crate::telemetry::events::EventDenied;
+
+/// How a delivery that did not fail is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// It has been handed over: the sender is told so.
+    Now,
+    /// Somebody holds the event's [`Later`](super::Later) and will know.
+    Later,
+}
+
+impl Session {
+    pub(super) fn ok(&self, ack: Option<i64>) {
+        self.answer(ack, r#"[{"ok":true}]"#);
+    }
+
+    /// `args` is the text of a JSON array.
+    pub(super) fn answer(&self, ack: Option<i64>, args: &str) {
+        if let Some(id) = ack {
+            self.outlet.ack(id, args);
+        }
+    }
+
+    /// Tells the sender why: through its ack, or else by the namespace's denial event.
+    pub(super) fn deny(
+        &self,
+        turn: &mut Turn,
+        event: Option<&Arc<str>>,
+        denial: &Denial,
+        ack: Option<i64>,
+    ) {
+        let event = event.map_or("", |name| name);
+        self.refused(event, denial, ack, || self.pipeline(turn));
+        if denial.disconnect {
+            self.outlet.disconnect();
+        }
+    }
+
+    /// The same without a turn, from any thread.
+    pub(super) fn deny_later(&self, event: &str, denial: &Denial, ack: Option<i64>) {
+        self.refused(event, denial, ack, || {
+            let pipelines = self.broker.pipelines.load();
+            pipelines.at(&self.client.namespace).cloned()
+        });
+    }
+
+    fn refused(
+        &self,
+        event: &str,
+        denial: &Denial,
+        ack: Option<i64>,
+        pipeline: impl FnOnce() -> Option<Arc<Pipeline>>,
+    ) {
+        EventDenied {
+            client: &self.client,
+            event,
+            denial,
+        }
+        .emit();
+        // A denial holds text, numbers and JSON that was checked; it always serializes.
+        let object = serde_json::to_string(denial).unwrap_or_else(|_| "{}".to_owned());
+        if ack.is_some() {
+            return self.answer(ack, &format!(r#"[{{"error":{object}}}]"#));
+        }
+        let name = pipeline().map_or_else(
+            || "error".into(),
+            |pipeline| pipeline.namespace.denial_event.as_str().into(),
+        );
+        let told = Event {
+            name,
+            args: format!("[{object}]").into(),
+            attachments: Arc::new([]),
+            volatile: false,
+        };
+        self.outlet.send(&self.outlet.encode(&told));
+    }
+}
