@@ -1,6 +1,7 @@
 //! The words every room shares: plain data that imports nothing of the broker.
 
 mod handshake;
+pub(crate) mod hidden;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -225,4 +226,13 @@ pub(crate) struct Client {
     pub identity: RwLock<Identity>,
     /// The rooms it is in: policies ask, and `rooms` routes fan out to them.
     pub rooms: Mutex<BTreeSet<Arc<str>>>,
+}
+
+impl Client {
+    /// The rooms that it knows itself to be in.
+    pub(crate) fn rooms_seen(&self) -> Vec<Arc<str>> {
+        let rooms = self.rooms.lock();
+        let seen = rooms.iter().filter(|room| !hidden::is(room));
+        seen.cloned().collect()
+    }
 }

@@ -5,6 +5,7 @@
 
 mod admin;
 mod app;
+mod backend;
 #[doc(hidden)]
 pub mod bench;
 pub mod cli;

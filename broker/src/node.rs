@@ -14,11 +14,11 @@ use parking_lot::Mutex;
 use futures_util::future::BoxFuture;
 
 use crate::admin::{
-    self, Emit, EmitError, Listen, NamespaceInfo, NodeInfo, PolicyChange, PolicyChanged,
-    PolicyInfo, PolicyRefusal, Reason,
+    self, Listen, NamespaceInfo, NodeInfo, PolicyChange, PolicyChanged, PolicyInfo, PolicyRefusal,
+    Reason,
 };
+use crate::backend::{Emit, EmitError, Emitted, Emitter};
 use crate::config::Config;
-use crate::event::Event;
 use crate::nats::Nats;
 use crate::pipeline::Pipelines;
 use crate::plugin::{Before, Control, Failed};
@@ -33,6 +33,7 @@ pub(crate) struct Node {
     config: Config,
     broker: Arc<Broker>,
     store: Arc<Store>,
+    emitter: Emitter,
     started: SystemTime,
     since: Instant,
     listen: OnceLock<Listen>,
@@ -59,6 +60,7 @@ impl Node {
         Self {
             name,
             config,
+            emitter: Emitter::new(broker.clone()),
             broker,
             store,
             started: SystemTime::now(),
@@ -225,28 +227,8 @@ impl admin::Node for Node {
         self.broker.recorder.begin(wanted)
     }
 
-    fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<u64, EmitError>> {
-        Box::pin(self.publish(emit))
-    }
-}
-
-impl Node {
-    async fn publish(&self, emit: Emit) -> Result<u64, EmitError> {
-        if self.is_draining() {
-            return Err(EmitError::Draining);
-        }
-        if self.broker.pipelines.load().at(&emit.namespace).is_none() {
-            return Err(EmitError::UnknownNamespace);
-        }
-        let event = Event {
-            name: emit.event,
-            args: emit.args,
-            attachments: Arc::new([]),
-            volatile: false,
-        };
-        let fanout = &self.broker.fanout;
-        let deliveries = fanout.publish(&emit.namespace, &emit.rooms, &emit.except, &event);
-        Ok(deliveries.await as u64)
+    fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<Emitted, EmitError>> {
+        Box::pin(self.emitter.emit(emit))
     }
 }
 

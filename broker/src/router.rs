@@ -7,7 +7,7 @@ mod tests;
 pub(crate) use pointer::Pointer;
 
 use crate::config::{Action, RoomSource, Route, To};
-use crate::event::{Code, Delivery, Denial, Event, Recipients};
+use crate::event::{Code, Delivery, Denial, Event, Recipients, hidden};
 
 /// Bytes of a room's name. Rooms are made by clients, so their names need a bound.
 pub(crate) const LONGEST_ROOM: usize = 512;
@@ -59,6 +59,10 @@ fn name(room: &RoomSource, event: &Event) -> Result<String, Denial> {
                 );
                 Denial::broker(Code::InvalidPacket, what)
             })?;
+            if hidden::is(&name) {
+                let what = format!("{pointer}: names that begin with U+0000 are the broker's own");
+                return Err(Denial::broker(Code::InvalidPacket, what));
+            }
             if name.len() > LONGEST_ROOM {
                 let what = format!("{pointer}: a room's name has at most {LONGEST_ROOM} bytes");
                 return Err(Denial::broker(Code::TooLarge, what));

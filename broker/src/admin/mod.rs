@@ -5,6 +5,7 @@
 mod api;
 mod auth;
 mod breaker;
+mod emit;
 mod health;
 mod metrics;
 mod node;
@@ -19,7 +20,7 @@ mod tests;
 
 pub(crate) use breaker::{BreakerInfo, BreakerWord};
 pub(crate) use health::probe;
-pub(crate) use node::{Emit, EmitError, Listen, NamespaceInfo, Node, NodeInfo, Reason};
+pub(crate) use node::{Listen, NamespaceInfo, Node, NodeInfo, Reason};
 pub(crate) use policies::{
     Calls, ChangedPolicy, Compared, Counts, DifferenceInfo, LoadedPolicy, PastGeneration,
     PolicyChange, PolicyChanged, PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, Signature,

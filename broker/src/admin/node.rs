@@ -1,13 +1,13 @@
 //! What the operator may ask of a node, and what it answers.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 use serde::{Serialize, Serializer};
 
 use super::policies::{PolicyChange, PolicyChanged, PolicyInfo, PolicyRefusal};
+use crate::backend::{Emit, EmitError, Emitted};
 use crate::record::{Busy, Recording, Wanted};
 use crate::state::{Filter, Shown};
 
@@ -34,8 +34,8 @@ pub(crate) trait Node: Send + Sync + 'static {
     /// Records what clients do, for as long as the answer is not dropped.
     fn record(&self, wanted: Wanted) -> Result<Recording, Busy>;
 
-    /// Delivers an event of a back end to clients of this node, and says to how many when all have been handed it.
-    fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<u64, EmitError>>;
+    /// Delivers an event of a back end, and says what became of it.
+    fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<Emitted, EmitError>>;
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -75,27 +75,6 @@ pub(crate) struct Reason {
     /// Empty where anyone may ask.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
-}
-
-/// An event that a back end sends to clients.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Emit {
-    pub namespace: String,
-    /// Empty: everyone in the namespace.
-    pub rooms: Vec<String>,
-    /// Members of these rooms do not get it.
-    pub except: Vec<String>,
-    pub event: Arc<str>,
-    /// The text of a JSON array, checked.
-    pub args: Arc<str>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum EmitError {
-    #[error("no such namespace is served")]
-    UnknownNamespace,
-    #[error("this node is shutting down")]
-    Draining,
 }
 
 pub(super) fn iso<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {

@@ -15,7 +15,7 @@ use super::auth::{self, Auth};
 use super::node::Node;
 use super::policies::{self, Uploads};
 use super::problem::Problem;
-use super::{api, health, metrics, record, state};
+use super::{api, emit, health, metrics, record, state};
 
 /// An event as large as a client may send by default.
 pub(super) const MAX_BODY: usize = 1 << 20;
@@ -35,7 +35,7 @@ pub(super) fn router(node: Arc<dyn Node>, auth: Auth) -> Router {
             "/api/v1/policies/{name}/state",
             get(state::show).delete(state::clear),
         )
-        .route("/api/v1/emit", post(api::emit))
+        .route("/api/v1/emit", post(emit::emit))
         .route("/api/v1/record", post(record::record))
         .route_layer(middleware::from_fn(quickly))
         .merge(changes())

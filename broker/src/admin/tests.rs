@@ -19,6 +19,7 @@ use tower::ServiceExt;
 use super::auth::Auth;
 use super::router::router;
 use super::*;
+use crate::backend::{Emit, EmitError, Emitted};
 use crate::config::Secret;
 use crate::record::{Busy, Recorder, Recording, Wanted};
 use crate::state::{Filter, Shown};
@@ -144,13 +145,13 @@ impl Node for Fake {
         Arc::new(Recorder::default()).begin(wanted)
     }
 
-    fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<u64, EmitError>> {
+    fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<Emitted, EmitError>> {
         let answer = match &*emit.namespace {
             "/nowhere" => Err(EmitError::UnknownNamespace),
             "/late" => Err(EmitError::Draining),
             _ => {
                 self.emitted.lock().push(emit);
-                Ok(2)
+                Ok(Emitted { deliveries: 2 })
             }
         };
         Box::pin(std::future::ready(answer))

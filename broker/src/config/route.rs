@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::section::Section;
 use super::setting::{Setting, Wrong, names};
-use crate::event::RESERVED;
+use crate::event::{RESERVED, hidden};
 use crate::glob::Glob;
 use crate::router::{LONGEST_ROOM, Pointer};
 
@@ -255,6 +255,9 @@ impl Setting for RoomSource {
         }
         if text.starts_with('/') {
             return Pointer::parse(text).map(Self::Pointer).map_err(Wrong::new);
+        }
+        if hidden::is(text) {
+            return Err(Wrong::new("begins with U+0000, which is the broker's own"));
         }
         if text.len() > LONGEST_ROOM {
             return Err(Wrong::new("is too long for a room"));

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::RwLock;
 
 use super::{ByName, Census};
+use crate::event::hidden;
 use crate::telemetry::metrics::metrics;
 
 /// Someone with members: a reactor of this process.
@@ -57,7 +58,7 @@ struct Holder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Room,
-    /// A socket's own.
+    /// A socket's own, or that of a room that nobody sees.
     Name,
 }
 
@@ -308,6 +309,18 @@ impl Holder {
         match kind {
             Kind::Room => self.rooms = self.rooms.saturating_add_signed(by.into()),
             Kind::Name => self.names = self.names.saturating_add_signed(by.into()),
+        }
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    pub(super) fn of_room(name: &str) -> Self {
+        if hidden::is(name) {
+            Self::Name
+        } else {
+            Self::Room
         }
     }
 }

@@ -130,7 +130,7 @@ impl Fanout {
                 self.emit_to(home, sender, Some(&[name]), without, event);
             }
             Recipients::SenderRooms { include_sender } => {
-                let rooms: Vec<_> = sender.rooms.lock().iter().cloned().collect();
+                let rooms = sender.rooms_seen();
                 let without = token.filter(|_| !include_sender);
                 self.emit_to(home, sender, Some(&rooms), without, event);
             }

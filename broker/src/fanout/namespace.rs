@@ -48,15 +48,32 @@ impl Namespace {
 
     /// True: it is the first of this room here.
     pub(super) fn join(&mut self, client: &Client, room: &str) -> bool {
-        let token = client.peer.token;
+        if !self.members.contains_key(&client.peer.token) {
+            return false;
+        }
+        let name = self.name_of(room);
+        client.rooms.lock().insert(name.clone());
+        self.put(client.peer.token, name)
+    }
+
+    /// As [`join`](Self::join), for a room that does not count as one that the socket is in.
+    pub(super) fn join_hidden(&mut self, client: &Client, room: &str) -> bool {
+        let name = self.name_of(room);
+        self.put(client.peer.token, name)
+    }
+
+    /// All members of a room share its name.
+    fn name_of(&self, room: &str) -> Arc<str> {
+        match self.rooms.get_key_value(room) {
+            Some((name, _)) => name.clone(),
+            None => room.into(),
+        }
+    }
+
+    fn put(&mut self, token: u64, name: Arc<str>) -> bool {
         let Some(member) = self.members.get(&token) else {
             return false;
         };
-        let name = match self.rooms.get_key_value(room) {
-            Some((name, _)) => name.clone(),
-            None => room.into(),
-        };
-        client.rooms.lock().insert(name.clone());
         match self.rooms.entry(name) {
             Entry::Occupied(mut room) => {
                 room.get_mut().insert(token, &member.outlet);

@@ -10,7 +10,7 @@ use super::message::Message;
 use super::namespace::Namespace;
 use super::waking::Waking;
 use super::{ByName, MAX_ROOMS, Member, TooManyRooms};
-use crate::event::{Client, Event};
+use crate::event::{Client, Event, hidden};
 use crate::telemetry::metrics::metrics;
 
 /// Messages, and deliveries of them, that are done at a time; then the reactor's connections have their turn. Enough
@@ -55,8 +55,13 @@ impl Shard {
         let rooms = std::mem::take(&mut client.identity.write().rooms);
         for room in rooms {
             if namespace.join(&client, &room) {
-                add(&room, Kind::Room);
+                add(&room, Kind::of_room(&room));
             }
+        }
+        if let Some(room) = room_of_user(&client)
+            && namespace.join_hidden(&client, &room)
+        {
+            add(&room, Kind::of_room(&room));
         }
         metrics().connections.inc();
     }
@@ -73,8 +78,13 @@ impl Shard {
         let remove = |name: &str, kind| self.directory.remove(&presence, name, kind, self.peer);
         for room in std::mem::take(&mut *client.rooms.lock()) {
             if namespace.leave(client, &room) {
-                remove(&room, Kind::Room);
+                remove(&room, Kind::of_room(&room));
             }
+        }
+        if let Some(room) = room_of_user(client)
+            && namespace.leave(client, &room)
+        {
+            remove(&room, Kind::of_room(&room));
         }
         remove(&client.peer.name, Kind::Name);
         presence.exit(self.peer);
@@ -98,7 +108,7 @@ impl Shard {
         }
         if namespace.join(client, room) {
             self.directory
-                .add(&namespace.presence, room, Kind::Room, self.peer);
+                .add(&namespace.presence, room, Kind::of_room(room), self.peer);
         }
         Ok(())
     }
@@ -110,7 +120,7 @@ impl Shard {
             && namespace.leave(client, room)
         {
             self.directory
-                .remove(&namespace.presence, room, Kind::Room, self.peer);
+                .remove(&namespace.presence, room, Kind::of_room(room), self.peer);
         }
     }
 
@@ -227,4 +237,10 @@ impl Shard {
         };
         tokio::join!(self.waking.serve(), deliver);
     }
+}
+
+/// Only sockets with a user pay for it. What policies said when they let the client in does not change.
+fn room_of_user(client: &Client) -> Option<String> {
+    let identity = client.identity.read();
+    identity.user.as_ref().map(|user| hidden::of_user(user))
 }

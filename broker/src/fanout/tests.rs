@@ -46,6 +46,16 @@ impl Socket {
         rooms: &[&str],
     ) -> Self {
         let home = fanout.homes().nth(reactor).unwrap();
+        Self::enter_as(home, token, namespace, rooms, None)
+    }
+
+    fn enter_as(
+        home: Home,
+        token: u64,
+        namespace: &str,
+        rooms: &[&str],
+        user: Option<&str>,
+    ) -> Self {
         let client = Arc::new(Client {
             peer: Peer {
                 token,
@@ -55,6 +65,7 @@ impl Socket {
             },
             namespace: namespace.into(),
             identity: RwLock::new(Identity {
+                user: user.map(Into::into),
                 rooms: rooms.iter().map(|&room| room.to_owned()).collect(),
                 ..Identity::default()
             }),
@@ -179,6 +190,35 @@ fn a_back_end_names_rooms_and_exceptions() {
     assert_eq!(got(&["x"], &["y"]), [1, 0, 0]);
     assert_eq!(got(&[], &["x"]), [0, 0, 1]);
     assert_eq!(publish(&fanout, "/nowhere", &[], &[], &event("e")), 0);
+}
+
+#[test]
+fn a_user_is_a_room_that_nobody_sees() {
+    let fanout = Fanout::new(2);
+    let of_user = |reactor, token, user: Option<&str>| {
+        let home = fanout.homes().nth(reactor).unwrap();
+        Socket::enter_as(home, token, "/", &[], user)
+    };
+    let sockets = [
+        of_user(0, 1, Some("ann")),
+        of_user(1, 2, Some("ann")),
+        of_user(1, 3, Some("ben")),
+        of_user(1, 4, None),
+    ];
+    let got = |user: &str| {
+        let room = crate::event::hidden::of_user(user);
+        publish(&fanout, "/", &[&room], &[], &event("e"));
+        sockets.each_ref().map(|socket| socket.received().len())
+    };
+    assert_eq!(got("ann"), [1, 1, 0, 0]);
+    assert_eq!(got("ben"), [0, 0, 1, 0]);
+    assert_eq!(got("cid"), [0, 0, 0, 0]);
+    assert_eq!(fanout.census()[0].rooms, 0);
+    assert!(sockets[0].client.rooms.lock().is_empty());
+    sockets[1].exit();
+    assert_eq!(got("ann"), [1, 0, 0, 0]);
+    sockets.iter().for_each(Socket::exit);
+    assert!(fanout.census().is_empty());
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl Draft {
         let known = Known {
             user: identity.user.clone(),
             attributes: identity.attributes.clone(),
-            rooms: client.rooms.lock().clone(),
+            rooms: client.rooms_seen().into_iter().collect(),
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let seen = Seen {

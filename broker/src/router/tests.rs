@@ -163,6 +163,15 @@ fn the_name_of_a_room_is_bounded() {
     assert_eq!(join("/0", &format!("[{digits}]")).unwrap_err(), "too_large");
 }
 
+#[test]
+fn the_brokers_own_rooms_are_out_of_reach() {
+    assert_eq!(
+        join("/0", r#"["\u0000user:ann"]"#).unwrap_err(),
+        "invalid_packet"
+    );
+    assert_eq!(join("/0", r#"["a\u0000"]"#).unwrap(), "a\0");
+}
+
 // === pointers ===
 
 #[track_caller]

@@ -7,6 +7,21 @@ async fn emit(body: Value) -> Answer {
     ask(&Arc::default(), None, post(body.to_string())).await
 }
 
+fn plain(event: &str) -> Emit {
+    Emit {
+        namespace: "/".to_owned(),
+        rooms: vec![],
+        users: vec![],
+        except: vec![],
+        event: event.into(),
+        args: "[]".into(),
+        attachments: Arc::new([]),
+        volatile: false,
+        ack: None,
+        id: None,
+    }
+}
+
 #[tokio::test]
 async fn an_event_is_handed_on_as_it_came() {
     let node = Arc::<Fake>::default();
@@ -23,16 +38,10 @@ async fn an_event_is_handed_on_as_it_came() {
                 namespace: "/chat".to_owned(),
                 rooms: vec!["a".to_owned(), "b".to_owned()],
                 except: vec!["c".to_owned()],
-                event: "café".into(),
                 args: r#"[1e400,"\ud800", {}]"#.into(),
+                ..plain("café")
             },
-            Emit {
-                namespace: "/".to_owned(),
-                rooms: vec![],
-                except: vec![],
-                event: "".into(),
-                args: "[]".into(),
-            },
+            plain(""),
         ]
     );
 }
@@ -83,7 +92,6 @@ async fn what_is_wrong_with_an_event_is_named() {
             "reserved_event",
             Some("event"),
         ),
-        (json!([]), "bad_field", None),
         (json!("x"), "bad_field", None),
     ] {
         let answer = emit(body.clone()).await;
@@ -93,13 +101,6 @@ async fn what_is_wrong_with_an_event_is_named() {
             (422, code, field),
             "{body}: {}",
             answer.body
-        );
-    }
-    for ack in [json!(null), json!(false), json!({"timeout": 5})] {
-        let answer = emit(json!({"event": "x", "ack": ack})).await;
-        assert_eq!(
-            answer.problem(),
-            problem(400, "not_implemented", Some("ack"))
         );
     }
     let answer = emit(json!({"event": "x", "namespace": "/nowhere"})).await;
@@ -149,4 +150,42 @@ async fn what_is_no_request_is_a_problem_too() {
     let answer = ask(&node, None, request).await;
     assert_eq!(answer.problem(), problem(405, "wrong_method", None));
     assert!(node.emitted.lock().is_empty());
+}
+
+#[tokio::test]
+async fn a_batch_has_a_result_for_each_of_its_events() {
+    let node = Arc::<Fake>::default();
+    let body = json!([
+        {"event": "a"},
+        {"event": "b", "rooms": []},
+        {"event": "c", "namespace": "/nowhere"},
+        {"event": "d", "id": "mine"},
+    ]);
+    let mut request = post(body.to_string());
+    let headers = request.headers_mut();
+    headers.insert("idempotency-key", "k".parse().unwrap());
+    let answer = ask(&node, None, request).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let results = answer.json()["results"].clone();
+    assert_eq!(results[0], json!({"deliveries": 2}));
+    assert_eq!(results[1]["code"], "no_rooms");
+    assert_eq!(results[1]["status"], 422);
+    assert_eq!(results[2]["code"], "unknown_namespace");
+    assert_eq!(results[3], json!({"deliveries": 2}));
+    let emitted = node.emitted.lock();
+    let keys = emitted.iter().map(|emit| emit.id.as_deref());
+    assert_eq!(keys.collect::<Vec<_>>(), [Some("k[0]"), Some("mine")]);
+}
+
+#[tokio::test]
+async fn a_key_may_stand_in_a_header() {
+    let node = Arc::<Fake>::default();
+    for (key, is_one) in [("k", true), ("", false), (&*"k".repeat(129), false)] {
+        let mut request = post(r#"{"event":"x"}"#);
+        let headers = request.headers_mut();
+        headers.insert("idempotency-key", key.parse().unwrap());
+        let answer = ask(&node, None, request).await;
+        assert_eq!(answer.status.is_success(), is_one, "{key}");
+    }
+    assert_eq!(node.emitted.lock()[0].id.as_deref(), Some("k"));
 }

@@ -89,7 +89,7 @@ impl current::Host for Host {
 
     fn rooms(&mut self) -> Vec<String> {
         self.client().map_or_else(Vec::new, |client| {
-            let rooms = client.rooms.lock();
+            let rooms = client.rooms_seen();
             rooms.iter().map(ToString::to_string).collect()
         })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Host;
 use crate::config::Capability;
-use crate::event::{Effect, Event, RESERVED, Recipients};
+use crate::event::{Effect, Event, RESERVED, Recipients, hidden};
 use crate::packet;
 use crate::plugin::bindings::effects::{self, Target};
 use crate::plugin::policy::MAX_IDENTITY;
@@ -131,6 +131,9 @@ impl effects::Host for Host {
 fn room(name: String) -> Result<String, String> {
     if name.is_empty() || name.len() > LONGEST_ROOM {
         return Err(format!("a room's name has 1 to {LONGEST_ROOM} bytes"));
+    }
+    if hidden::is(&name) {
+        return Err("names of rooms that begin with U+0000 are the broker's own".to_owned());
     }
     Ok(name)
 }

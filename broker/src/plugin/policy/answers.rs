@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::{Admission, Policy};
-use crate::event::{Coalescing, Denial, Event, Identity, Verdict};
+use crate::event::{Coalescing, Denial, Event, Identity, Verdict, hidden};
 use crate::packet;
 use crate::plugin::bindings::types;
 
@@ -80,6 +80,9 @@ fn known(identity: types::Identity) -> Result<Identity, String> {
         return Err(format!(
             "its identity has more than {MAX_IDENTITY} bytes or {MAX_IDENTITY_ROOMS} rooms"
         ));
+    }
+    if identity.rooms.iter().any(|room| hidden::is(room)) {
+        return Err("names of rooms that begin with U+0000 are the broker's own".to_owned());
     }
     Ok(Identity {
         user: identity.user.map(Into::into),

@@ -1,0 +1,105 @@
+//! `POST /api/v1/emit`: events from back ends, one or a batch.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::api::{accept_json, mistaken, unreadable};
+use super::node::Node;
+use super::problem::Problem;
+use crate::backend::{self, Emit, EmitError, Emitted, Mistake, Request};
+
+/// The key of a request that may be sent again. A field of the body says the same.
+const KEY: &str = "idempotency-key";
+
+#[derive(Serialize)]
+struct Results {
+    /// In the order of the request.
+    results: Vec<Outcome>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome {
+    Emitted(Emitted),
+    Problem(Problem),
+}
+
+pub(super) async fn emit(
+    State(node): State<Arc<dyn Node>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let request = accept_json(&headers)
+        .and_then(|()| body.map_err(unreadable))
+        .and_then(|body| backend::read(&body, None).map_err(mistaken))
+        .and_then(|request| with_key(request, &headers));
+    match request {
+        Err(problem) => problem.into_response(),
+        Ok(Request::One(emit)) => match node.emit(emit).await {
+            Ok(emitted) => Json(emitted).into_response(),
+            Err(error) => refused(&error).into_response(),
+        },
+        Ok(Request::Batch(items)) => {
+            let mut results = Vec::with_capacity(items.len());
+            // One after the other: their order is kept.
+            for item in items {
+                results.push(outcome(&*node, item).await);
+            }
+            Json(Results { results }).into_response()
+        }
+    }
+}
+
+async fn outcome(node: &dyn Node, item: Result<Emit, Mistake>) -> Outcome {
+    let emit = match item {
+        Ok(emit) => emit,
+        Err(mistake) => return Outcome::Problem(mistaken(mistake)),
+    };
+    match node.emit(emit).await {
+        Ok(emitted) => Outcome::Emitted(emitted),
+        Err(error) => Outcome::Problem(refused(&error)),
+    }
+}
+
+/// Each event of a batch has a key of its own, where the batch has one.
+fn with_key(mut request: Request, headers: &HeaderMap) -> Result<Request, Problem> {
+    let Some(key) = headers.get(KEY) else {
+        return Ok(request);
+    };
+    let key = key.to_str().ok().filter(|key| backend::is_id(key));
+    let key = key.ok_or_else(|| mistaken(Mistake::id("Idempotency-Key")))?;
+    match &mut request {
+        Request::One(emit) => {
+            emit.id.get_or_insert_with(|| key.into());
+        }
+        Request::Batch(items) => {
+            for (place, item) in items.iter_mut().enumerate() {
+                if let Ok(emit) = item {
+                    emit.id
+                        .get_or_insert_with(|| format!("{key}[{place}]").into());
+                }
+            }
+        }
+    }
+    Ok(request)
+}
+
+fn refused(error: &EmitError) -> Problem {
+    let (code, detail) = (error.code(), error.to_string());
+    match error {
+        EmitError::UnknownNamespace => {
+            Problem::new(StatusCode::NOT_FOUND, code, detail).at("namespace")
+        }
+        EmitError::Draining => Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail),
+        EmitError::NotImplemented(field) => {
+            Problem::new(StatusCode::BAD_REQUEST, code, detail).at(*field)
+        }
+    }
+}
