@@ -58,6 +58,32 @@ pub(crate) fn python() -> Result<PathBuf> {
     Ok(programs)
 }
 
+/// nginx and HAProxy, as Debian packages them.
+pub(crate) fn load_balancers() -> Result<()> {
+    const PACKAGES: [&str; 2] = ["nginx", "haproxy"];
+    // A user's path may be without the folder of servers.
+    let is_there = |package: &&str| {
+        let folders = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/usr/bin"];
+        folders
+            .iter()
+            .any(|folder| Path::new(folder).join(package).is_file())
+    };
+    if PACKAGES.iter().all(is_there) {
+        return Ok(());
+    }
+    let install = || {
+        run(program("apt-get", "")
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(PACKAGES)
+            // No service of theirs is wanted, and no question can be answered.
+            .envs([("DEBIAN_FRONTEND", "noninteractive"), ("RUNLEVEL", "1")]))
+    };
+    install()
+        // The lists of packages may be old, or not there at all.
+        .or_else(|_| run(program("apt-get", "").arg("update")).and_then(|()| install()))
+        .context("nginx and haproxy are missing and cannot be installed: do it by hand")
+}
+
 /// The broker, in a profile of cargo's. Its path.
 pub(crate) fn broker(profile: &str) -> Result<PathBuf> {
     run(cargo().args(["build", "--package", "sluice", "--profile", profile]))?;

@@ -13,6 +13,7 @@ mod admin;
 mod asking; // policies that ask a back end
 mod breaker;
 mod chat; // the example's own configuration
+mod cluster;
 mod coalesce;
 mod compiled;
 mod compression;

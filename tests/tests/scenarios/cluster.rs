@@ -1,0 +1,3 @@
+//! Several brokers on one NATS server are one broker, and what becomes of that when parts of it fail.
+
+mod proxies;
