@@ -54,6 +54,7 @@ impl Bucket {
                 burst,
                 per_second,
                 window_ms: 0,
+                scope: crate::state::Scope::Node,
             },
             user: user.into(),
         }

@@ -25,5 +25,6 @@ mod record;
 mod replay;
 mod router;
 mod session;
+#[allow(dead_code, reason = "what carries it comes with the cluster")]
 mod state;
 mod telemetry;

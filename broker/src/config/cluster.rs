@@ -8,7 +8,7 @@ use config::ValueKind;
 
 use super::secret::Secret;
 use super::section::Section;
-use super::setting::{Setting, Size, Wrong};
+use super::setting::{Setting, Size, Wrong, names};
 
 /// What a node is part of. Read only where `nats_url` is given.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,10 @@ pub(crate) struct Cluster {
     pub max_queued_bytes: usize,
     /// Rooms that are told to other nodes one by one; beyond that, in buckets.
     pub max_rooms: usize,
+    /// What a node does with limits of the cluster's scope while it does not hear all others.
+    pub partition: Partition,
+    /// How long others that have fallen silent keep their part of such limits.
+    pub missing_timeout: Duration,
 }
 
 /// How the broker says who it is. At most one is given.
@@ -45,6 +49,17 @@ pub(crate) enum Login {
     /// A file with a JWT and a seed, as `nsc` makes it.
     Credentials(PathBuf),
 }
+
+/// What a node does with limits of the cluster's scope while it does not hear all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Partition {
+    /// It keeps to the part of those that it hears.
+    Divide,
+    /// It goes on with all of it.
+    Full,
+}
+
+names!(Partition, "divide" => Self::Divide, "full" => Self::Full);
 
 /// With any of them, or a URL that begins with `tls://`, nothing is said in the clear.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -82,6 +97,12 @@ impl Cluster {
             max_queued_messages: max_queued_messages(s),
             max_queued_bytes: max_queued_bytes(s),
             max_rooms: max_rooms(s),
+            partition: s.get(
+                "partition",
+                "divide",
+                "Limits of cluster scope while other nodes are not heard: each node keeps to its part of them (divide), or gives all of them (full).",
+            ),
+            missing_timeout: missing_timeout(s),
             // Tables come after all keys.
             tls: s.table("tls", "TLS to the NATS servers.", Tls::read),
         };
@@ -261,6 +282,18 @@ fn max_rooms(s: &mut Section<'_, '_>) -> usize {
         s.complain("max_rooms", "is out of bounds", Some("1 to 16777216"));
     }
     rooms
+}
+
+fn missing_timeout(s: &mut Section<'_, '_>) -> Duration {
+    let timeout = s.get(
+        "missing_timeout",
+        "1min",
+        "How long a node that fell silent keeps its part of limits of cluster scope: it may be cut off and serve on.",
+    );
+    if timeout > LONGEST {
+        s.complain("missing_timeout", "is out of bounds", Some("0s to 10min"));
+    }
+    timeout
 }
 
 /// Addresses of NATS servers.

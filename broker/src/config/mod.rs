@@ -39,7 +39,8 @@ use std::path::{Path, PathBuf};
 use ::config::{Map, Value, ValueKind};
 
 pub(crate) use admin::Admin;
-pub(crate) use cluster::{Cluster, Login};
+#[allow(unused_imports, reason = "what carries it comes with the cluster")]
+pub(crate) use cluster::{Cluster, Login, Partition};
 pub(crate) use compression::Compression;
 pub(crate) use cors::{Cors, Origins};
 pub(crate) use drop_in::{DropIn, drop_in};

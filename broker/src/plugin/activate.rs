@@ -20,7 +20,7 @@ use super::module::Module;
 use super::policy::{HookMetrics, Policy, Rule, Source, implements};
 use crate::config::{self, Capability};
 use crate::glob::Glob;
-use crate::state::{BucketRule, Store};
+use crate::state::{BucketRule, Scope, Store};
 use crate::telemetry::metrics::{Hook, OwnMetric, metrics};
 
 /// What `configure` may take while a policy is loaded, off the event path. On the event path, where a new instance
@@ -42,8 +42,6 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 pub(crate) enum Refused {
     #[error("it asks for the capability `{0}`, which the configuration does not grant")]
     NotGranted(&'static str),
-    #[error("it asks for the capability `{0}`, which this version does not have yet")]
-    NotYet(&'static str),
     #[error(transparent)]
     Http(#[from] Unusable),
     #[error("its configuration is refused: {0}")]
@@ -144,8 +142,8 @@ impl Policy {
             })
             .collect();
         self.rooms = interests.rooms.iter().map(|it| Glob::new(it)).collect();
-        let is_rehearsal = clock.rehearsal().is_some();
-        let buckets = interests.buckets.iter().map(|it| bucket(it, is_rehearsal));
+        let may_share = self.terms.granted.contains(&Capability::ClusterState);
+        let buckets = interests.buckets.iter().map(|it| bucket(it, may_share));
         let metrics = interests.metrics.iter().map(|it| metric(&self.name, it));
         self.terms = Arc::new(Terms {
             policy: self.name.clone(),
@@ -192,9 +190,6 @@ fn check_capabilities(asked: &types::Capabilities, plan: &Plan) -> Result<(), Re
         if !plan.settings.grant.contains(&capability) {
             return Err(Refused::NotGranted(capability.as_str()));
         }
-        if capability == Capability::ClusterState && plan.clock.rehearsal().is_none() {
-            return Err(Refused::NotYet(capability.as_str()));
-        }
     }
     Ok(())
 }
@@ -211,15 +206,24 @@ fn metric(policy: &Arc<str>, rule: &types::MetricRule) -> Result<OwnMetric, Refu
     Ok(metrics().own(policy, &rule.name, is_counter))
 }
 
-fn bucket(rule: &types::BucketRule, is_rehearsal: bool) -> Result<BucketRule, Refused> {
-    if rule.scope == types::Scope::Cluster && !is_rehearsal {
-        return Err(Refused::NotYet(Capability::ClusterState.as_str()));
-    }
+fn bucket(rule: &types::BucketRule, may_share: bool) -> Result<BucketRule, Refused> {
+    let scope = match rule.scope {
+        types::Scope::Node => Scope::Node,
+        types::Scope::Cluster if may_share => Scope::Cluster,
+        types::Scope::Cluster => {
+            return Err(Refused::Interests(format!(
+                "bucket `{}`: its scope is the cluster, and the policy does not ask for the capability `{}`",
+                rule.name,
+                Capability::ClusterState.as_str()
+            )));
+        }
+    };
     let rule = BucketRule {
         name: rule.name.as_str().into(),
         burst: rule.burst,
         per_second: rule.per_second,
         window_ms: rule.window_ms,
+        scope,
     };
     rule.check()
         .map_err(|error| Refused::Interests(format!("bucket `{}`: {error}", rule.name)))?;

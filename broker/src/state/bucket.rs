@@ -1,14 +1,8 @@
-//! The arithmetic of one bucket: tokens that come back with time, or a window that slides.
+//! The arithmetic of one bucket: tokens that come back with time, or a [window](super::window) that slides.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Up to this burst a window keeps every millisecond in which something was taken; above it, and for the length of
-/// a granule, this many granules.
-const EXACT: u32 = 1024;
-
-/// Granules of a window that is kept coarsely because there are too many time stamps.
-const COARSE: u32 = 64;
+use super::window::Window;
 
 /// Tokens are binary fractions: ten tenths make a little less than one. What is forgiven adds up to a token in a
 /// million.
@@ -24,6 +18,15 @@ pub(crate) struct BucketRule {
     pub per_second: f64,
     /// The length of the window; 0: a token bucket.
     pub window_ms: u32,
+    pub scope: Scope,
+}
+
+/// Where state is kept: by each node for itself, or by all nodes together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Scope {
+    #[default]
+    Node,
+    Cluster,
 }
 
 /// Why a rule makes no bucket.
@@ -64,29 +67,6 @@ pub(super) struct Tokens {
     per_ms: f64,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Window {
-    /// Oldest first. As many as milliseconds, or granules, in which something was taken.
-    stamps: VecDeque<Stamp>,
-    /// The sum of their counts.
-    taken: u32,
-    /// Kept in few granules until it is empty again.
-    coarse: bool,
-    /// The latest time that anyone came with: what has left the window by then stays out of it.
-    seen: u64,
-    empty_at: u64,
-    /// The rule's numbers at the last take.
-    burst: u32,
-    window_ms: u32,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Stamp {
-    /// The last take of its granule: so all of it leaves the window when that one does, and never earlier.
-    at: u64,
-    count: u32,
-}
-
 // === impl BucketRule ===
 
 impl BucketRule {
@@ -103,6 +83,17 @@ impl BucketRule {
         Ok(())
     }
 
+    /// The part of it that belongs to `live` of `all` nodes. A burst is never less than 1: nothing could be taken.
+    pub(super) fn part(&self, live: u32, all: u32) -> Self {
+        let part = f64::from(live) / f64::from(all.max(1));
+        Self {
+            name: Arc::clone(&self.name),
+            burst: ((f64::from(self.burst) * part) as u32).max(1),
+            per_second: self.per_second * part,
+            ..*self
+        }
+    }
+
     fn per_ms(&self) -> f64 {
         // A rule that was never checked refills nothing rather than everything.
         if self.per_second.is_finite() {
@@ -116,7 +107,7 @@ impl BucketRule {
 // === impl Decision ===
 
 impl Decision {
-    fn allow(remaining: u32) -> Self {
+    pub(super) fn allow(remaining: u32) -> Self {
         Self {
             allowed: true,
             remaining,
@@ -124,7 +115,7 @@ impl Decision {
         }
     }
 
-    fn deny(remaining: u32, wait: u64) -> Self {
+    pub(super) fn deny(remaining: u32, wait: u64) -> Self {
         Self {
             allowed: false,
             remaining,
@@ -161,11 +152,20 @@ impl Cell {
         }
     }
 
+    /// Takes what another node has taken already, whatever there is: the bucket may be in debt after that, by no more
+    /// than `most` bursts. `rule` is read where nothing has been taken here before.
+    pub(super) fn debit(&mut self, rule: &BucketRule, count: u32, most: u32, now: u64) {
+        match self {
+            Self::Tokens(tokens) => tokens.debit(count, most, now),
+            Self::Window(window) => window.debit(rule, count, most, now),
+        }
+    }
+
     /// From when on it is as if nothing had ever been taken.
     pub(super) fn recovers_at(&self) -> u64 {
         match self {
             Self::Tokens(tokens) => tokens.full_at(),
-            Self::Window(window) => window.empty_at,
+            Self::Window(window) => window.empty_at(),
         }
     }
 
@@ -180,7 +180,7 @@ impl Cell {
     pub(super) fn stamps(&self) -> usize {
         match self {
             Self::Tokens(_) => 0,
-            Self::Window(window) => window.stamps.len(),
+            Self::Window(window) => window.stamps(),
         }
     }
 }
@@ -213,6 +213,14 @@ impl Tokens {
         Decision::deny(whole(there), wait)
     }
 
+    fn debit(&mut self, count: u32, most: u32, now: u64) {
+        let now = now.max(self.at);
+        let there = self.there(self.burst, self.per_ms, now);
+        let deepest = -f64::from(self.burst) * f64::from(most);
+        self.tokens = (there - f64::from(count)).max(deepest);
+        self.at = now;
+    }
+
     /// Reckoned when somebody asks, because a take has no use for it.
     fn full_at(&self) -> u64 {
         let missing = f64::from(self.burst) - self.tokens;
@@ -243,115 +251,4 @@ fn wait(missing: f64, per_ms: f64) -> u64 {
     }
     // Dividing by 0 gives infinity, which the conversion cuts to the largest number: never.
     (((missing - ROUNDING) / per_ms).ceil() as u64).max(1)
-}
-
-// === impl Window ===
-
-impl Window {
-    /// A take at `t` is in the window until `t + window_ms`, and no longer at that moment: any stretch of that
-    /// length that includes one of its ends has at most `burst`.
-    fn take(&mut self, rule: &BucketRule, cost: u32, now: u64, tight: bool) -> Decision {
-        let window = u64::from(rule.window_ms);
-        let now = now.max(self.seen);
-        self.seen = now;
-        self.slide(window, now);
-        let left = rule.burst.saturating_sub(self.taken);
-        if cost > left {
-            return Decision::deny(left, self.wait(rule, cost, now));
-        }
-        if cost > 0 {
-            self.push(rule, cost, now, tight);
-            self.empty_at = now.saturating_add(window);
-            self.burst = rule.burst;
-            self.window_ms = rule.window_ms;
-        }
-        Decision::allow(left - cost)
-    }
-
-    fn slide(&mut self, window: u64, now: u64) {
-        while let Some(first) = self.stamps.front() {
-            if first.at.saturating_add(window) > now {
-                break;
-            }
-            self.taken -= first.count;
-            self.stamps.pop_front();
-        }
-        if self.stamps.is_empty() {
-            self.coarse = false;
-        }
-        if self.stamps.capacity() > 64 && self.stamps.len() < self.stamps.capacity() / 4 {
-            self.stamps.shrink_to(self.stamps.len() * 2);
-        }
-    }
-
-    fn push(&mut self, rule: &BucketRule, cost: u32, now: u64, tight: bool) {
-        self.taken += cost;
-        if self.extend(granule(rule, self.coarse), cost, now) {
-            return;
-        }
-        if tight && !self.coarse {
-            self.coarse = true;
-            let granule = granule(rule, true);
-            self.regroup(granule);
-            if self.extend(granule, cost, now) {
-                return;
-            }
-        }
-        self.stamps.push_back(Stamp {
-            at: now,
-            count: cost,
-        });
-    }
-
-    /// Adds to the newest stamp if that is of the same granule.
-    fn extend(&mut self, granule: u64, cost: u32, now: u64) -> bool {
-        match self.stamps.back_mut() {
-            Some(last) if last.at / granule == now / granule => {
-                last.at = now;
-                last.count += cost;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn regroup(&mut self, granule: u64) {
-        let fine = std::mem::take(&mut self.stamps);
-        for stamp in fine {
-            if !self.extend(granule, stamp.count, stamp.at) {
-                self.stamps.push_back(stamp);
-            }
-        }
-    }
-
-    fn remaining(&self, now: u64) -> u32 {
-        let window = u64::from(self.window_ms);
-        let left = |stamp: &&Stamp| stamp.at.saturating_add(window) <= now;
-        let gone: u32 = self.stamps.iter().take_while(left).map(|s| s.count).sum();
-        self.burst.saturating_sub(self.taken - gone)
-    }
-
-    /// How long until `cost` fits.
-    fn wait(&self, rule: &BucketRule, cost: u32, now: u64) -> u64 {
-        if cost > rule.burst {
-            return u64::MAX;
-        }
-        let mut taken = self.taken;
-        for stamp in &self.stamps {
-            taken -= stamp.count;
-            if taken <= rule.burst - cost {
-                return (stamp.at + u64::from(rule.window_ms)).saturating_sub(now);
-            }
-        }
-        0
-    }
-}
-
-fn granule(rule: &BucketRule, coarse: bool) -> u64 {
-    let granules = match (coarse, rule.burst) {
-        (true, _) => COARSE,
-        (false, 0..=EXACT) => return 1,
-        (false, _) => EXACT,
-    };
-    u64::from(rule.window_ms.div_ceil(granules)).max(1)
 }

@@ -1,5 +1,6 @@
 //! Counters and values by key: what a policy remembers beside its buckets.
 
+mod heard;
 mod shard;
 #[cfg(test)]
 mod tests;
@@ -90,10 +91,17 @@ impl Entries {
         }
     }
 
-    pub(super) fn add(&self, key: &str, by: i64, ttl_ms: u64, now: u64) -> Result<i64, StoreError> {
+    pub(super) fn add(
+        &self,
+        key: &str,
+        by: i64,
+        ttl_ms: u64,
+        version: u64,
+        now: u64,
+    ) -> Result<i64, StoreError> {
         check_key(key)?;
         self.put_in_shard(key, now, |shard, hash| {
-            shard.add(hash, key, by, end(ttl_ms, now), now)
+            shard.add(hash, key, by, end(ttl_ms, now), version, now)
         })
     }
 
@@ -111,12 +119,13 @@ impl Entries {
         key: &str,
         value: &[u8],
         ttl_ms: u64,
+        version: u64,
         now: u64,
     ) -> Result<(), StoreError> {
         check_key(key)?;
         let value = read_value(value)?;
         self.put_in_shard(key, now, |shard, hash| {
-            shard.put(hash, key, value, end(ttl_ms, now));
+            shard.put(hash, key, value, end(ttl_ms, now), version);
         });
         Ok(())
     }
@@ -127,6 +136,7 @@ impl Entries {
         old: Option<&[u8]>,
         new: &[u8],
         ttl_ms: u64,
+        version: u64,
         now: u64,
     ) -> Result<bool, StoreError> {
         check_key(key)?;
@@ -138,7 +148,7 @@ impl Entries {
                 _ => false,
             };
             if is_old {
-                shard.put(hash, key, new, end(ttl_ms, now));
+                shard.put(hash, key, new, end(ttl_ms, now), version);
             }
             is_old
         }))
@@ -156,7 +166,7 @@ impl Entries {
         self.free_expired(now);
         for shard in &self.shards {
             for (key, entry) in shard.lock().iter() {
-                if entry.ends_at > now {
+                if entry.ends_at > now && !matches!(entry.value, Value::Gone) {
                     each(key, entry);
                 }
             }

@@ -1,13 +1,15 @@
 //! A part of a policy's buckets behind one lock, and what happens when it is full.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::map::RawEntryApiV1;
 use indexmap::map::raw_entry_v1::RawEntryMut;
 use indexmap::{Equivalent, IndexMap};
 
-use super::bucket::{self, BucketRule, Cell, Decision};
+use super::bucket::{BucketRule, Cell, Decision};
 use super::subject::{SubjectKey, SubjectRef};
+use super::window::Stamp;
 
 /// Keys looked at by an insertion, so that recovered ones go as fast as new ones come, without a task that sweeps.
 const SWEPT: usize = 2;
@@ -18,6 +20,9 @@ const CANDIDATES: usize = 16;
 /// Time stamps of windows that a shard keeps exactly; with more, the windows that want another are kept coarsely
 /// (see [`Cell::take`]). 4 million stamps a policy, 64 MB.
 const MAX_STAMPS: usize = 131_072;
+
+/// Keys of a shard whose takes wait to be told; 65,536 a policy.
+const MAX_UNTOLD: usize = 2048;
 
 /// Bytes of a key, its cell, its hash and its place in the table.
 const CELL: usize = size_of::<Key>() + size_of::<Cell>() + 2 * size_of::<usize>();
@@ -50,6 +55,17 @@ pub(super) struct Shard {
     hand: usize,
     stamps: usize,
     evicted: u64,
+    /// What was taken here and other nodes have not been told.
+    untold: HashMap<Key, Untold>,
+    /// Takes that nobody will be told of, for want of room.
+    forgotten: u64,
+}
+
+/// Takes of one key, and the rule by which they were made.
+#[derive(Debug)]
+pub(super) struct Untold {
+    pub count: u32,
+    pub rule: BucketRule,
 }
 
 // === impl Shard ===
@@ -62,6 +78,8 @@ impl Shard {
             hand: 0,
             stamps: 0,
             evicted: 0,
+            untold: HashMap::new(),
+            forgotten: 0,
         }
     }
 
@@ -104,6 +122,49 @@ impl Shard {
         (decision, true)
     }
 
+    /// Notes a take for the other nodes. `rule` is that of all of them together.
+    pub(super) fn tell_later(&mut self, key: KeyRef<'_>, rule: &BucketRule, cost: u32) {
+        if self.untold.len() >= MAX_UNTOLD {
+            self.forgotten += u64::from(cost);
+            return;
+        }
+        let untold = self.untold.entry(key.into()).or_insert_with(|| Untold {
+            count: 0,
+            rule: rule.clone(),
+        });
+        untold.count = untold.count.saturating_add(cost);
+    }
+
+    /// What other nodes are to be told, and how many takes have been forgotten since the last time.
+    pub(super) fn take_untold(&mut self) -> (HashMap<Key, Untold>, u64) {
+        (
+            std::mem::take(&mut self.untold),
+            std::mem::take(&mut self.forgotten),
+        )
+    }
+
+    /// Takes what another node has taken already; see [`Cell::debit`].
+    pub(super) fn debit(
+        &mut self,
+        key: KeyRef<'_>,
+        rule: &BucketRule,
+        count: u32,
+        most: u32,
+        now: u64,
+    ) {
+        if let Some(cell) = self.cells.get_mut(&key) {
+            let before = cell.stamps();
+            cell.debit(rule, count, most, now);
+            self.stamps = self.stamps + cell.stamps() - before;
+            return;
+        }
+        self.make_room(now);
+        let mut cell = Cell::new(rule, now);
+        cell.debit(rule, count, most, now);
+        self.stamps += cell.stamps();
+        self.cells.insert(key.into(), cell);
+    }
+
     pub(super) fn remove(&mut self, key: KeyRef<'_>) {
         if let Some(cell) = self.cells.swap_remove(&key) {
             self.stamps -= cell.stamps();
@@ -135,7 +196,7 @@ impl Shard {
 
     /// What the cells take of memory, without the names of their subjects.
     pub(super) fn bytes(&self) -> usize {
-        self.cells.len() * CELL + self.stamps * size_of::<bucket::Stamp>()
+        self.cells.len() * CELL + self.stamps * size_of::<Stamp>()
     }
 
     pub(super) fn evicted(&self) -> u64 {

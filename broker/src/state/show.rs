@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::bucket::Cell;
 use super::entries::{Entry, Value};
 use super::shard::Key;
-use super::{Millis, PolicyState, SubjectKey};
+use super::{Millis, Part, PolicyState, SubjectKey};
 
 /// Values that are longer, or no text, are not shown.
 const MAX_SHOWN: usize = 256;
@@ -36,15 +36,25 @@ pub(crate) struct Shown {
 pub(crate) struct ShownBucket {
     pub bucket: Arc<str>,
     pub subject: String,
+    pub scope: ShownScope,
     /// What could be taken at once, by the rule of the last take.
     pub remaining: u32,
     /// When it is as if nothing had ever been taken; `None`: never.
     pub recovers_ms: Option<u64>,
 }
 
+/// Whose state it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ShownScope {
+    Node,
+    Cluster,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ShownEntry {
     pub key: String,
+    pub scope: ShownScope,
     pub kind: &'static str,
     /// Of the value.
     pub bytes: usize,
@@ -59,21 +69,23 @@ impl PolicyState {
     /// used by being shown.
     pub(crate) fn show(&self, filter: &Filter, limit: usize, now: Millis) -> Shown {
         let mut buckets = First::new(limit);
-        for shard in &self.shards {
-            for (key, cell) in shard.lock().iter() {
-                if cell.recovers_at() > now.0 && filter.means_bucket(key) {
-                    let key = (Arc::clone(&key.bucket), key.subject.clone());
-                    buckets.offer(&key, || Left::of(cell, now));
+        let mut entries = First::new(limit);
+        for (scope, part) in self.parts() {
+            for shard in &part.shards {
+                for (key, cell) in shard.lock().iter() {
+                    if cell.recovers_at() > now.0 && filter.means_bucket(key) {
+                        let key = (Arc::clone(&key.bucket), key.subject.clone(), scope);
+                        buckets.offer(&key, || Left::of(cell, now));
+                    }
                 }
             }
-        }
-        let mut entries = First::new(limit);
-        if filter.means_entries() {
-            self.entries.for_each(now.0, |key, entry| {
-                if key.starts_with(&filter.prefix) {
-                    entries.offer(key, || entry.clone());
-                }
-            });
+            if filter.means_entries() {
+                part.entries.for_each(now.0, |key, entry| {
+                    if key.starts_with(&filter.prefix) {
+                        entries.offer(&(key.to_owned(), scope), || entry.clone());
+                    }
+                });
+            }
         }
         let shown = |(key, entry)| ShownEntry::new(key, entry, now);
         Shown {
@@ -86,14 +98,23 @@ impl PolicyState {
     /// Drops what passes the filter, and says how much of it there was.
     pub(crate) fn clear(&self, filter: &Filter, now: Millis) -> usize {
         let mut cleared = 0;
-        for shard in &self.shards {
-            let mut shard = shard.lock();
-            cleared += shard.clear(|key| filter.means_bucket(key), now.0);
-        }
-        if filter.means_entries() {
-            cleared += self.entries.clear(&filter.prefix, now.0);
+        for (_, part) in self.parts() {
+            for shard in &part.shards {
+                let mut shard = shard.lock();
+                cleared += shard.clear(|key| filter.means_bucket(key), now.0);
+            }
+            if filter.means_entries() {
+                cleared += part.entries.clear(&filter.prefix, now.0);
+            }
         }
         cleared
+    }
+
+    fn parts(&self) -> impl Iterator<Item = (ShownScope, &Part)> {
+        let shared = self.shared.get().map(|shared| &shared.part);
+        [(ShownScope::Node, &self.own)]
+            .into_iter()
+            .chain(shared.map(|part| (ShownScope::Cluster, part)))
     }
 }
 
@@ -130,11 +151,12 @@ impl Left {
 
 // === impl ShownBucket ===
 
-impl From<((Arc<str>, SubjectKey), Left)> for ShownBucket {
-    fn from(((bucket, subject), left): ((Arc<str>, SubjectKey), Left)) -> Self {
+impl From<((Arc<str>, SubjectKey, ShownScope), Left)> for ShownBucket {
+    fn from(((bucket, subject, scope), left): ((Arc<str>, SubjectKey, ShownScope), Left)) -> Self {
         Self {
             bucket,
             subject: subject.to_string(),
+            scope,
             remaining: left.remaining,
             recovers_ms: left.recovers_ms,
         }
@@ -144,15 +166,16 @@ impl From<((Arc<str>, SubjectKey), Left)> for ShownBucket {
 // === impl ShownEntry ===
 
 impl ShownEntry {
-    fn new(key: String, entry: Entry, now: Millis) -> Self {
+    fn new((key, scope): (String, ShownScope), entry: Entry, now: Millis) -> Self {
         let kind = match entry.value {
             Value::Counter(_) => "counter",
-            Value::Bytes(_) => "value",
+            Value::Bytes(_) | Value::Gone => "value",
         };
         let value = entry.value.into_bytes();
         let text = std::str::from_utf8(&value).ok();
         Self {
             key,
+            scope,
             kind,
             bytes: value.len(),
             ttl_ms: until(entry.ends_at, now),

@@ -14,6 +14,7 @@ fn tokens(burst: u32, per_second: f64) -> BucketRule {
         burst,
         per_second,
         window_ms: 0,
+        scope: Scope::Node,
     }
 }
 

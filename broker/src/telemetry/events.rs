@@ -11,6 +11,8 @@ mod modules;
 mod nats;
 mod policies;
 mod recording;
+#[allow(dead_code, reason = "what is shared comes with the cluster")]
+mod sharing;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -29,6 +31,8 @@ pub(crate) use policies::{
     PolicyChanged, PolicyRolledBack, RollBackFailed, TrialDiffers, TrialEnded, TrialStarted,
 };
 pub(crate) use recording::{RecordingBegan, RecordingEnded};
+#[allow(unused_imports, reason = "what carries it comes with the cluster")]
+pub(crate) use sharing::{StateCaughtUp, StateForgotten, StateMissed};
 use tracing::{debug, error, info, warn};
 
 use super::labels::ReloadResult;

@@ -6,6 +6,8 @@ mod collectors;
 mod fetch;
 mod nats;
 mod policy;
+#[allow(dead_code, reason = "what is shared comes with the cluster")]
+mod sharing;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock};
@@ -23,6 +25,7 @@ use self::fetch::Fetches;
 pub(crate) use self::fetch::PolicyHttpMetrics;
 use self::nats::Nats;
 pub(crate) use self::policy::{PolicyMetrics, TrialOutcomes};
+use self::sharing::Sharing;
 use super::exposition;
 pub(crate) use super::labels::{
     CacheFault, ChangeResult, Changed, Compiled, DropReason, FetchOutcome, Hook, TrapKind,
@@ -80,6 +83,7 @@ pub(crate) struct Metrics {
     durations: Family<HookLabels, Latency>,
     fetches: Fetches,
     pub nats: Nats,
+    pub sharing: Sharing,
     own_counters: Family<OwnLabels, Tally>,
     own_gauges: Family<OwnLabels, Gauge<f64, AtomicU64>>,
     connections_denied: Family<DenialLabels, Counter>,
@@ -190,6 +194,7 @@ impl Metrics {
             durations,
             fetches: Fetches::new(&mut r),
             nats: Nats::new(&mut r),
+            sharing: Sharing::new(&mut r),
             own_counters: add(&mut r, "policy_counter", "Counters of a policy's own"),
             own_gauges: add(&mut r, "policy_gauge", "Gauges of a policy's own"),
             connections_denied: add(

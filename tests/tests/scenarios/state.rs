@@ -197,9 +197,9 @@ fn what_a_policy_stores_outlives_a_reload_and_a_roll_back() {
             "matched": 3,
             "buckets": [],
             "entries": [
-                {"key": "colour", "kind": "value", "bytes": 4, "ttl_ms": null, "value": "blue"},
-                {"key": "hourly", "kind": "value", "bytes": 2, "ttl_ms": null, "value": "on"},
-                {"key": "visits", "kind": "counter", "bytes": 1, "ttl_ms": null, "value": "4"},
+                {"key": "colour", "scope": "node", "kind": "value", "bytes": 4, "ttl_ms": null, "value": "blue"},
+                {"key": "hourly", "scope": "node", "kind": "value", "bytes": 2, "ttl_ms": null, "value": "on"},
+                {"key": "visits", "scope": "node", "kind": "counter", "bytes": 1, "ttl_ms": null, "value": "4"},
             ],
         })
     );

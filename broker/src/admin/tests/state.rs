@@ -1,7 +1,7 @@
 //! `/api/v1/policies/{name}/state`.
 
 use super::*;
-use crate::state::{Filter, ShownBucket, ShownEntry};
+use crate::state::{Filter, ShownBucket, ShownEntry, ShownScope};
 
 const STATE: &str = "/api/v1/policies/limits/state";
 
@@ -11,11 +11,13 @@ pub(super) fn shown() -> Shown {
         buckets: vec![ShownBucket {
             bucket: "user:*".into(),
             subject: "user:alice".to_owned(),
+            scope: ShownScope::Node,
             remaining: 3,
             recovers_ms: Some(2500),
         }],
         entries: vec![ShownEntry {
             key: "raw".to_owned(),
+            scope: ShownScope::Cluster,
             kind: "value",
             bytes: 9,
             ttl_ms: None,
@@ -46,8 +48,8 @@ async fn a_state_is_shown_and_cleared() {
         answer.json(),
         json!({
             "matched": 7,
-            "buckets": [{"bucket": "user:*", "subject": "user:alice", "remaining": 3, "recovers_ms": 2500}],
-            "entries": [{"key": "raw", "kind": "value", "bytes": 9, "ttl_ms": null, "value": null}],
+            "buckets": [{"bucket": "user:*", "subject": "user:alice", "scope": "node", "remaining": 3, "recovers_ms": 2500}],
+            "entries": [{"key": "raw", "scope": "cluster", "kind": "value", "bytes": 9, "ttl_ms": null, "value": null}],
         })
     );
     let answer = request(&node, "DELETE", STATE).await;

@@ -198,6 +198,14 @@ fn the_cluster() {
         "max_rooms = 0",
         "max_rooms: `0` is out of bounds; expected 1 to 16777216",
     );
+    wrong(
+        "partition = \"half\"",
+        "partition: `half` is not one of them; expected `divide` or `full`",
+    );
+    wrong(
+        "missing_timeout = \"1h\"",
+        "missing_timeout: `1h` is out of bounds; expected 0s to 10min",
+    );
 }
 
 #[test]

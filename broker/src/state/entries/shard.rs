@@ -17,12 +17,16 @@ pub(crate) struct Entry {
     pub value: Value,
     /// From then on it is not there.
     pub ends_at: u64,
+    /// Of what all nodes share: when it was written, by the clock of [`Standing`](crate::state::Standing). Else 0.
+    pub version: u64,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Counter(i64),
     Bytes(Bytes),
+    /// It was deleted, and a node that does not know yet must not bring it back.
+    Gone,
 }
 
 #[derive(Debug)]
@@ -41,6 +45,7 @@ impl Value {
         match self {
             Self::Counter(number) => number.to_string().as_bytes() == bytes,
             Self::Bytes(own) => own == bytes,
+            Self::Gone => false,
         }
     }
 
@@ -48,6 +53,7 @@ impl Value {
         match self {
             Self::Counter(number) => Bytes::from(number.to_string()),
             Self::Bytes(bytes) => bytes,
+            Self::Gone => Bytes::new(),
         }
     }
 
@@ -56,13 +62,15 @@ impl Value {
         match self {
             Self::Counter(number) => Some(*number),
             Self::Bytes(bytes) => std::str::from_utf8(bytes).ok()?.parse().ok(),
+            Self::Gone => None,
         }
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Counter(_) => size_of::<i64>(),
             Self::Bytes(bytes) => bytes.len(),
+            Self::Gone => 0,
         }
     }
 }
@@ -95,8 +103,18 @@ impl Shard {
         self.entries.iter().map(|(key, entry)| (&**key, entry))
     }
 
+    pub(super) fn iter_keys(&self) -> impl Iterator<Item = (&Arc<str>, &Entry)> {
+        self.entries.iter()
+    }
+
     /// The entry, which counts as used.
     pub(super) fn live(&mut self, hash: u64, key: &str, now: u64) -> Option<&mut Entry> {
+        let known = self.known(hash, key, now)?;
+        (!matches!(known.value, Value::Gone)).then_some(known)
+    }
+
+    /// The entry, also one that was deleted.
+    pub(super) fn known(&mut self, hash: u64, key: &str, now: u64) -> Option<&mut Entry> {
         let found = self.entries.raw_entry_mut();
         let RawEntryMut::Occupied(mut found) = found.from_key_hashed_nocheck(hash, key) else {
             return None;
@@ -117,39 +135,46 @@ impl Shard {
         key: &str,
         by: i64,
         ends_at: u64,
+        version: u64,
         now: u64,
     ) -> Result<i64, StoreError> {
         let Some(entry) = self.live(hash, key, now) else {
-            self.put(hash, key, Value::Counter(by), ends_at);
+            self.put(hash, key, Value::Counter(by), ends_at, version);
             return Ok(by);
         };
         let number = entry.value.number().ok_or(StoreError::NotACounter)?;
         let sum = number.checked_add(by).ok_or(StoreError::Overflow)?;
         let before = entry.value.len();
         entry.value = Value::Counter(sum);
+        entry.version = entry.version.max(version);
         let after = entry.value.len();
         self.bytes = self.bytes - before + after;
         Ok(sum)
     }
 
-    pub(super) fn put(&mut self, hash: u64, key: &str, value: Value, ends_at: u64) {
+    pub(super) fn put(&mut self, hash: u64, key: &str, value: Value, ends_at: u64, version: u64) {
+        let entry = |value| Entry {
+            value,
+            ends_at,
+            version,
+        };
         let found = self.entries.raw_entry_mut();
         match found.from_key_hashed_nocheck(hash, key) {
             RawEntryMut::Occupied(mut found) => {
                 found.to_back();
-                let (key, entry) = found.get_key_value_mut();
-                if entry.ends_at != ends_at {
-                    self.ends.remove(&(entry.ends_at, Arc::clone(key)));
+                let (key, there) = found.get_key_value_mut();
+                if there.ends_at != ends_at {
+                    self.ends.remove(&(there.ends_at, Arc::clone(key)));
                     begin(&mut self.ends, ends_at, key);
                 }
-                self.bytes = self.bytes - entry.value.len() + value.len();
-                *entry = Entry { value, ends_at };
+                self.bytes = self.bytes - there.value.len() + value.len();
+                *there = entry(value);
             }
             RawEntryMut::Vacant(place) => {
                 let key = Arc::from(key);
                 begin(&mut self.ends, ends_at, &key);
                 self.bytes += size(&key, &value);
-                place.insert_hashed_nocheck(hash, key, Entry { value, ends_at });
+                place.insert_hashed_nocheck(hash, key, entry(value));
             }
         }
     }

@@ -35,6 +35,7 @@ fn filled() -> PolicyState {
 
 fn shown(bucket: &str, subject: &str, remaining: u32, recovers_ms: Option<u64>) -> ShownBucket {
     ShownBucket {
+        scope: ShownScope::Node,
         bucket: bucket.into(),
         subject: subject.to_owned(),
         remaining,
@@ -67,6 +68,7 @@ fn entries_show_what_they_are() {
     let state = filled();
     let entries = |now| state.show(&filter("", None), 10, Millis(now)).entries;
     let entry = |key: &str, kind, bytes, ttl_ms, value: Option<&str>| ShownEntry {
+        scope: ShownScope::Node,
         key: key.to_owned(),
         kind,
         bytes,

@@ -19,6 +19,7 @@ fn names_are_those_that_outsiders_rely_on() {
         burst: 1,
         per_second: 0.0,
         window_ms: 0,
+        scope: crate::state::Scope::Node,
     };
     store
         .policy("p")
