@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::admin;
+use crate::backend::Backend;
 use crate::cli::Exit;
 use crate::config::Loaded;
 use crate::edge::{self, Edge};
@@ -29,6 +30,9 @@ use crate::telemetry::events::{Draining, ReactorPanicked};
 /// Threads for what is not on an event's path: accepting, the admin listener, compilation, watching and what
 /// policies ask over HTTP.
 const CONTROL_THREADS: usize = 2;
+
+/// How long what clients have said last may take to reach NATS.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Serves until told to stop.
 pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
@@ -98,6 +102,13 @@ async fn serve(
     store: Arc<Store>,
 ) -> anyhow::Result<()> {
     let config = loaded.config;
+    let name = format!("{:016x}", rand::random::<u64>());
+    let nats = match &config.cluster {
+        Some(cluster) => Some(Nats::start(cluster, &name).await?),
+        None => None,
+    };
+    let backend = nats.as_ref().zip(config.cluster.as_ref());
+    let backend = backend.map(|(nats, cluster)| Backend::start(nats, cluster, &name));
     let broker = Arc::new(Broker {
         pipelines: ArcSwap::new(outcome.pipelines.unwrap_or_default()),
         fanout: Fanout::new(config.server.reactors),
@@ -106,13 +117,9 @@ async fn serve(
         sessions: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
         owed: Owed::default(),
+        backend,
     });
     let (control, mailbox) = plugin::control();
-    let name = format!("{:016x}", rand::random::<u64>());
-    let nats = match &config.cluster {
-        Some(cluster) => Some(Nats::start(cluster, &name).await?),
-        None => None,
-    };
     let node = Arc::new(Node::new(
         name,
         config.clone(),
@@ -183,6 +190,9 @@ async fn drain(config: &crate::config::Config, broker: &Broker, edge: &Edge) {
     }
     .emit();
     edge.drain(period).await;
+    if let Some(backend) = &broker.backend {
+        backend.drain(LAST_WORDS).await;
+    }
 }
 
 /// The signals that end the process.

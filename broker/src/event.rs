@@ -113,6 +113,16 @@ pub(crate) enum Code {
     PolicyFailed,
     Overloaded,
     Draining,
+    /// There is no connection to NATS, and has been none for too long.
+    BackendUnreachable,
+    /// Nobody serves the subject.
+    BackendMissing,
+    /// No reply came in time.
+    BackendTimeout,
+    /// The back end failed, or replied what cannot be passed on.
+    BackendFailed,
+    /// JetStream has not said that it is stored.
+    NotStored,
 }
 
 impl Code {
@@ -125,6 +135,11 @@ impl Code {
             Code::PolicyFailed => "policy_failed",
             Code::Overloaded => "overloaded",
             Code::Draining => "draining",
+            Code::BackendUnreachable => "backend_unreachable",
+            Code::BackendMissing => "backend_missing",
+            Code::BackendTimeout => "backend_timeout",
+            Code::BackendFailed => "backend_failed",
+            Code::NotStored => "not_stored",
         }
     }
 }
@@ -174,19 +189,6 @@ pub(crate) enum Effect {
     Leave(String),
     Disconnect,
     SetAttribute { name: String, value: String },
-}
-
-/// What the router makes of an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Delivery {
-    Emit {
-        name: Arc<str>,
-        to: Recipients,
-        volatile: bool,
-    },
-    Join(String),
-    Leave(String),
-    Ignore,
 }
 
 /// Who receives an emitted event.

@@ -77,6 +77,19 @@ pub(crate) fn event_text(name: &str, args: &str) -> String {
     text
 }
 
+/// The same text with something else in the place of each placeholder; `put` is told the number of its attachment.
+pub(crate) fn replaced(args: &str, mut put: impl FnMut(&mut String, usize)) -> String {
+    let mut text = String::with_capacity(args.len());
+    let mut rest = 0;
+    for (range, number) in walk::placeholders(args) {
+        text.push_str(args.get(rest..range.start).unwrap_or_default());
+        put(&mut text, number);
+        rest = range.end;
+    }
+    text.push_str(args.get(rest..).unwrap_or_default());
+    text
+}
+
 fn push_string(text: &mut String, value: &str) {
     if value.bytes().any(|b| b < b' ' || b == b'"' || b == b'\\') {
         // A string cannot fail to become JSON.

@@ -6,11 +6,28 @@ mod tests;
 
 pub(crate) use pointer::Pointer;
 
-use crate::config::{Action, RoomSource, Route, To};
-use crate::event::{Code, Delivery, Denial, Event, Recipients, hidden};
+use std::sync::Arc;
+
+use crate::config::{Action, Batch, Outbound, RoomSource, Route, To};
+use crate::event::{Code, Denial, Event, Recipients, hidden};
 
 /// Bytes of a room's name. Rooms are made by clients, so their names need a bound.
 pub(crate) const LONGEST_ROOM: usize = 512;
+
+/// What the router makes of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Emit {
+        name: Arc<str>,
+        to: Recipients,
+        volatile: bool,
+        batch: Option<Batch>,
+    },
+    Join(String),
+    Leave(String),
+    Publish(Arc<Outbound>, Option<Batch>),
+    Ignore,
+}
 
 /// Finds the first route whose glob matches. An event without one is denied.
 pub(crate) fn route(routes: &[Route], event: &Event) -> Result<Delivery, Denial> {
@@ -22,7 +39,9 @@ pub(crate) fn route(routes: &[Route], event: &Event) -> Result<Delivery, Denial>
             name: route.rename.as_ref().unwrap_or(&event.name).clone(),
             to: recipients(to, event)?,
             volatile: route.volatile,
+            batch: route.batch,
         }),
+        Action::Publish(outbound) => Ok(Delivery::Publish(outbound.clone(), route.batch)),
         Action::Join { room } => Ok(Delivery::Join(name(room, event)?)),
         Action::Leave { room } => Ok(Delivery::Leave(name(room, event)?)),
         Action::Ignore => Ok(Delivery::Ignore),

@@ -4,8 +4,6 @@
 //! `waiting` has what waits for the end of a window (as `coalesce` says), `delivery` does what the router says, `effects`
 //! what policies want done besides, `answer` tells the sender, and `later` when somebody else knows.
 
-#![allow(dead_code, unused_imports, reason = "nobody answers later yet")]
-
 mod admission;
 mod answer;
 mod coalesce;
@@ -21,6 +19,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+use crate::backend::Backend;
 use crate::event::{Attachments, Client, Code, Denial, Effect, Event};
 use crate::fanout::{Fanout, Home, Member, Outlet};
 use crate::packet;
@@ -50,6 +49,8 @@ pub(crate) struct Broker {
     pub draining: AtomicBool,
     /// Answers that sockets wait for.
     pub owed: Owed,
+    /// `None`: there is no NATS server.
+    pub backend: Option<Arc<Backend>>,
 }
 
 pub(crate) struct Session {

@@ -18,6 +18,7 @@
 
 mod backend;
 mod broker;
+mod bus;
 mod client;
 mod cluster;
 mod driver;
@@ -35,6 +36,7 @@ mod wait;
 
 pub use backend::{Asked, Backend};
 pub use broker::Broker;
+pub use bus::{Bus, Published, Subscription};
 pub use client::{Client, Flood};
 pub use cluster::Cluster;
 pub use driver::{Driver, Notice, Pending, Refusal};

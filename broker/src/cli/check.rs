@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Exit;
-use crate::config::{Action, Loaded, Namespace, RoomSource, Route, To};
+use crate::config::{Action, Batch, Loaded, Namespace, RoomSource, Route, To, Want};
 
 /// What a valid configuration would run.
 pub(super) fn check(loaded: &Loaded) -> Result<String, Exit> {
@@ -38,6 +38,17 @@ fn describe(namespace: &Namespace, out: &mut String) {
 }
 
 fn action(route: &Route) -> String {
+    let action = done(route);
+    match route.batch {
+        Some(Batch { window, max }) => {
+            let window = humantime::format_duration(window);
+            format!("{action}, gathered for {window} or up to {max}")
+        }
+        None => action,
+    }
+}
+
+fn done(route: &Route) -> String {
     match &route.action {
         Action::Emit { to } => match &route.rename {
             Some(name) => format!("emit to {} as {name}", target(to)),
@@ -45,6 +56,14 @@ fn action(route: &Route) -> String {
         },
         Action::Join { room } => format!("join {}", source(room)),
         Action::Leave { room } => format!("leave {}", source(room)),
+        Action::Publish(outbound) => {
+            let subject = &outbound.subject;
+            match outbound.want {
+                Want::Nothing => format!("publish to {subject}"),
+                Want::Stored(_) => format!("publish to {subject}, stored"),
+                Want::Reply(_) => format!("request to {subject}"),
+            }
+        }
         Action::Ignore => "ignore".to_owned(),
     }
 }

@@ -53,7 +53,8 @@ pub(crate) use policy::{
 pub(crate) use policy_breaker::PolicyBreaker;
 pub(crate) use policy_http::{Origin, PolicyHttp};
 pub(crate) use problem::{Problem, Problems};
-pub(crate) use route::{Action, RoomSource, Route, To};
+use route::Reach;
+pub(crate) use route::{Action, Batch, Encoding, Outbound, RoomSource, Route, To, Want};
 pub(crate) use secret::Secret;
 pub(crate) use server::Server;
 pub(crate) use telemetry::{Format, Telemetry};
@@ -193,12 +194,15 @@ impl Config {
             "A policy; policies are asked in the order in which they are written.",
             |s| Policy::read(s, &plugins, &mut names),
         );
+        let reach = Reach {
+            cluster: cluster.as_ref().map(|cluster| cluster.name.as_str()),
+        };
         let mut paths = namespace::Paths::default();
         let mut namespaces = s.each(
             "namespace",
             "A namespace. Where there is none, `/` relays: `join` and `leave` with the room as first argument, \
              every other event to all others.",
-            |s| Namespace::read(s, &names, &mut paths),
+            |s| Namespace::read(s, &names, &mut paths, reach),
         );
         if namespaces.is_empty() {
             namespaces = vec![Some(Namespace::relay(&names))];

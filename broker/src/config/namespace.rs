@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::route::Route;
+use super::route::{Reach, Route};
 use super::section::Section;
 use crate::event::RESERVED;
 
@@ -41,6 +41,7 @@ impl Namespace {
         s: &mut Section<'_, '_>,
         policies: &[String],
         paths: &mut Paths,
+        reach: Reach<'_>,
     ) -> Option<Self> {
         let path = s.required::<String>(
             "path",
@@ -68,7 +69,7 @@ impl Namespace {
             "route",
             "What becomes of an event; the first route that matches decides.",
             |s| {
-                let route = Route::read(s);
+                let route = Route::read(s, reach);
                 let glob = route.as_ref().map(|route| route.event.as_str().to_owned());
                 if let Some(first) = glob.and_then(|glob| globs.insert(glob, position)) {
                     let what = format!(

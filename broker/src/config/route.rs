@@ -1,5 +1,8 @@
 //! `[[namespace.route]]`: what becomes of an event that the policies let through.
 
+mod batch;
+mod outbound;
+
 use std::sync::Arc;
 
 use super::section::Section;
@@ -7,6 +10,9 @@ use super::setting::{Setting, Wrong, names};
 use crate::event::{RESERVED, hidden};
 use crate::glob::Glob;
 use crate::router::{LONGEST_ROOM, Pointer};
+pub(crate) use batch::Batch;
+use outbound::Way;
+pub(crate) use outbound::{Encoding, Outbound, Reach, Want};
 
 /// The first route of a namespace whose glob matches an event decides.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,13 +23,23 @@ pub(crate) struct Route {
     pub rename: Option<Arc<str>>,
     /// Skipped for clients that take nothing at the moment.
     pub volatile: bool,
+    /// Only where events are emitted or published.
+    pub batch: Option<Batch>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
-    Emit { to: To },
-    Join { room: RoomSource },
-    Leave { room: RoomSource },
+    Emit {
+        to: To,
+    },
+    Join {
+        room: RoomSource,
+    },
+    Leave {
+        room: RoomSource,
+    },
+    /// To back ends.
+    Publish(Arc<Outbound>),
     Ignore,
 }
 
@@ -57,8 +73,18 @@ enum Act {
     Join,
     Leave,
     Ignore,
-    Unsupported,
+    Publish,
+    Request,
 }
+
+names!(Act,
+    "emit" => Act::Emit,
+    "join" => Act::Join,
+    "leave" => Act::Leave,
+    "publish" => Act::Publish,
+    "request" => Act::Request,
+    "ignore" => Act::Ignore,
+);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
@@ -84,11 +110,13 @@ struct Written {
     include_sender: Option<bool>,
     rename: Option<String>,
     volatile: Option<bool>,
+    outbound: outbound::Written,
+    batch: Option<Batch>,
 }
 
 impl Route {
     /// `None` means that a problem has been reported.
-    pub(super) fn read(s: &mut Section<'_, '_>) -> Option<Self> {
+    pub(super) fn read(s: &mut Section<'_, '_>, reach: Reach<'_>) -> Option<Self> {
         let event = s.required(
             "event",
             "*",
@@ -122,8 +150,9 @@ impl Route {
                 "false",
                 "The event is skipped for clients that take nothing at the moment, which are not disconnected for it.",
             ),
+            outbound: outbound::Written::read(s),
+            batch: Batch::read(s),
         };
-        s.later(&["batch", "subject", "durable"]);
         if written
             .rename
             .as_deref()
@@ -141,11 +170,8 @@ impl Route {
             Act::Join => written.room(s).map(|room| Action::Join { room }),
             Act::Leave => written.room(s).map(|room| Action::Leave { room }),
             Act::Ignore => Some(Action::Ignore),
-            Act::Unsupported => {
-                let what = format!("{} is not part of this version yet", s.shown("action"));
-                s.report("action", &what, None);
-                return None;
-            }
+            Act::Publish => written.publish(s, reach, Way::Publish),
+            Act::Request => written.publish(s, reach, Way::Request),
         };
         written.report_idle(s, act);
         Some(Self {
@@ -153,6 +179,7 @@ impl Route {
             action: action?,
             volatile: written.volatile.unwrap_or(false),
             rename: written.rename.map(Arc::from),
+            batch: written.batch,
         })
     }
 
@@ -164,6 +191,7 @@ impl Route {
             action,
             rename: None,
             volatile: false,
+            batch: None,
         };
         vec![
             route("join", Action::Join { room: first() }),
@@ -197,7 +225,24 @@ impl Written {
                 include_sender,
             },
         };
+        if leaves_sender_out(&to) && self.batch.is_some() {
+            let what = "needs `include_sender = true`, or `to = \"all\"`: a batch holds events of several senders, so it is for all of them";
+            s.report("batch", what, None);
+        }
         Some(Action::Emit { to })
+    }
+
+    fn publish(&self, s: &mut Section<'_, '_>, reach: Reach<'_>, way: Way) -> Option<Action> {
+        if reach.cluster.is_none() {
+            let what = format!("{} needs a NATS server", s.shown("action"));
+            s.report("action", &what, Some("`cluster.nats_url` beside it"));
+        }
+        if way == Way::Request && self.batch.is_some() {
+            let what = "has no effect in this route: every request has a reply of its own";
+            s.report("batch", what, None);
+        }
+        let outbound = self.outbound.outbound(s, reach, way);
+        outbound.map(Action::Publish)
     }
 
     fn room(&self, s: &mut Section<'_, '_>) -> Option<RoomSource> {
@@ -211,14 +256,23 @@ impl Written {
     /// A key without effect is a misunderstanding.
     fn report_idle(&self, s: &mut Section<'_, '_>, act: Act) {
         let emits = act == Act::Emit;
+        let publishes = matches!(act, Act::Publish | Act::Request);
         let to_room = matches!(self.to, None | Some(Target::Room));
         let to_self = matches!(self.to, Some(Target::All | Target::Sender));
         let idle = [
             ("to", !emits),
             ("as", !emits),
             ("volatile", !emits),
-            ("room", act == Act::Ignore || (emits && !to_room)),
+            (
+                "room",
+                publishes || act == Act::Ignore || (emits && !to_room),
+            ),
             ("include_sender", !emits || to_self),
+            ("subject", !publishes),
+            ("format", !publishes),
+            ("durable", !publishes),
+            ("timeout", !publishes),
+            ("batch", !publishes && !emits),
         ];
         for (name, idle) in idle {
             if idle && s.has(name) {
@@ -228,19 +282,12 @@ impl Written {
     }
 }
 
-impl Setting for Act {
-    const EXPECTED: &'static str = "`emit`, `join`, `leave` or `ignore`";
-    const TYPE: &'static str = Self::EXPECTED;
-
-    fn from_text(text: &str) -> Result<Self, Wrong> {
-        match text {
-            "emit" => Ok(Self::Emit),
-            "join" => Ok(Self::Join),
-            "leave" => Ok(Self::Leave),
-            "ignore" => Ok(Self::Ignore),
-            "publish" | "request" => Ok(Self::Unsupported),
-            _ => Err(Wrong::new("is not one of them")),
-        }
+/// It goes to some, but not to its sender, or to its sender only.
+fn leaves_sender_out(to: &To) -> bool {
+    match to {
+        To::All => false,
+        To::Others | To::Sender => true,
+        To::Rooms { include_sender } | To::Room { include_sender, .. } => !include_sender,
     }
 }
 

@@ -136,26 +136,35 @@ fn the_printed_examples_are_valid_too() {
     });
     let folder = Folder::toml(&on)
         .env("ADMIN_TOKEN", "t")
+        .env("NATS_PASSWORD", "p")
+        .env("NATS_TOKEN", "t")
+        .env("NATS_SEED", "s")
         .file("ca.pem", "")
         .file("policies/chat.wasm", "");
-    // Hosts want a grant, and `room` and `to = "others"` exclude each other; everything else may stand together.
-    assert_eq!(
-        folder.problems(),
-        [
-            r"policy[0].http.hosts (policy `chat`): the value takes the capability `http`, which `grant` does not hold [LINE]"
-                .replace("LINE", &line_of(&on, "hosts = ")),
-            r"namespace[0].route[0].room (namespace `/chat`, event `*`): has no effect in this route [LINE]"
-                .replace("LINE", &line_of(&on, "room = ")),
-        ]
-    );
+    // Hosts want a grant, and there is one way to log in; a route that emits has no use for what is said to back ends;
+    // everything else may stand together.
+    let route = |key: &str, what: &str| {
+        let line = line_of(&on, &format!("{key} = "));
+        format!("namespace[0].route[0].{key} (namespace `/chat`, event `*`): {what} [{line}]")
+    };
+    let mut expected = vec![
+        "cluster.token: is a second way to log in, beside `user` [LINE]"
+            .replace("LINE", &line_of(&on, "token = \"${NATS_")),
+        r"policy[0].http.hosts (policy `chat`): the value takes the capability `http`, which `grant` does not hold [LINE]"
+            .replace("LINE", &line_of(&on, "hosts = ")),
+        r#"namespace[0].route[0].batch (namespace `/chat`, event `*`): needs `include_sender = true`, or `to = "all"`: a batch holds events of several senders, so it is for all of them [LINE]"#
+            .replace("LINE", &line_of(&on, "[namespace.route.batch]")),
+    ];
+    let idle = ["room", "subject", "format", "durable", "timeout"];
+    expected.extend(idle.map(|key| route(key, "has no effect in this route")));
+    assert_eq!(folder.problems(), expected);
 }
 
+/// The last one.
 fn line_of(text: &str, start: &str) -> String {
-    let position = text
-        .lines()
-        .position(|line| line.starts_with(start))
-        .unwrap();
-    format!("sluice.toml:{}", position + 1)
+    let lines: Vec<_> = text.lines().collect();
+    let position = lines.iter().rposition(|line| line.starts_with(start));
+    format!("sluice.toml:{}", position.unwrap() + 1)
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! The subjects of a cluster. Back ends rely on `emit.…` and `event.…`; `node.…` and `ctl.…` are between nodes.
 
+mod template;
+
 use std::fmt::Write as _;
+
+pub(crate) use template::Template;
 
 /// Subjects below `sluice.<cluster>`.
 #[derive(Debug, Clone)]
@@ -54,7 +58,7 @@ impl Subjects {
         format!("{}.ctl.all", self.prefix)
     }
 
-    /// A subject of a back end's choice stands as it is; what begins with a dot is below the cluster's prefix.
+    /// What all subjects of the cluster begin with.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }

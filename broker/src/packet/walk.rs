@@ -4,6 +4,8 @@
 //! Only the brackets, the keys of objects and two of their values matter there. It is not a parser: what it is given
 //! has been parsed, so that it can step from token to token.
 
+use std::ops::Range;
+
 use super::MAX_DEPTH;
 
 /// The tokens of a text, with where they begin: brackets, commas, colons, and scalars as they are written.
@@ -104,6 +106,51 @@ pub(super) fn check(text: &str, attachments: usize) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Where the placeholders of attachments stand in text that has passed [`check`], and which attachment each is for.
+pub(super) fn placeholders(text: &str) -> Vec<(Range<usize>, usize)> {
+    let mut found: Vec<(Range<usize>, usize)> = Vec::new();
+    let mut open: Vec<Frame<'_>> = Vec::with_capacity(8);
+    let mut begins = Vec::with_capacity(8);
+    for (at, token) in Tokens::new(text) {
+        match token.as_bytes().first() {
+            Some(first @ (b'[' | b'{')) => {
+                note(&mut open, "");
+                begins.push(at);
+                open.push(match first {
+                    b'[' => Frame::Array,
+                    _ => Frame::Object {
+                        key: Key::Expected,
+                        placeholder: false,
+                        num: None,
+                    },
+                });
+            }
+            Some(b']' | b'}') => {
+                let (closed, begin) = (open.pop(), begins.pop().unwrap_or_default());
+                if let Some(Frame::Object {
+                    placeholder: true,
+                    num,
+                    ..
+                }) = closed
+                {
+                    // What stands inside of a placeholder, nobody gets to.
+                    found.retain(|(range, _)| range.start < begin);
+                    let number = num.and_then(number).unwrap_or_default() as usize;
+                    found.push((begin..at + 1, number));
+                }
+            }
+            Some(b',') => {
+                if let Some(Frame::Object { key, .. }) = open.last_mut() {
+                    *key = Key::Expected;
+                }
+            }
+            Some(b':') => {}
+            _ => note(&mut open, token),
+        }
+    }
+    found
 }
 
 /// Takes note of a key, or of a value: its text, empty for an array or object.

@@ -18,6 +18,7 @@ fn on(event: &str, action: Action) -> Route {
         action,
         rename: None,
         volatile: false,
+        batch: None,
     }
 }
 
@@ -34,6 +35,7 @@ fn sent(name: &str, to: Recipients) -> Delivery {
         name: name.into(),
         to,
         volatile: false,
+        batch: None,
     }
 }
 

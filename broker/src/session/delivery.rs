@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::Session;
 use super::answer::Answered;
-use crate::event::{Code, Delivery, Denial, Effect, Event};
+use super::{Later, Session};
+use crate::config::{Outbound, Want};
+use crate::event::{Code, Denial, Effect, Event};
 use crate::pipeline::Pipeline;
-use crate::router;
+use crate::router::{self, Delivery};
 
 impl Session {
     /// Finds the event's route and follows it. `ack` is for those who answer later.
@@ -14,11 +15,16 @@ impl Session {
         self: &Arc<Self>,
         pipeline: &Pipeline,
         event: &Event,
-        _ack: Option<i64>,
+        ack: Option<i64>,
         effects: &mut Vec<Effect>,
     ) -> Result<Answered, Denial> {
         match router::route(&pipeline.namespace.routes, event)? {
-            Delivery::Emit { name, to, volatile } => {
+            Delivery::Emit {
+                name,
+                to,
+                volatile,
+                batch: _,
+            } => {
                 let changed;
                 let event = if name == event.name && !volatile {
                     event
@@ -43,8 +49,35 @@ impl Session {
                     .map_err(|_| Denial::broker(Code::Overloaded, "in too many rooms already"))?;
             }
             Delivery::Leave(room) => self.home.leave(&self.client, &room),
+            Delivery::Publish(outbound, _) => return self.publish(event, &outbound, ack),
             Delivery::Ignore => {}
         }
         Ok(Answered::Now)
+    }
+
+    /// Hands an event over to back ends.
+    fn publish(
+        self: &Arc<Self>,
+        event: &Event,
+        outbound: &Outbound,
+        ack: Option<i64>,
+    ) -> Result<Answered, Denial> {
+        let Some(backend) = &self.broker.backend else {
+            // `cluster.nats_url` was added while the broker serves, and is read at the start only.
+            let what = "there is no connection to back ends before the next start";
+            return Err(Denial::broker(Code::BackendUnreachable, what));
+        };
+        let later = match outbound.want {
+            Want::Nothing => None,
+            // Nobody asks for the reply.
+            Want::Reply(_) if ack.is_none() => None,
+            Want::Stored(_) | Want::Reply(_) => Some(Later::new(self, &event.name, ack)?),
+        };
+        let answered = match later {
+            Some(_) => Answered::Later,
+            None => Answered::Now,
+        };
+        backend.publish(&self.client, event, outbound, later)?;
+        Ok(answered)
     }
 }

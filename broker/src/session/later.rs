@@ -77,11 +77,6 @@ impl Later {
         })
     }
 
-    /// Whether its sender wants to know more than that it failed.
-    pub(crate) fn is_asked(&self) -> bool {
-        self.ack.is_some()
-    }
-
     /// It has been done.
     pub(crate) fn ok(self) {
         self.settle(|session, later| session.ok(later.ack));

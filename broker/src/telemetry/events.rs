@@ -4,6 +4,7 @@
 //! Texts of records are short and constant, everything that varies is in a field. No field holds what a client
 //! authenticated with or the arguments of an event.
 
+mod backend;
 mod breaker;
 mod clients;
 mod fetch;
@@ -19,6 +20,9 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+pub(crate) use backend::{
+    BackendAnswered, BackendLost, BackendPublished, BackendStreamFailed, BackendStreamMade,
+};
 pub(crate) use breaker::{PolicyBreakerClosed, PolicyBreakerOpened};
 pub(crate) use clients::{
     Connected, ConnectionDenied, ConnectionRefused, Disconnected, EventDenied, HandshakeFailed,

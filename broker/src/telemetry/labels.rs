@@ -43,6 +43,8 @@ macro_rules! label {
     };
 }
 
+pub(super) mod backend;
+
 label! {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "lowercase")]

@@ -2,6 +2,7 @@
 //!
 //! No label takes what a client says: policies are the operator's, everything else is one of a few words.
 
+mod backend;
 mod collectors;
 mod fetch;
 mod nats;
@@ -19,6 +20,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+use self::backend::Backend;
 pub(crate) use self::collectors::ShownPolicy;
 use self::collectors::{Shown, Watched};
 use self::fetch::Fetches;
@@ -27,6 +29,7 @@ use self::nats::Nats;
 pub(crate) use self::policy::{PolicyMetrics, TrialOutcomes};
 use self::sharing::Sharing;
 use super::exposition;
+pub(crate) use super::labels::backend::{BackendAnswer, BackendKind, BackendLoss};
 pub(crate) use super::labels::{
     CacheFault, ChangeResult, Changed, Compiled, DropReason, FetchOutcome, Hook, TrapKind,
     TrialOutcome, VerdictKind,
@@ -84,6 +87,7 @@ pub(crate) struct Metrics {
     fetches: Fetches,
     pub nats: Nats,
     pub sharing: Sharing,
+    pub backend: Backend,
     own_counters: Family<OwnLabels, Tally>,
     own_gauges: Family<OwnLabels, Gauge<f64, AtomicU64>>,
     connections_denied: Family<DenialLabels, Counter>,
@@ -195,6 +199,7 @@ impl Metrics {
             fetches: Fetches::new(&mut r),
             nats: Nats::new(&mut r),
             sharing: Sharing::new(&mut r),
+            backend: Backend::new(&mut r),
             own_counters: add(&mut r, "policy_counter", "Counters of a policy's own"),
             own_gauges: add(&mut r, "policy_gauge", "Gauges of a policy's own"),
             connections_denied: add(

@@ -19,6 +19,7 @@ mod compiled;
 mod compression;
 mod config;
 mod connect; // [1]
+mod consume; // back ends take what clients send
 mod containment; // [5]
 mod contracts;
 mod cors;

@@ -59,8 +59,8 @@ action = "publish"
              expected a room's name, or a JSON Pointer into the arguments such as `/0` or `/0/room` [sluice.toml:18]",
             "namespace[0].route[1].to (namespace `/`, event `b`): is missing: the route leads nowhere; \
              expected `all` or `others` or `sender` or `rooms` or `room` [sluice.toml:21]",
-            "namespace[0].route[2].action (namespace `/`, event `c`): \
-             `publish` is not part of this version yet [sluice.toml:25]",
+            "namespace[0].route[2].action (namespace `/`, event `c`): `publish` needs a NATS server; \
+             expected `cluster.nats_url` beside it [sluice.toml:25]",
         ]
     );
 }
@@ -196,7 +196,7 @@ fn the_cluster() {
     );
     wrong(
         "max_rooms = 0",
-        "max_rooms: `0` is out of bounds; expected 1 to 16777216",
+        "max_rooms: `0` is too small; expected a whole number of at least 1",
     );
     wrong(
         "partition = \"half\"",
@@ -383,11 +383,77 @@ fn routes() {
     wrong("action = \"ignore\"\nto = \"all\"", "to > has no effect");
     wrong(
         "to = \"all\"\ndurable = true",
-        "durable > not part of this version yet",
+        "durable > has no effect in this route",
+    );
+    wrong(
+        "action = \"request\"",
+        "action > `request` needs a NATS server",
+    );
+    wrong(
+        "to = \"others\"\nbatch = {}",
+        "batch > needs `include_sender = true`, or `to = \"all\"`",
+    );
+    wrong("to = \"room\"\nroom = \"a\"\nbatch = {}", "batch > needs");
+    wrong(
+        "action = \"ignore\"\nbatch = {}",
+        "batch > has no effect in this route",
+    );
+    wrong(
+        "to = \"all\"\nbatch = {window = \"2m\"}",
+        "batch.window > `2m` is out of bounds; expected 1ms to 60s",
+    );
+    wrong(
+        "to = \"all\"\nbatch = {max = 1001}",
+        "batch.max > `1001` is too large; expected 1 to 1000",
     );
     check(
         "[[namespace]]\npath = \"/\"\n[[namespace.route]]\nto = \"all\"",
         "namespace[0].route[0].event (namespace `/`): is missing",
+    );
+}
+
+#[test]
+fn routes_to_back_ends() {
+    let wrong = |route: &str, expected: &str| {
+        let (key, what) = expected.split_once(" > ").unwrap();
+        check(
+            &format!(
+                "[cluster]\nnats_url = \"nats://n\"\n[[namespace]]\npath = \"/\"\n[[namespace.route]]\nevent = \"a\"\n{route}"
+            ),
+            &format!("namespace[0].route[0].{key} (namespace `/`, event `a`): {what}"),
+        );
+    };
+    wrong(
+        "action = \"publish\"\nsubject = \"a..b\"",
+        "subject > `a..b` has an empty token",
+    );
+    wrong(
+        "action = \"publish\"\nsubject = \".emit.{namespace}\"",
+        "subject > `.emit.{namespace}` is below `sluice.sluice`, where `emit`",
+    );
+    wrong(
+        "action = \"publish\"\nformat = \"xml\"",
+        "format > `xml` is not one of them; expected `json` or `msgpack`",
+    );
+    wrong(
+        "action = \"publish\"\ntimeout = \"1s\"",
+        "timeout > has no effect in this route",
+    );
+    wrong(
+        "action = \"request\"\ntimeout = \"0s\"",
+        "timeout > `0s` is out of bounds; expected 1ms to 10min",
+    );
+    wrong(
+        "action = \"request\"\ndurable = true",
+        "durable > has no effect in this route",
+    );
+    wrong(
+        "action = \"request\"\nbatch = {}",
+        "batch > has no effect in this route",
+    );
+    wrong(
+        "action = \"publish\"\nto = \"all\"",
+        "to > has no effect in this route",
     );
 }
 

@@ -38,6 +38,7 @@ fn session() -> (Arc<Session>, Arc<Told>) {
         sessions: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
         owed: Owed::default(),
+        backend: None,
     });
     let client = Arc::new(Client {
         peer: Peer {

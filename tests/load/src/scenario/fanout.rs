@@ -21,7 +21,10 @@ pub fn fanout(bench: &Bench, receivers: usize, window: u64, member: bool) -> Res
     if member {
         join(&mut fleet, 0..1, |_| ROOM.to_owned())?;
     }
-    room.open(&mut fleet, window);
+    for _ in 0..window {
+        room.send(&mut fleet.out);
+    }
+    room.closed = true;
     room.run(&mut fleet, bench.warm)?;
     let meter = Meter::start(bench.server)?;
     room.measure();
@@ -84,14 +87,6 @@ impl Room {
             abandoned: 0,
             text: None,
         }
-    }
-
-    /// So many broadcasts are in flight from now on.
-    pub(super) fn open(&mut self, fleet: &mut Fleet, window: u64) {
-        for _ in 0..window {
-            self.send(&mut fleet.out);
-        }
-        self.closed = true;
     }
 
     fn send(&mut self, out: &mut Outbox) {
@@ -167,7 +162,7 @@ impl Room {
     }
 
     /// A closed loop. When nothing comes any more, what is in flight has been lost, and as much is sent anew.
-    pub(super) fn run(&mut self, fleet: &mut Fleet, time: Duration) -> Result<()> {
+    fn run(&mut self, fleet: &mut Fleet, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         while Instant::now() < end {
             self.turn(fleet, TURN)?;

@@ -1,7 +1,6 @@
 //! One file a scenario. Each connects what it needs, warms up, measures, and reports. `steady` is what several of them
 //! have going on beside.
 
-mod across;
 mod connects;
 mod echo;
 mod fanout;
@@ -12,7 +11,6 @@ mod stall;
 mod steady;
 mod storm;
 
-pub use across::{Away, Pace, across};
 pub use connects::connects;
 pub use echo::echo;
 pub use fanout::{fanout, paced};
