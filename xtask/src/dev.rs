@@ -184,7 +184,7 @@ fn free_admin_port() -> Option<(&'static str, &'static str)> {
 }
 
 /// The port that was asked for, or else the usual one, or else any that is free.
-fn port(asked: Option<u16>, usual: u16) -> Result<u16> {
+pub(crate) fn port(asked: Option<u16>, usual: u16) -> Result<u16> {
     match asked {
         Some(port) => {
             ensure!(port == 0 || is_free(port), "port {port} is taken");

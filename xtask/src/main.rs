@@ -1,15 +1,18 @@
 //! All set-up of the project: what is missing is installed, what is stale is built, then the thing asked for runs.
 //!
 //! `workspace` knows where things are and runs programs; `setup` installs; `policies` builds the modules; `dev` and
-//! `test` are the two commands that the README opens with; `bench` measures; `page` serves the example's page; `probe`
-//! asks it; `ready` reads the line by which a server says that it serves.
+//! `test` are the two commands that the README opens with; `cluster` runs the example of three nodes; `bench` measures;
+//! `page` serves the example's page; `probe` asks it; `ready` reads the line by which a server says that it serves;
+//! `running` is what has been started.
 
 mod bench;
+mod cluster;
 mod dev;
 mod page;
 mod policies;
 mod probe;
 mod ready;
+mod running;
 mod setup;
 mod test;
 mod workspace;
@@ -29,6 +32,8 @@ struct Cli {
 enum Command {
     /// Run the chat example: broker, policies, page, and tokens to open it with.
     Dev(dev::Options),
+    /// Run the cluster example: three nodes on NATS, two back ends and a load balancer.
+    Cluster(cluster::Options),
     /// Install what the tests need and run all of them.
     Test(test::Options),
     /// Measure what an event costs inside the broker, and the broker beside other servers.
@@ -40,6 +45,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Dev(options) => dev::run(&options),
+        Command::Cluster(options) => cluster::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Policies => policies::build_all().map(|folder| println!("{}", folder.display())),

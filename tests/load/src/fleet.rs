@@ -99,6 +99,11 @@ impl Fleet {
         Ok(fleet)
     }
 
+    /// Where further sockets connect to.
+    pub fn aim(&mut self, address: SocketAddr) {
+        self.address = address;
+    }
+
     /// So many more sockets, connected a few at a time.
     pub fn grow(&mut self, more: usize) -> Result<()> {
         /// No more than any server's backlog holds.

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use sluice_load::Result;
 use sluice_load::process::Server;
 use sluice_load::report::Report;
-use sluice_load::scenario::{self, Bench};
+use sluice_load::scenario::{self, Away, Bench, Pace};
 
 #[derive(Parser)]
 #[command(about = "Puts load on a Socket.IO server, and prints what became of it as JSON")]
@@ -58,6 +58,26 @@ enum Scenario {
         receivers: usize,
         #[arg(long, default_value_t = 25_000)]
         rate: u64,
+    },
+    /// One sender, a room of many: on one node, or on two.
+    Across {
+        /// The node that the sender connects to, where it is another.
+        #[arg(long, requires_all = ["sender_pid", "nats_pid"])]
+        sender: Option<SocketAddr>,
+        #[arg(long)]
+        sender_pid: Option<u32>,
+        #[arg(long)]
+        nats_pid: Option<u32>,
+        #[arg(long, default_value_t = 500)]
+        receivers: usize,
+        #[arg(long, default_value_t = 8)]
+        window: u64,
+        /// Deliveries a second, instead of a window.
+        #[arg(long)]
+        rate: Option<u64>,
+        /// About how long a message is.
+        #[arg(long, default_value_t = 128)]
+        bytes: usize,
     },
     /// Memory of connections that do nothing.
     Idle {
@@ -128,6 +148,24 @@ fn run(bench: &Bench, scenario: &Scenario) -> Result<Report> {
             member,
         } => scenario::fanout(bench, receivers, window, member),
         Scenario::Paced { receivers, rate } => scenario::paced(bench, receivers, rate),
+        Scenario::Across {
+            sender,
+            sender_pid,
+            nats_pid,
+            receivers,
+            window,
+            rate,
+            bytes,
+        } => {
+            let away = sender.zip(sender_pid.zip(nats_pid));
+            let away = away.map(|(address, (node, bus))| Away {
+                address,
+                node: Server::new(node),
+                bus: Server::new(bus),
+            });
+            let pace = rate.map_or(Pace::Window(window), Pace::Rate);
+            scenario::across(bench, away, receivers, pace, bytes)
+        }
         Scenario::Idle { sockets } => scenario::idle(bench, sockets),
         Scenario::Connects { at_once } => scenario::connects(bench, at_once),
     }

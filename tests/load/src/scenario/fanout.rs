@@ -21,10 +21,7 @@ pub fn fanout(bench: &Bench, receivers: usize, window: u64, member: bool) -> Res
     if member {
         join(&mut fleet, 0..1, |_| ROOM.to_owned())?;
     }
-    for _ in 0..window {
-        room.send(&mut fleet.out);
-    }
-    room.closed = true;
+    room.open(&mut fleet, window);
     room.run(&mut fleet, bench.warm)?;
     let meter = Meter::start(bench.server)?;
     room.measure();
@@ -87,6 +84,14 @@ impl Room {
             abandoned: 0,
             text: None,
         }
+    }
+
+    /// So many broadcasts are in flight from now on.
+    pub(super) fn open(&mut self, fleet: &mut Fleet, window: u64) {
+        for _ in 0..window {
+            self.send(&mut fleet.out);
+        }
+        self.closed = true;
     }
 
     fn send(&mut self, out: &mut Outbox) {
@@ -162,7 +167,7 @@ impl Room {
     }
 
     /// A closed loop. When nothing comes any more, what is in flight has been lost, and as much is sent anew.
-    fn run(&mut self, fleet: &mut Fleet, time: Duration) -> Result<()> {
+    pub(super) fn run(&mut self, fleet: &mut Fleet, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         while Instant::now() < end {
             self.turn(fleet, TURN)?;

@@ -1,6 +1,7 @@
 //! One file a scenario. Each connects what it needs, warms up, measures, and reports. `steady` is what several of them
 //! have going on beside.
 
+mod across;
 mod connects;
 mod echo;
 mod fanout;
@@ -11,6 +12,7 @@ mod stall;
 mod steady;
 mod storm;
 
+pub use across::{Away, Pace, across};
 pub use connects::connects;
 pub use echo::echo;
 pub use fanout::{fanout, paced};
