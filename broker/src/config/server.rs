@@ -256,7 +256,7 @@ impl SlowClient {
             max_stall: period(
                 s,
                 "max_stall",
-                "1s",
+                "900ms",
                 "A client with messages waiting that takes nothing for this long is disconnected.",
             ),
         }
