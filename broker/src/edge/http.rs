@@ -46,6 +46,12 @@ pub(super) async fn serve(
     place: Arc<Place>,
     shared: Arc<Shared>,
 ) {
+    // Thousands may come back at once: each begins when there is something to read, and it is its turn.
+    let readable = tokio::time::timeout(HEAD_TIMEOUT, stream.readable());
+    if !matches!(readable.await, Ok(Ok(()))) {
+        return;
+    }
+    shared.pace.turn().await;
     let from = Arc::new(From { address, place });
     let service = service_fn(move |request| {
         let (from, shared) = (from.clone(), shared.clone());
@@ -284,6 +290,7 @@ pub(super) async fn open_websocket(mut upgraded: Upgraded<TcpStream>, shared: &S
         Terms {
             patience: shared.config.slow_client.max_stall,
             max_message,
+            pace: shared.pace.clone(),
         },
         upgraded.deflate,
         inflate,

@@ -5,7 +5,8 @@
 //! `forward` brings what came to another reactor to the one of its session; `link` is the broker's hold on a connection,
 //! `stream` the byte stream of a WebSocket and `lane` the one way out of it; `socketio` makes sessions of sockets,
 //! `outlet` is the way back to one, `encoded` an event on its way. `parser` is how a client's packets are written, for
-//! each of which `protocols` has the library once; `deflate` compresses messages.
+//! each of which `protocols` has the library once; `deflate` compresses messages. `pace` keeps many that come or go at once
+//! from being felt by others.
 
 mod accept;
 mod adapter;
@@ -24,6 +25,7 @@ mod link;
 mod manners;
 mod namespaces;
 mod outlet;
+mod pace;
 mod parser;
 mod polling;
 mod probe;
@@ -51,6 +53,7 @@ use crate::session::Broker;
 use cors::Cors;
 use deflate::Deflate;
 use link::Links;
+use pace::Pace;
 use protocols::Protocols;
 use reactor::{Job, Reactor};
 
@@ -59,6 +62,7 @@ struct Shared {
     /// The reactor's.
     number: usize,
     protocols: Protocols,
+    pace: Arc<Pace>,
     config: Arc<config::Server>,
     cors: Arc<Cors>,
     /// One for all reactors, because they share the memory that it bounds.
@@ -229,6 +233,7 @@ fn start_reactors(
         let shared = Shared {
             number,
             protocols,
+            pace: Arc::new(Pace::new()),
             config: config.clone(),
             cors: cors.clone(),
             deflate: deflate.clone(),

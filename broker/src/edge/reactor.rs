@@ -64,6 +64,8 @@ pub(super) fn start(jobs: Jobs, home: Home, shared: Arc<Shared>) -> io::Result<(
         .stack_size(STACK)
         .spawn(move || {
             runtime.block_on(async {
+                let pace = shared.pace.clone();
+                tokio::spawn(async move { pace.run().await });
                 tokio::spawn(home.serve());
                 run(jobs, shared).await;
             });

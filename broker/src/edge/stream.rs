@@ -6,6 +6,7 @@
 //! notices that its session was closed.
 
 mod ahead;
+mod goodbye;
 
 use std::cell::RefCell;
 use std::io;
@@ -15,16 +16,18 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
 use ahead::Ahead;
+pub(super) use goodbye::{LINGER, hear_out};
 
 use super::deflate::{self, Held};
 use super::inbound::{CLOSE, Inbound, PONG, PROBE, UPGRADE, Violation};
 use super::lane::Lane;
 use super::link::{Link, State};
+use super::pace::{Pace, Ticket};
 use super::reactor::Place;
 use super::wire::{self, Said};
 
@@ -50,8 +53,19 @@ pub(super) struct Carrier {
     /// An answer to a heartbeat that the client was not shown is to be read.
     owes_pong: bool,
     stage: Stage,
+    pace: Arc<Pace>,
+    /// `None` between the two.
+    waits: Option<Box<Waits>>,
     /// Given back when the connection ends.
     place: Arc<Place>,
+}
+
+/// What is done in turn with other connections, because much follows from it.
+enum Waits {
+    /// The first of what the client sends.
+    First(Ticket),
+    /// Nothing more comes.
+    End(Ticket, io::Result<()>),
 }
 
 /// What is between the client's frames and those that the library could read.
@@ -62,12 +76,13 @@ struct Inflate {
 }
 
 /// What is settled for every WebSocket.
-#[derive(Debug, Clone, Copy)]
 pub(super) struct Terms {
     /// How long a client may take nothing of what is written to it.
     pub patience: Duration,
     /// Bytes of a message.
     pub max_message: u64,
+    /// The reactor's.
+    pub pace: Arc<Pace>,
 }
 
 /// How far a connection that began with polling has come.
@@ -78,12 +93,6 @@ enum Stage {
     MovingOver,
     WebSocket,
 }
-
-/// What a client has, once the broker has closed a WebSocket, to close its side.
-pub(super) const LINGER: Duration = Duration::from_secs(2);
-
-/// What a client has to take what is queued for it when its connection ends, as long as it takes something.
-const LAST_WORDS: Duration = Duration::from_secs(30);
 
 /// Read by one system call. The library's own buffers are small, so that idle connections cost little.
 const READ: usize = 16 << 10;
@@ -137,6 +146,8 @@ impl Carrier {
             behind: Bytes::new(),
             owes_pong: false,
             stage,
+            pace: terms.pace,
+            waits: Some(Box::new(Waits::First(Ticket::default()))),
             place,
         };
         if stage == Stage::Polling {
@@ -228,9 +239,10 @@ impl Carrier {
                     return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
                 };
                 let mut read = ReadBuf::new(scratch);
-                ready!(Pin::new(socket).poll_read(cx, &mut read))?;
+                let has_read = ready!(Pin::new(socket).poll_read(cx, &mut read));
                 if read.filled().is_empty() {
-                    return Poll::Ready(Ok(()));
+                    self.waits = Some(Box::new(Waits::End(Ticket::default(), has_read)));
+                    return self.poll_waits(cx, buf);
                 }
                 self.receive(read.filled(), buf);
                 if buf.filled().len() > before {
@@ -241,6 +253,22 @@ impl Carrier {
                 }
             }
         })
+    }
+
+    /// Reads on when it is this connection's turn.
+    fn poll_waits(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match (self.waits.as_deref_mut(), &self.socket) {
+            (Some(Waits::First(ticket)), Some(socket)) => {
+                ready!(socket.as_ref().poll_read_ready(cx))?;
+                ready!(self.pace.poll_turn(ticket, cx));
+            }
+            (Some(Waits::End(ticket, _)), _) => ready!(self.pace.poll_turn(ticket, cx)),
+            _ => {}
+        }
+        match self.waits.take().map(|waits| *waits) {
+            Some(Waits::End(_, has_read)) => Poll::Ready(has_read),
+            Some(Waits::First(_)) | None => self.poll_socket(cx, buf),
+        }
     }
 
     /// A frame of the library's, on its way to the client.
@@ -298,7 +326,7 @@ impl Drop for Carrier {
         match (socket, tokio::runtime::Handle::try_current()) {
             (Some(socket), Ok(runtime)) if is_goodbye || !is_done => {
                 runtime.spawn(async move {
-                    say_goodbye(socket, &lane).await;
+                    goodbye::say(socket, &lane).await;
                     link.set_websocket(false);
                     drop(place);
                 });
@@ -309,21 +337,6 @@ impl Drop for Carrier {
             }
         }
     }
-}
-
-async fn say_goodbye(mut socket: OwnedReadHalf, lane: &Arc<Lane>) {
-    // As long as the client takes it: what is queued may be much.
-    let _ = tokio::time::timeout(LAST_WORDS, lane.clone().finish()).await;
-    // Closes this side.
-    lane.end();
-    let _ = tokio::time::timeout(LINGER, hear_out(&mut socket)).await;
-}
-
-/// Reads until the client has closed its side, however it does.
-pub(super) async fn hear_out(client: &mut (impl AsyncRead + Unpin)) {
-    let mut rest = [0; 1024];
-    // Errors are the other way for a client to be gone.
-    while let Ok(1..) = client.read(&mut rest).await {}
 }
 
 impl AsyncRead for Carrier {
@@ -353,7 +366,7 @@ impl AsyncRead for Carrier {
             // Whatever the client still sends, it comes after its end, or behind its probe.
             return Poll::Pending;
         }
-        self.poll_socket(cx, buf)
+        self.poll_waits(cx, buf)
     }
 }
 
