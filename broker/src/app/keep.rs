@@ -1,8 +1,12 @@
 //! Keeping the policies: files are followed and an operator's commands done, one at a time, for as long as the process
 //! lives. What comes of it serves from here.
 
+use std::io;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Served;
@@ -12,6 +16,9 @@ use crate::telemetry::events::{ConfigurationWaits, ReloadApplied, ReloadFailed};
 /// Between two looks at versions that may have to be taken back. A canary that is over decides for nobody at once:
 /// this is how long it takes until that is told.
 const CHECK: Duration = Duration::from_millis(500);
+
+/// How far compiling stands behind the traffic: a tenth of a processor that both want.
+const NICENESS: i32 = 10;
 
 /// What there is to do next.
 enum Task {
@@ -27,6 +34,10 @@ pub(super) async fn keep(
     watches: bool,
     served: Served,
 ) {
+    let worker = match Worker::start() {
+        Ok(worker) => worker,
+        Err(error) => return ended(&error, &served),
+    };
     let mut look_at = Instant::now() + follower.pause();
     let mut check_at = Instant::now() + CHECK;
     loop {
@@ -47,8 +58,7 @@ pub(super) async fn keep(
             }
         };
         let looked = matches!(task, Task::Look);
-        // A file system that hangs, or a compiler that works, must not hold up the admin listener.
-        let work = tokio::task::spawn_blocking(move || {
+        let work = worker.run(move || {
             let (outcome, answer) = work(&mut follower, task);
             (follower, outcome, answer)
         });
@@ -66,13 +76,53 @@ pub(super) async fn keep(
                     reply.send(answer);
                 }
             }
-            Err(error) => {
-                // A panic of the compiler: the policies serve on as they are, and this process reloads no more.
-                tracing::error!(%error, "reloading ended");
-                served.node.stopped_following();
-                return;
-            }
+            // A panic of the compiler.
+            Err(error) => return ended(&error, &served),
         }
+    }
+}
+
+/// The policies serve on as they are, and this process reloads no more.
+fn ended(error: &(dyn std::error::Error + 'static), served: &Served) {
+    tracing::error!(error, "reloading ended");
+    served.node.stopped_following();
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A thread of its own: a file system that hangs, or a compiler that works, must hold up neither the admin listener nor
+/// the traffic.
+struct Worker(mpsc::SyncSender<Job>);
+
+impl Worker {
+    fn start() -> io::Result<Self> {
+        // Whoever has one done waits for it.
+        let (jobs, to_do) = mpsc::sync_channel::<Job>(1);
+        thread::Builder::new()
+            .name("policies".into())
+            .spawn(move || {
+                // Elsewhere it would be the whole process.
+                if cfg!(target_os = "linux") {
+                    // Without it, compiling is felt a little more.
+                    let _ = rustix::process::nice(NICENESS);
+                }
+                to_do.iter().for_each(|job| job());
+            })?;
+        Ok(Self(jobs))
+    }
+
+    /// The answer is an error if the work panics.
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> oneshot::Receiver<T> {
+        let (done, result) = oneshot::channel();
+        // One that has panicked takes no more, and drops what tells.
+        let _ = self.0.send(Box::new(move || {
+            // Whoever asked is gone: the process is ending.
+            let _ = done.send(work());
+        }));
+        result
     }
 }
 
@@ -118,5 +168,29 @@ pub(super) fn report(news: &[Failed]) {
             reason: &failure.reason,
         }
         .emit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_panics_ends_the_worker_and_not_who_waits() {
+        let worker = Worker::start().unwrap();
+        assert_eq!(worker.run(|| 1).await, Ok(1));
+        assert!(worker.run(|| assert!(thread::panicking())).await.is_err());
+        assert!(worker.run(|| 2).await.is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn it_stands_behind_the_traffic() {
+        let niceness = || rustix::process::nice(0);
+        let before = niceness().unwrap();
+        let worker = Worker::start().unwrap();
+        let its = worker.run(niceness).await.unwrap().unwrap();
+        assert_eq!(its, (before + NICENESS).min(19));
+        assert_eq!(niceness().unwrap(), before);
     }
 }
