@@ -5,10 +5,9 @@
 //! long as that goes on with the writing, and ends the connection when nothing is taken for too long.
 
 mod flusher;
+mod queue;
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use super::deflate::{self, Outbound, Settings};
 use super::link::Link;
 use crate::telemetry::metrics::{DropReason, metrics};
 use flusher::Flusher;
+use queue::{Flushed, Frames, Queue, SMALL, Stage};
 
 pub(super) struct Lane {
     queue: Mutex<Queue>,
@@ -53,56 +53,6 @@ pub(super) struct Bounds {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Overflow;
 
-/// Frames up to this size are copied behind each other; larger ones are shared by all their recipients.
-const SMALL: usize = 1024;
-
-/// As many copied bytes make a piece, so that what has been written can be let go.
-const PIECE: usize = 16 << 10;
-
-/// Pieces written by one system call.
-const SLICES: usize = 32;
-
-#[derive(Default)]
-struct Queue {
-    /// `None` once the connection has ended.
-    socket: Option<OwnedWriteHalf>,
-    /// In front of the tail.
-    pieces: VecDeque<Piece>,
-    /// Small frames, one behind the other.
-    tail: Vec<u8>,
-    tail_messages: usize,
-    /// Bytes of the front that are written already.
-    written: usize,
-    bytes: usize,
-    messages: usize,
-    stage: Stage,
-    /// Here, because what it makes has to leave in the order in which it is made.
-    outbound: Option<Box<Outbound>>,
-}
-
-struct Piece {
-    bytes: Bytes,
-    messages: usize,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    #[default]
-    Idle,
-    /// On the flusher's list.
-    Listed,
-    /// The client does not take more for now.
-    Blocked,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Flushed {
-    All,
-    Blocked,
-    /// The connection is gone.
-    Gone,
-}
-
 // === impl Lane ===
 
 impl Lane {
@@ -117,12 +67,10 @@ impl Lane {
                 settings: terms.settings,
                 shared: (!terms.agreed.outbound.takeover).then_some(terms.agreed.outbound.bits),
             }),
-            queue: Mutex::new(Queue {
-                socket: Some(socket),
-                outbound: deflate
-                    .map(|terms| Box::new(Outbound::new(terms.agreed.outbound, terms.settings))),
-                ..Queue::default()
-            }),
+            queue: Mutex::new(Queue::new(
+                socket,
+                deflate.map(|terms| Outbound::new(terms.agreed.outbound, terms.settings)),
+            )),
             link,
             flusher: Flusher::here(),
             done: Notify::new(),
@@ -139,24 +87,25 @@ impl Lane {
     /// Appends what belongs together. What comes when the connection has ended goes the way of all that waited.
     pub(super) fn push(self: &Arc<Self>, frames: &Bytes, bounds: Bounds) -> Result<(), Overflow> {
         self.append(frames.len(), bounds, |queue| match frames.len() {
-            // Most are small, and not even their count of owners is touched.
-            0..=SMALL => queue.copy(frames),
-            _ => queue.share(frames.clone()),
+            // Behind others, not even their count of owners is touched.
+            0..=SMALL if !queue.is_empty() => queue.copy(frames),
+            _ => queue.put(frames.clone().into()),
         })
     }
 
     /// As [`push`](Self::push), for frames that are for nobody else, and not compressed yet.
     pub(super) fn push_own(
         self: &Arc<Self>,
-        frames: impl AsRef<[u8]> + Into<Bytes>,
+        frames: impl Into<Frames>,
         bounds: Bounds,
     ) -> Result<(), Overflow> {
+        let frames = frames.into();
         let len = frames.as_ref().len();
         let is_compressed = self.compression(len).is_some();
         self.append(len, bounds, |queue| match &mut queue.outbound {
             Some(outbound) if is_compressed => {
                 let frames = outbound.compress(frames.as_ref());
-                queue.put(frames);
+                queue.put(frames.into());
             }
             _ => queue.put(frames),
         })
@@ -262,125 +211,5 @@ impl Lane {
     /// Nothing more leaves here.
     pub(super) fn end(&self) {
         self.queue.lock().end();
-    }
-}
-
-// === impl Queue ===
-
-impl Queue {
-    /// One message alone is always taken: it is bounded where it comes from.
-    fn is_full(&self, len: usize, bounds: Bounds) -> bool {
-        let is_full =
-            self.bytes.saturating_add(len) > bounds.bytes || self.messages >= bounds.messages;
-        is_full && self.messages > 0
-    }
-
-    fn put(&mut self, frames: impl AsRef<[u8]> + Into<Bytes>) {
-        match frames.as_ref() {
-            small if small.len() <= SMALL => self.copy(small),
-            _ => self.share(frames.into()),
-        }
-    }
-
-    fn copy(&mut self, frames: &[u8]) {
-        if self.tail.len() >= PIECE {
-            self.freeze();
-        }
-        self.tail.extend(frames);
-        self.tail_messages += 1;
-        self.bytes += frames.len();
-        self.messages += 1;
-    }
-
-    fn share(&mut self, frames: Bytes) {
-        self.freeze();
-        self.bytes += frames.len();
-        self.messages += 1;
-        self.pieces.push_back(Piece {
-            bytes: frames,
-            messages: 1,
-        });
-    }
-
-    /// Makes a piece of the tail.
-    fn freeze(&mut self) {
-        if !self.tail.is_empty() {
-            self.pieces.push_back(Piece {
-                bytes: std::mem::take(&mut self.tail).into(),
-                messages: std::mem::take(&mut self.tail_messages),
-            });
-        }
-    }
-
-    fn write(&mut self) -> Flushed {
-        while self.bytes > 0 {
-            let Some(socket) = &self.socket else {
-                self.clear();
-                return Flushed::Gone;
-            };
-            let written = if self.pieces.is_empty() {
-                socket.try_write(self.tail.get(self.written..).unwrap_or_default())
-            } else {
-                let mut slices = [IoSlice::new(&[]); SLICES];
-                let count = self.slices(&mut slices);
-                socket.try_write_vectored(slices.get(..count).unwrap_or_default())
-            };
-            match written {
-                Ok(1..) => self.advance(written.unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Flushed::Blocked,
-                // The reader meets the end of the connection too, and tells.
-                Ok(0) | Err(_) => {
-                    self.end();
-                    return Flushed::Gone;
-                }
-            }
-        }
-        Flushed::All
-    }
-
-    fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES]) -> usize {
-        let pieces = self.pieces.iter().map(|piece| &piece.bytes[..]);
-        let all = pieces.chain(std::iter::once(&self.tail[..]));
-        let mut skip = self.written;
-        let mut count = 0;
-        for (slice, bytes) in slices.iter_mut().zip(all) {
-            *slice = IoSlice::new(bytes.get(skip..).unwrap_or_default());
-            skip = 0;
-            count += 1;
-        }
-        count
-    }
-
-    /// Lets go of what has been written.
-    fn advance(&mut self, count: usize) {
-        self.bytes = self.bytes.saturating_sub(count);
-        self.written += count;
-        while let Some(front) = self.pieces.front() {
-            if self.written < front.bytes.len() {
-                return;
-            }
-            self.written -= front.bytes.len();
-            self.messages = self.messages.saturating_sub(front.messages);
-            self.pieces.pop_front();
-        }
-        if self.written >= self.tail.len() {
-            self.clear();
-        }
-    }
-
-    fn end(&mut self) {
-        self.socket = None;
-        self.outbound = None;
-        self.clear();
-    }
-
-    fn clear(&mut self) {
-        self.pieces = VecDeque::new();
-        // An idle connection keeps none.
-        self.tail = Vec::new();
-        self.tail_messages = 0;
-        self.written = 0;
-        self.bytes = 0;
-        self.messages = 0;
     }
 }
