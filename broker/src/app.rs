@@ -5,6 +5,7 @@ mod keep;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -15,9 +16,11 @@ use tokio::sync::oneshot;
 use crate::admin;
 use crate::backend::Backend;
 use crate::cli::Exit;
+use crate::cluster::Cluster;
 use crate::config::Loaded;
 use crate::edge::{self, Edge};
 use crate::fanout::Fanout;
+use crate::fanout::nodes::{NodeId, Nodes};
 use crate::nats::Nats;
 use crate::node::Node;
 use crate::pipeline::Pipelines;
@@ -102,16 +105,21 @@ async fn serve(
     store: Arc<Store>,
 ) -> anyhow::Result<()> {
     let config = loaded.config;
-    let name = format!("{:016x}", rand::random::<u64>());
+    let id = NodeId::random();
     let nats = match &config.cluster {
-        Some(cluster) => Some(Nats::start(cluster, &name).await?),
+        Some(cluster) => Some(Nats::start(cluster, id).await?),
         None => None,
     };
     let backend = nats.as_ref().zip(config.cluster.as_ref());
-    let backend = backend.map(|(nats, cluster)| Backend::start(nats, cluster, &name));
+    let backend = backend.map(|(nats, cluster)| Backend::start(nats, cluster, &id.to_string()));
+    let others = config
+        .cluster
+        .as_ref()
+        .map(|it| Arc::new(Nodes::new(id, it)));
+    let fanout = Arc::new(Fanout::new(config.server.reactors, id, others.clone()));
     let broker = Arc::new(Broker {
         pipelines: ArcSwap::new(outcome.pipelines.unwrap_or_default()),
-        fanout: Fanout::new(config.server.reactors),
+        fanout: fanout.clone(),
         store: store.clone(),
         recorder: Arc::default(),
         sessions: AtomicUsize::new(0),
@@ -121,13 +129,25 @@ async fn serve(
     });
     let (control, mailbox) = plugin::control();
     let node = Arc::new(Node::new(
-        name,
+        id.to_string(),
         config.clone(),
         broker.clone(),
         store,
         control,
-        nats,
+        nats.clone(),
     ));
+    let cluster = match (&config.cluster, others, nats) {
+        (Some(config), Some(others), Some(nats)) => {
+            let speaker = node.clone();
+            let vitals = move || speaker.vitals();
+            let cluster = Cluster::start(id, config, nats, fanout, others, vitals);
+            node.is_in(cluster.clone());
+            // Before there are clients, who rely on what is sent to other nodes.
+            cluster.settled(SETTLING).await;
+            Some(cluster)
+        }
+        _ => None,
+    };
     node.remembers(outcome.histories);
     keep::report(&node.follows(None, outcome.failed));
     let admin = TcpListener::bind(config.admin.listen)
@@ -161,11 +181,20 @@ async fn serve(
         }
     }
     drain(&config, &broker, &edge).await;
+    if let Some(cluster) = cluster {
+        cluster.leave(LEAVING).await;
+    }
     let _ = stop_admin.send(());
     // Its connections are an operator's; nothing of them is worth waiting for.
     admin_server.abort();
     Ok(())
 }
+
+/// Time to find the other nodes. Without NATS the node serves its own clients.
+const SETTLING: Duration = Duration::from_secs(1);
+
+/// Time to send what waits for other nodes at the end.
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// The one line of standard output: who starts this process waits for it.
 fn ready(line: &str) -> std::io::Result<()> {

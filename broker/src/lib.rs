@@ -9,6 +9,8 @@ mod backend;
 #[doc(hidden)]
 pub mod bench;
 pub mod cli;
+#[allow(dead_code, reason = "its users come one by one")]
+mod cluster;
 mod config;
 mod edge;
 mod event;

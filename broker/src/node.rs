@@ -1,6 +1,7 @@
 //! This node, as its operator sees it.
 
 mod breakers;
+mod cluster;
 mod policies;
 
 use std::collections::HashMap;
@@ -14,10 +15,11 @@ use parking_lot::Mutex;
 use futures_util::future::BoxFuture;
 
 use crate::admin::{
-    self, Listen, NamespaceInfo, NodeInfo, PolicyChange, PolicyChanged, PolicyInfo, PolicyRefusal,
-    Reason,
+    self, ClusterInfo, Listen, NamespaceInfo, NodeInfo, PolicyChange, PolicyChanged, PolicyInfo,
+    PolicyRefusal, Reason,
 };
 use crate::backend::{Emit, EmitError, Emitted, Emitter};
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::nats::Nats;
 use crate::pipeline::Pipelines;
@@ -38,6 +40,7 @@ pub(crate) struct Node {
     since: Instant,
     listen: OnceLock<Listen>,
     nats: Option<Arc<Nats>>,
+    cluster: OnceLock<Arc<Cluster>>,
     failed: Mutex<Vec<Failed>>,
     /// What each policy was before.
     histories: Mutex<HashMap<String, Before>>,
@@ -67,6 +70,7 @@ impl Node {
             since: Instant::now(),
             listen: OnceLock::new(),
             nats,
+            cluster: OnceLock::new(),
             failed: Mutex::default(),
             histories: Mutex::default(),
             control,
@@ -138,6 +142,18 @@ impl Node {
         self.listen.get().cloned().unwrap_or_else(configured)
     }
 
+    /// Whose member it is, once it is.
+    pub(crate) fn is_in(&self, cluster: Arc<Cluster>) {
+        // Said once, at start.
+        let _ = self.cluster.set(cluster);
+    }
+
+    fn is_connected(&self) -> bool {
+        self.nats
+            .as_ref()
+            .is_some_and(|nats| nats.state().is_connected)
+    }
+
     fn is_draining(&self) -> bool {
         self.broker.draining.load(Ordering::Relaxed)
     }
@@ -164,6 +180,10 @@ impl admin::Node for Node {
                 .collect(),
             listen: self.listen(),
         }
+    }
+
+    fn cluster(&self) -> ClusterInfo {
+        self.show_cluster()
     }
 
     fn policies(&self) -> Vec<PolicyInfo> {
@@ -210,11 +230,19 @@ impl admin::Node for Node {
                 "changes of files are no longer noticed",
             ));
         }
-        let is_cut_off = |nats: &Arc<Nats>| !nats.state().is_connected;
-        if self.nats.as_ref().is_some_and(is_cut_off) {
+        if self.nats.is_some() && !self.is_connected() {
             reasons.push(reason(
                 "nats_disconnected",
                 "there is no connection to NATS: clients of other nodes and back ends are not reached",
+            ));
+        } else if self
+            .cluster
+            .get()
+            .is_some_and(|cluster| !cluster.is_heard())
+        {
+            reasons.push(reason(
+                "nats_stalled",
+                "what is sent over the connection to NATS does not come back",
             ));
         }
         if self.is_draining() {

@@ -5,10 +5,12 @@
 //! what policies want done besides, `answer` tells the sender, and `later` when somebody else knows.
 
 mod admission;
+#[allow(dead_code, reason = "its users come one by one")]
 mod answer;
 mod coalesce;
 mod delivery;
 mod effects;
+#[allow(dead_code, reason = "its users come one by one")]
 mod later;
 mod waiting;
 
@@ -38,7 +40,7 @@ use waiting::Waiting;
 /// What all sessions share.
 pub(crate) struct Broker {
     pub pipelines: ArcSwap<Pipelines>,
-    pub fanout: Fanout,
+    pub fanout: Arc<Fanout>,
     /// What policies count; a socket's own counts go with it.
     pub store: Arc<Store>,
     /// What clients do, for whoever wants to know.

@@ -5,6 +5,7 @@
 mod api;
 mod auth;
 mod breaker;
+mod cluster;
 mod emit;
 mod health;
 mod metrics;
@@ -19,6 +20,7 @@ mod state;
 mod tests;
 
 pub(crate) use breaker::{BreakerInfo, BreakerWord};
+pub(crate) use cluster::{ClusterInfo, ClusterNode};
 pub(crate) use health::probe;
 pub(crate) use node::{Listen, NamespaceInfo, Node, NodeInfo, Reason};
 pub(crate) use policies::{

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use futures_util::future::BoxFuture;
 use serde::{Serialize, Serializer};
 
+use super::cluster::ClusterInfo;
 use super::policies::{PolicyChange, PolicyChanged, PolicyInfo, PolicyRefusal};
 use crate::backend::{Emit, EmitError, Emitted};
 use crate::record::{Busy, Recording, Wanted};
@@ -14,6 +15,9 @@ use crate::state::{Filter, Shown};
 /// The node, as the admin listener sees it. Calls are short; those that wait are futures.
 pub(crate) trait Node: Send + Sync + 'static {
     fn info(&self) -> NodeInfo;
+
+    /// All nodes, as this one sees them.
+    fn cluster(&self) -> ClusterInfo;
 
     /// In the order in which they are asked; those that have never been loaded last.
     fn policies(&self) -> Vec<PolicyInfo>;

@@ -15,7 +15,7 @@ use super::auth::{self, Auth};
 use super::node::Node;
 use super::policies::{self, Uploads};
 use super::problem::Problem;
-use super::{api, emit, health, metrics, record, state};
+use super::{api, cluster, emit, health, metrics, record, state};
 
 /// An event as large as a client may send by default.
 pub(super) const MAX_BODY: usize = 1 << 20;
@@ -30,6 +30,7 @@ pub(super) fn router(node: Arc<dyn Node>, auth: Auth) -> Router {
     let guarded = Router::new()
         .route("/metrics", get(metrics::get))
         .route("/api/v1/node", get(api::node))
+        .route("/api/v1/cluster", get(cluster::show))
         .route("/api/v1/policies", get(policies::list))
         .route(
             "/api/v1/policies/{name}/state",

@@ -34,6 +34,14 @@ struct Fake {
 }
 
 impl Node for Fake {
+    fn cluster(&self) -> ClusterInfo {
+        ClusterInfo {
+            name: Some("eu".to_owned()),
+            connected: true,
+            nodes: Vec::new(),
+        }
+    }
+
     fn info(&self) -> NodeInfo {
         NodeInfo {
             node: "n1".to_owned(),

@@ -42,7 +42,7 @@ impl Outlet for Counter {
 impl Fan {
     #[must_use]
     pub fn new(reactors: usize, sockets: usize) -> Self {
-        let fanout = Fanout::new(reactors);
+        let fanout = Fanout::alone(reactors);
         let homes: Vec<_> = fanout.homes().collect();
         let mut members = Vec::new();
         for (n, home) in (0..sockets).zip(homes.iter().cycle()) {

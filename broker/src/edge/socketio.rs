@@ -38,6 +38,7 @@ use super::wire;
 use crate::config;
 use crate::event::{Client, Code, Denial, Peer};
 use crate::fanout::Home;
+use crate::fanout::nodes::TAG;
 use crate::packet::msgpack::Limits;
 use crate::pipeline::Pipelines;
 use crate::plugin::DisconnectReason;
@@ -280,7 +281,7 @@ impl Entrance {
         let client = Arc::new(Client {
             peer: Peer {
                 token: self.tokens.fetch_add(1, Ordering::Relaxed),
-                name: socket_name(),
+                name: socket_name(self.broker.fanout.socket_tag()),
                 address: link.address,
                 handshake: link.handshake.clone(),
             },
@@ -333,10 +334,13 @@ impl Entrance {
 }
 
 /// A name for a socket that nobody can guess: the same alphabet and length as the protocol's own ids.
-fn socket_name() -> Arc<str> {
-    BASE64_URL_SAFE_NO_PAD
-        .encode(rand::random::<[u8; 15]>())
-        .into()
+/// Other nodes know by how it begins where it leads.
+fn socket_name(tag: Option<[u8; TAG]>) -> Arc<str> {
+    let mut bytes: [u8; 15] = rand::random();
+    if let (Some(tag), Some(first)) = (tag, bytes.first_chunk_mut()) {
+        *first = tag;
+    }
+    BASE64_URL_SAFE_NO_PAD.encode(bytes).into()
 }
 
 // === impl Gone ===

@@ -1,20 +1,30 @@
 //! Who has members of what. Asked before an event is sent, so that nobody is sent what nobody there wants.
 //!
-//! Peers are numbers here. Rooms are known by a hash of their names: two that share one cost a message too many, and
-//! nothing else. What a reactor has said is known to all when the call returns, which is what an acknowledged join
-//! promises.
+//! Peers are numbers here: the reactors of this process first, then other nodes. Rooms are known by a hash of their names:
+//! two that share one cost a message too many, and nothing else. What a reactor has said is known to all reactors when
+//! the call returns, and to other nodes when they have acknowledged it, which is what an acknowledged join promises.
 
-use std::collections::HashMap;
+mod holders;
+mod peers;
+mod remote;
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
+use siphasher::sip::SipHasher13;
 
+use super::nodes::{NodeId, Nodes};
 use super::{ByName, Census};
 use crate::event::hidden;
 use crate::telemetry::metrics::metrics;
+use holders::Holders;
+pub(super) use peers::Peers;
+use remote::Remote;
 
-/// Someone with members: a reactor of this process.
+/// Someone with members: a reactor of this process, or another node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Peer(pub usize);
 
@@ -25,10 +35,14 @@ type Entries = HashMap<u64, Holders, foldhash::fast::RandomState>;
 
 pub(super) struct Directory {
     namespaces: RwLock<ByName<Arc<Presence>>>,
-    /// Empty where there is one peer only: it has whatever anyone has.
+    /// Empty where there is one reactor and no other node: it has whatever anyone has.
     rooms: Vec<RwLock<Entries>>,
-    hasher: foldhash::quality::RandomState,
-    peers: usize,
+    keys: SipHasher13,
+    reactors: usize,
+    /// What other nodes are told of what is here; `None`: there are none.
+    nodes: Option<Arc<Nodes>>,
+    /// What is known of other nodes beside their rooms.
+    remote: Remote,
 }
 
 /// A namespace, over all peers. It lives as long as one of them has sockets in it.
@@ -41,44 +55,37 @@ pub(super) struct Presence {
     holders: AtomicUsize,
 }
 
-/// Who holds a room. Nearly always one peer: most rooms have one member.
-enum Holders {
-    One(Holder),
-    Several(Vec<Holder>),
-}
-
-/// Counted, because a name may be a room's and a socket's, and because rooms may share a hash.
-struct Holder {
-    peer: u16,
-    names: u16,
-    rooms: u32,
-}
-
 /// A name that events can be sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Room,
-    /// A socket's own, or that of a room that nobody sees.
+    /// A socket's own.
     Name,
-}
-
-/// A set of peers. No allocation below 64 of them.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Peers {
-    first: u64,
-    rest: Vec<u64>,
+    /// That of a room that nobody sees.
+    Hidden,
 }
 
 // === impl Directory ===
 
 impl Directory {
-    pub(super) fn new(peers: usize) -> Self {
-        let locks = if peers > 1 { LOCKS } else { 0 };
+    pub(super) fn new(reactors: usize, nodes: Option<Arc<Nodes>>) -> Self {
+        let locks = if reactors > 1 || nodes.is_some() {
+            LOCKS
+        } else {
+            0
+        };
+        let keys = match &nodes {
+            // All nodes have to agree. Whoever knows how makes rooms that share a key, and gets a message too many.
+            Some(_) => SipHasher13::new(),
+            None => SipHasher13::new_with_keys(rand::random(), rand::random()),
+        };
         Self {
             namespaces: RwLock::default(),
             rooms: (0..locks).map(|_| RwLock::default()).collect(),
-            hasher: foldhash::quality::RandomState::default(),
-            peers,
+            keys,
+            reactors,
+            nodes,
+            remote: Remote::default(),
         }
     }
 
@@ -92,12 +99,17 @@ impl Directory {
         let presence = namespaces.entry(namespace.clone()).or_insert_with(|| {
             Arc::new(Presence {
                 name: namespace.clone(),
-                sockets: (0..self.peers).map(|_| AtomicUsize::new(0)).collect(),
+                sockets: (0..self.reactors).map(|_| AtomicUsize::new(0)).collect(),
                 rooms: AtomicUsize::new(0),
                 holders: AtomicUsize::new(0),
             })
         });
-        presence.holders.fetch_add(1, Ordering::Relaxed);
+        let was_held = presence.holders.fetch_add(1, Ordering::Relaxed) > 0;
+        if let Some(nodes) = &self.nodes
+            && !was_held
+        {
+            nodes.interest.add(self.key(namespace, None));
+        }
         presence.clone()
     }
 
@@ -106,18 +118,26 @@ impl Directory {
         let mut namespaces = self.namespaces.write();
         if presence.holders.fetch_sub(1, Ordering::Relaxed) == 1 {
             namespaces.remove(&presence.name);
+            if let Some(nodes) = &self.nodes {
+                nodes.interest.remove(self.key(&presence.name, None));
+            }
         }
     }
 
     /// A peer has its first member of a room, or a socket of that name.
     pub(super) fn add(&self, presence: &Presence, name: &str, kind: Kind, peer: Peer) {
         let is_news = match self.entries(presence, name) {
-            Some((entries, hash)) => {
+            Some((entries, key)) => {
                 let mut entries = entries.write();
-                let holders = entries.entry(hash);
-                holders
-                    .or_insert_with(|| Holders::Several(Vec::new()))
-                    .add(kind, peer)
+                let holders = entries.entry(key);
+                let is_news = holders.or_default().add(kind, peer, self.reactors);
+                if let Some(nodes) = &self.nodes
+                    && is_news
+                    && kind != Kind::Name
+                {
+                    nodes.interest.add(key);
+                }
+                is_news
             }
             None => true,
         };
@@ -130,14 +150,20 @@ impl Directory {
     /// A peer's last member has left a room, or the socket of that name has gone.
     pub(super) fn remove(&self, presence: &Presence, name: &str, kind: Kind, peer: Peer) {
         let was_last = match self.entries(presence, name) {
-            Some((entries, hash)) => {
+            Some((entries, key)) => {
                 let mut entries = entries.write();
-                let Some(holders) = entries.get_mut(&hash) else {
+                let Some(holders) = entries.get_mut(&key) else {
                     return;
                 };
-                let was_last = holders.remove(kind, peer);
+                let was_last = holders.remove(kind, peer, self.reactors);
                 if holders.as_slice().is_empty() {
-                    entries.remove(&hash);
+                    entries.remove(&key);
+                }
+                if let Some(nodes) = &self.nodes
+                    && was_last
+                    && kind != Kind::Name
+                {
+                    nodes.interest.remove(key);
                 }
                 was_last
             }
@@ -149,10 +175,12 @@ impl Directory {
         }
     }
 
-    /// The peers that have members of any of the rooms (`None`: of the namespace), but for one.
+    /// The peers that have members of any of the rooms (`None`: of the namespace), but for one. `presence` is that of
+    /// the namespace, where it is at hand.
     pub(super) fn with_members<S: AsRef<str>>(
         &self,
-        presence: &Presence,
+        namespace: &str,
+        presence: Option<&Presence>,
         rooms: Option<&[S]>,
         but: Option<Peer>,
     ) -> Peers {
@@ -160,10 +188,17 @@ impl Directory {
         match rooms {
             Some(names) if !self.rooms.is_empty() => {
                 for name in names {
-                    self.add_holders(presence, name.as_ref(), &mut peers);
+                    self.add_holders(namespace, Some(name.as_ref()), &mut peers);
                 }
             }
-            _ => presence.add_holders(&mut peers),
+            _ => {
+                if let Some(presence) = presence {
+                    presence.add_holders(&mut peers);
+                }
+                if self.nodes.is_some() {
+                    self.add_holders(namespace, None, &mut peers);
+                }
+            }
         }
         if let Some(peer) = but {
             peers.remove(peer);
@@ -171,12 +206,17 @@ impl Directory {
         peers
     }
 
-    fn add_holders(&self, presence: &Presence, name: &str, peers: &mut Peers) {
-        if let Some((entries, hash)) = self.entries(presence, name)
-            && let Some(holders) = entries.read().get(&hash)
-        {
+    fn add_holders(&self, namespace: &str, name: Option<&str>, peers: &mut Peers) {
+        let key = self.key(namespace, name);
+        let Some(entries) = self.entries_of(key) else {
+            return;
+        };
+        if let Some(holders) = entries.read().get(&key) {
             let holders = holders.as_slice().iter();
             holders.for_each(|it| peers.insert(Peer(it.peer.into())));
+        }
+        if self.nodes.is_some() {
+            self.remote.add_holders(key, name, peers);
         }
     }
 
@@ -191,10 +231,27 @@ impl Directory {
     }
 
     fn entries(&self, presence: &Presence, name: &str) -> Option<(&RwLock<Entries>, u64)> {
-        use std::hash::BuildHasher as _;
-        let hash = self.hasher.hash_one((&*presence.name, name));
-        let place = (hash >> 32) as usize % LOCKS;
-        Some((self.rooms.get(place)?, hash))
+        let key = self.key(&presence.name, Some(name));
+        Some((self.entries_of(key)?, key))
+    }
+
+    fn entries_of(&self, key: u64) -> Option<&RwLock<Entries>> {
+        self.rooms.get((key >> 32) as usize % LOCKS)
+    }
+
+    /// What a room, or with no name a namespace as a whole, is known by.
+    pub(super) fn key(&self, namespace: &str, name: Option<&str>) -> u64 {
+        let mut key = self.keys;
+        key.write(namespace.as_bytes());
+        // No text has these bytes.
+        match name {
+            Some(name) => {
+                key.write_u8(0xff);
+                key.write(name.as_bytes());
+            }
+            None => key.write_u8(0xfe),
+        }
+        key.finish()
     }
 }
 
@@ -227,144 +284,14 @@ impl Presence {
     }
 }
 
-// === impl Holders ===
-
-impl Holders {
-    fn as_slice(&self) -> &[Holder] {
-        match self {
-            Self::One(holder) => std::slice::from_ref(holder),
-            Self::Several(holders) => holders,
-        }
-    }
-
-    fn as_mut_slice(&mut self) -> &mut [Holder] {
-        match self {
-            Self::One(holder) => std::slice::from_mut(holder),
-            Self::Several(holders) => holders,
-        }
-    }
-
-    /// True: the name is the first of its kind with anyone.
-    fn add(&mut self, kind: Kind, peer: Peer) -> bool {
-        let is_first = self.as_slice().iter().all(|it| it.has_none(kind));
-        let its = self.as_mut_slice().iter_mut();
-        match its.into_iter().find(|it| usize::from(it.peer) == peer.0) {
-            Some(holder) => holder.count(kind, 1),
-            None => self.push(Holder::new(kind, peer)),
-        }
-        is_first
-    }
-
-    fn push(&mut self, holder: Holder) {
-        *self = match std::mem::replace(self, Self::Several(Vec::new())) {
-            Self::One(first) => Self::Several(vec![first, holder]),
-            Self::Several(holders) if holders.is_empty() => Self::One(holder),
-            Self::Several(mut holders) => {
-                holders.push(holder);
-                Self::Several(holders)
-            }
-        };
-    }
-
-    /// True: nobody has one of that kind any more.
-    fn remove(&mut self, kind: Kind, peer: Peer) -> bool {
-        let its = self.as_mut_slice().iter_mut();
-        let Some(holder) = its
-            .into_iter()
-            .find(|it| usize::from(it.peer) == peer.0 && !it.has_none(kind))
-        else {
-            return false;
-        };
-        holder.count(kind, -1);
-        let is_empty = |it: &Holder| it.has_none(Kind::Room) && it.has_none(Kind::Name);
-        match self {
-            Self::One(holder) if is_empty(holder) => *self = Self::Several(Vec::new()),
-            Self::One(_) => {}
-            Self::Several(holders) => holders.retain(|it| !is_empty(it)),
-        }
-        self.as_slice().iter().all(|it| it.has_none(kind))
-    }
-}
-
-impl Holder {
-    fn new(kind: Kind, peer: Peer) -> Self {
-        let mut holder = Self {
-            // There are a thousand reactors at the most.
-            peer: u16::try_from(peer.0).unwrap_or(u16::MAX),
-            names: 0,
-            rooms: 0,
-        };
-        holder.count(kind, 1);
-        holder
-    }
-
-    fn has_none(&self, kind: Kind) -> bool {
-        match kind {
-            Kind::Room => self.rooms == 0,
-            Kind::Name => self.names == 0,
-        }
-    }
-
-    fn count(&mut self, kind: Kind, by: i8) {
-        match kind {
-            Kind::Room => self.rooms = self.rooms.saturating_add_signed(by.into()),
-            Kind::Name => self.names = self.names.saturating_add_signed(by.into()),
-        }
-    }
-}
-
 // === impl Kind ===
 
 impl Kind {
     pub(super) fn of_room(name: &str) -> Self {
         if hidden::is(name) {
-            Self::Name
+            Self::Hidden
         } else {
             Self::Room
         }
-    }
-}
-
-// === impl Peers ===
-
-impl Peers {
-    fn place(&mut self, peer: Peer) -> Option<(&mut u64, u64)> {
-        let bit = 1 << (peer.0 % 64);
-        match (peer.0 / 64).checked_sub(1) {
-            None => Some((&mut self.first, bit)),
-            Some(word) => Some((self.rest.get_mut(word)?, bit)),
-        }
-    }
-
-    fn insert(&mut self, peer: Peer) {
-        if peer.0 / 64 > self.rest.len() {
-            self.rest.resize(peer.0 / 64, 0);
-        }
-        if let Some((word, bit)) = self.place(peer) {
-            *word |= bit;
-        }
-    }
-
-    fn remove(&mut self, peer: Peer) {
-        if let Some((word, bit)) = self.place(peer) {
-            *word &= !bit;
-        }
-    }
-
-    pub(super) fn contains(&self, peer: Peer) -> bool {
-        let word = match (peer.0 / 64).checked_sub(1) {
-            None => Some(&self.first),
-            Some(word) => self.rest.get(word),
-        };
-        word.is_some_and(|word| word & (1 << (peer.0 % 64)) != 0)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        let words = std::iter::once(&self.first).chain(&self.rest);
-        words.map(|word| word.count_ones() as usize).sum()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use crate::event::Event;
 
 /// One event for all members that a peer has. The peers share it.
-pub(super) struct Message {
+pub(crate) struct Message {
     pub namespace: Arc<str>,
     /// `None`: everyone in the namespace. Who is in several of them gets the event once.
     pub rooms: Option<Vec<Box<str>>>,
@@ -20,7 +20,7 @@ pub(super) struct Message {
 }
 
 /// How many sockets an event has gone to, and whether that is all.
-pub(super) struct Receipt {
+pub(crate) struct Receipt {
     deliveries: AtomicUsize,
     /// Peers that have not delivered it yet.
     outstanding: AtomicUsize,
@@ -44,6 +44,22 @@ impl Message {
             except: except.iter().map(|room| room.as_str().into()).collect(),
             event: event.clone(),
             receipt,
+        }
+    }
+
+    /// As another node has sent it.
+    pub(super) fn from_node(
+        namespace: Arc<str>,
+        rooms: Option<Vec<Box<str>>>,
+        except: Vec<Box<str>>,
+        event: Event,
+    ) -> Self {
+        Self {
+            namespace,
+            rooms,
+            except,
+            event,
+            receipt: None,
         }
     }
 

@@ -6,13 +6,14 @@
 //! sender reach each recipient in the order in which they are handed in: delivery in its own shard is done before
 //! `emit` returns, and an inbox is one queue for all rooms.
 //!
-//! A shard is one peer among others, and what peers need of each other is in the message: one could as well live in
-//! another process.
+//! Other nodes are peers as the reactors are: the directory knows what they have, and they are sent the same `message`,
+//! by way of `nodes`. What comes from one is handed in as what comes from a reactor is.
 
 mod directory;
 mod inbox;
 mod message;
 mod namespace;
+pub(crate) mod nodes;
 mod room;
 mod shard;
 mod waking;
@@ -27,7 +28,9 @@ use indexmap::IndexMap;
 use crate::event::{Client, Event, Recipients};
 use directory::{Directory, Peer, Peers};
 use message::{Message, Receipt};
+use nodes::{NodeId, Nodes, TAG};
 use shard::Shard;
+use waking::Waking;
 
 /// An event, encoded once for all its recipients of a shard, in whatever form their outlets share.
 pub(crate) struct Frame(Box<dyn Any + Send + Sync>);
@@ -81,10 +84,12 @@ type ByName<V> = HashMap<Arc<str>, V, foldhash::quality::RandomState>;
 /// By token, which is the broker's choice. Its values lie side by side: a broadcast walks along them.
 type ByToken<V> = IndexMap<u64, V, foldhash::fast::RandomState>;
 
-/// The shards of all reactors.
+/// The shards of all reactors, and the way to other nodes.
 pub(crate) struct Fanout {
     shards: Vec<Arc<Shard>>,
     directory: Arc<Directory>,
+    id: NodeId,
+    nodes: Option<Arc<Nodes>>,
 }
 
 /// The shard that a socket belongs to: its reactor's.
@@ -101,12 +106,28 @@ pub(crate) struct Census {
 // === impl Fanout ===
 
 impl Fanout {
-    pub(crate) fn new(reactors: usize) -> Self {
-        let directory = Arc::new(Directory::new(reactors));
+    /// A node without others, for tests and benchmarks.
+    pub(crate) fn alone(reactors: usize) -> Self {
+        Self::new(reactors, NodeId(0), None)
+    }
+
+    /// `nodes`: what is known of others; `None`: the node is alone.
+    pub(crate) fn new(reactors: usize, id: NodeId, nodes: Option<Arc<Nodes>>) -> Self {
+        let directory = Arc::new(Directory::new(reactors, nodes.clone()));
         let shards = (0..reactors)
             .map(|number| Arc::new(Shard::new(Peer(number), directory.clone())))
             .collect();
-        Self { shards, directory }
+        Self {
+            shards,
+            directory,
+            id,
+            nodes,
+        }
+    }
+
+    /// What the names of sockets begin with, where other nodes are to find them by it.
+    pub(crate) fn socket_tag(&self) -> Option<[u8; TAG]> {
+        (!self.is_alone()).then(|| self.id.tag())
     }
 
     /// One for each reactor, in their order.
@@ -147,9 +168,10 @@ impl Fanout {
         event: &Event,
     ) {
         let (shard, namespace) = (&home.0, &sender.namespace);
-        let peers = match self.shards.len() {
-            1 => Peers::default(),
-            _ => shard.others_with_members(namespace, rooms),
+        let peers = if self.shards.len() == 1 && self.nodes.is_none() {
+            Peers::default()
+        } else {
+            shard.others_with_members(namespace, rooms)
         };
         if peers.is_empty() {
             shard.deliver(namespace, rooms, &[], without, event);
@@ -159,12 +181,12 @@ impl Fanout {
         shard.deliver(namespace, rooms, &[], without, event);
         // The sender is a member of its own shard only.
         let message = Message::new(namespace, rooms, &[], event, None);
-        self.tell(&peers, message, |other| shard.waking.later(other));
+        self.tell(&peers, message, &ByTurn(&shard.waking));
     }
 
     /// Delivers an event of a back end: to the sockets of any of the rooms (of the whole namespace where none is
-    /// named) that are in none of `except`. The answer is the number of sockets that it went to, known once all
-    /// reactors have delivered it.
+    /// named) that are in none of `except`. The answer is the number of sockets of this node that it went to, known
+    /// once all reactors have delivered it.
     pub(crate) async fn publish(
         &self,
         namespace: &str,
@@ -173,14 +195,18 @@ impl Fanout {
         event: &Event,
     ) -> usize {
         let rooms = Some(rooms).filter(|rooms| !rooms.is_empty());
-        let Some(presence) = self.directory.presence(namespace) else {
+        let presence = self.directory.presence(namespace);
+        let peers = self
+            .directory
+            .with_members(namespace, presence.as_deref(), rooms, None);
+        if peers.is_empty() {
             return 0;
-        };
-        let peers = self.directory.with_members(&presence, rooms, None);
-        let receipt = Arc::new(Receipt::new(peers.len()));
+        }
+        let receipt = Arc::new(Receipt::new(self.shards_of(&peers).count()));
         let told = Some(receipt.clone());
-        let message = Message::new(&presence.name, rooms, except, event, told);
-        self.tell(&peers, message, |shard| shard.wake());
+        let name = presence.map_or_else(|| namespace.into(), |presence| presence.name.clone());
+        let message = Message::new(&name, rooms, except, event, told);
+        self.tell(&peers, message, &AtOnce);
         let complete = tokio::time::timeout(PATIENCE, receipt.complete());
         if complete.await.is_err() {
             for shard in self.shards_of(&peers) {
@@ -190,13 +216,70 @@ impl Fanout {
         receipt.deliveries()
     }
 
-    fn tell(&self, peers: &Peers, message: Message, wake: impl Fn(&Arc<Shard>)) {
+    /// Delivers what another node has sent to those that are here. It has been policed there.
+    pub(crate) fn deliver_from_node(&self, message: Message) {
+        // They left while it was under way.
+        let Some(presence) = self.directory.presence(&message.namespace) else {
+            return;
+        };
+        let rooms = message.rooms.as_deref();
+        let (namespace, presence) = (&message.namespace, Some(&*presence));
+        let peers = self
+            .directory
+            .with_members(namespace, presence, rooms, None)
+            .below(self.shards.len());
+        self.tell(&peers, message, &AtOnce);
+    }
+
+    fn tell(&self, peers: &Peers, message: Message, wake: &impl Wake) {
+        if let Some(nodes) = &self.nodes
+            && peers.reach(self.shards.len())
+            && nodes.outbox.push(peers.beyond(self.shards.len()), &message)
+        {
+            wake.nodes(nodes);
+        }
         let message = Arc::new(message);
         for shard in self.shards_of(peers) {
             if shard.hand_in(&message) {
-                wake(shard);
+                wake.shard(shard);
             }
         }
+    }
+
+    /// A node takes a place among the peers.
+    pub(crate) fn open_node(&self, place: usize, id: NodeId) {
+        self.directory.open_node(place, id);
+        if let Some(nodes) = &self.nodes {
+            nodes.outbox.open(place, id);
+        }
+    }
+
+    /// A node is gone.
+    pub(crate) fn close_node(&self, place: usize) {
+        self.directory.close_node(place);
+        if let Some(nodes) = &self.nodes {
+            nodes.outbox.close(place);
+        }
+    }
+
+    /// A node has members of rooms that it had none of, or none any more.
+    pub(crate) fn change_node(&self, place: usize, changes: &[(u64, bool)], bucketed: bool) {
+        self.directory.change_node(place, changes, bucketed);
+    }
+
+    /// These are all the rooms that a node has members of.
+    pub(crate) fn replace_node(&self, place: usize, keys: &[u64], bucketed: bool) {
+        self.directory.replace_node(place, keys, bucketed);
+    }
+
+    /// Calls back, from any thread, when whoever sends to a room from any node reaches its members here.
+    pub(crate) fn when_known(&self, namespace: &str, room: &str, known: Box<dyn FnOnce() + Send>) {
+        self.directory.when_known(namespace, room, known);
+    }
+
+    /// Whether a join is known everywhere when it returns.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.nodes.is_none()
     }
 
     fn shards_of<'a>(&'a self, peers: &'a Peers) -> impl Iterator<Item = &'a Arc<Shard>> {
@@ -208,6 +291,38 @@ impl Fanout {
         let mut census = self.directory.census();
         census.sort_by(|a, b| a.namespace.cmp(&b.namespace));
         census
+    }
+}
+
+/// When those to whom something was handed are woken.
+trait Wake {
+    fn shard(&self, shard: &Arc<Shard>);
+
+    fn nodes(&self, nodes: &Arc<Nodes>);
+}
+
+/// At the end of a reactor's turn.
+struct ByTurn<'a>(&'a Waking);
+
+impl Wake for ByTurn<'_> {
+    fn shard(&self, shard: &Arc<Shard>) {
+        self.0.later(shard);
+    }
+
+    fn nodes(&self, nodes: &Arc<Nodes>) {
+        self.0.nodes_later(nodes);
+    }
+}
+
+struct AtOnce;
+
+impl Wake for AtOnce {
+    fn shard(&self, shard: &Arc<Shard>) {
+        shard.wake();
+    }
+
+    fn nodes(&self, nodes: &Arc<Nodes>) {
+        nodes.outbox.wake();
     }
 }
 
@@ -245,4 +360,4 @@ impl Home {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -131,23 +131,18 @@ impl Shard {
         rooms: Option<&[S]>,
     ) -> Peers {
         let namespaces = self.namespaces.read();
-        let (is_here, elsewhere);
+        let elsewhere;
         let presence = match namespaces.get(namespace) {
-            Some(namespace) => {
-                is_here = namespace;
-                &is_here.presence
-            }
+            Some(namespace) => Some(&namespace.presence),
             // The last one here has gone, and its policies have something to say.
-            None => match self.directory.presence(namespace) {
-                Some(presence) => {
-                    elsewhere = presence;
-                    &elsewhere
-                }
-                None => return Peers::default(),
-            },
+            None => {
+                elsewhere = self.directory.presence(namespace);
+                elsewhere.as_ref()
+            }
         };
+        let presence = presence.map(|presence| &**presence);
         self.directory
-            .with_members(presence, rooms, Some(self.peer))
+            .with_members(namespace, presence, rooms, Some(self.peer))
     }
 
     pub(super) fn send_to(&self, client: &Client, event: &Event) {

@@ -27,14 +27,14 @@ impl Outlet for Inbox {
 }
 
 /// A socket of which others know the name `socket-TOKEN`.
-struct Socket {
-    client: Arc<Client>,
+pub(crate) struct Socket {
+    pub(crate) client: Arc<Client>,
     inbox: Arc<Inbox>,
     home: Home,
 }
 
 impl Socket {
-    fn enter(fanout: &Fanout, token: u64, namespace: &str, rooms: &[&str]) -> Self {
+    pub(crate) fn enter(fanout: &Fanout, token: u64, namespace: &str, rooms: &[&str]) -> Self {
         Self::enter_at(fanout, 0, token, namespace, rooms)
     }
 
@@ -49,7 +49,7 @@ impl Socket {
         Self::enter_as(home, token, namespace, rooms, None)
     }
 
-    fn enter_as(
+    pub(crate) fn enter_as(
         home: Home,
         token: u64,
         namespace: &str,
@@ -83,28 +83,28 @@ impl Socket {
         }
     }
 
-    fn emit(&self, fanout: &Fanout, to: &Recipients, event: &Event) {
+    pub(crate) fn emit(&self, fanout: &Fanout, to: &Recipients, event: &Event) {
         fanout.emit(&self.home, &self.client, to, event);
     }
 
-    fn join(&self, room: &str) -> Result<(), TooManyRooms> {
+    pub(crate) fn join(&self, room: &str) -> Result<(), TooManyRooms> {
         self.home.join(&self.client, room)
     }
 
-    fn leave(&self, room: &str) {
+    pub(crate) fn leave(&self, room: &str) {
         self.home.leave(&self.client, room);
     }
 
-    fn exit(&self) {
+    pub(crate) fn exit(&self) {
         self.home.exit(&self.client);
     }
 
-    fn received(&self) -> Vec<String> {
+    pub(crate) fn received(&self) -> Vec<String> {
         std::mem::take(&mut self.inbox.0.lock())
     }
 }
 
-fn event(name: &str) -> Event {
+pub(crate) fn event(name: &str) -> Event {
     Event {
         name: name.into(),
         args: "[1]".into(),
@@ -113,7 +113,7 @@ fn event(name: &str) -> Event {
     }
 }
 
-fn room(name: &str, include_sender: bool) -> Recipients {
+pub(crate) fn room(name: &str, include_sender: bool) -> Recipients {
     Recipients::Room {
         name: name.into(),
         include_sender,
@@ -147,7 +147,7 @@ fn publish(
 
 #[test]
 fn an_event_goes_to_whom_it_is_for() {
-    let fanout = Fanout::new(1);
+    let fanout = Fanout::alone(1);
     let [a, b, c] = [
         Socket::enter(&fanout, 1, "/", &["x", "y"]),
         Socket::enter(&fanout, 2, "/", &["x", "y"]),
@@ -173,7 +173,7 @@ fn an_event_goes_to_whom_it_is_for() {
 
 #[test]
 fn a_back_end_names_rooms_and_exceptions() {
-    let fanout = Fanout::new(1);
+    let fanout = Fanout::alone(1);
     let [a, b, c] = [
         Socket::enter(&fanout, 1, "/", &["x"]),
         Socket::enter(&fanout, 2, "/", &["x", "y"]),
@@ -194,7 +194,7 @@ fn a_back_end_names_rooms_and_exceptions() {
 
 #[test]
 fn a_user_is_a_room_that_nobody_sees() {
-    let fanout = Fanout::new(2);
+    let fanout = Fanout::alone(2);
     let of_user = |reactor, token, user: Option<&str>| {
         let home = fanout.homes().nth(reactor).unwrap();
         Socket::enter_as(home, token, "/", &[], user)
@@ -223,7 +223,7 @@ fn a_user_is_a_room_that_nobody_sees() {
 
 #[test]
 fn rooms_and_namespaces_vanish_when_they_are_empty() {
-    let fanout = Fanout::new(1);
+    let fanout = Fanout::alone(1);
     let a = Socket::enter(&fanout, 1, "/", &["x"]);
     a.join("y").unwrap();
     a.join("y").unwrap();
@@ -241,7 +241,7 @@ fn rooms_and_namespaces_vanish_when_they_are_empty() {
 
 #[test]
 fn a_client_cannot_fill_the_memory_with_rooms() {
-    let fanout = Fanout::new(1);
+    let fanout = Fanout::alone(1);
     let a = Socket::enter(&fanout, 1, "/", &[]);
     for n in 0..MAX_ROOMS {
         a.join(&n.to_string()).unwrap();
@@ -254,7 +254,7 @@ fn a_client_cannot_fill_the_memory_with_rooms() {
 
 #[test]
 fn one_senders_events_arrive_in_order() {
-    let fanout = Fanout::new(1);
+    let fanout = Fanout::alone(1);
     let a = Socket::enter(&fanout, 1, "/", &["x"]);
     let b = Socket::enter(&fanout, 2, "/", &["x"]);
     for n in 0..100 {

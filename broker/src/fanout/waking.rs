@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::nodes::Nodes;
 use super::shard::Shard;
 
 #[derive(Default)]
 pub(super) struct Waking {
-    asleep: Mutex<Vec<Arc<Shard>>>,
+    asleep: Mutex<Vec<Sleeper>>,
     turn: Notify,
     /// Somebody comes at the end of a turn.
     is_served: AtomicBool,
@@ -29,12 +30,21 @@ impl Waking {
 
     /// Wakes a shard at the end of this turn.
     pub(super) fn later(&self, shard: &Arc<Shard>) {
+        self.add(Sleeper::Shard(shard.clone()));
+    }
+
+    /// The way to other nodes: at the end of this turn.
+    pub(super) fn nodes_later(&self, nodes: &Arc<Nodes>) {
+        self.add(Sleeper::Nodes(nodes.clone()));
+    }
+
+    fn add(&self, sleeper: Sleeper) {
         if !self.is_served.load(Ordering::Acquire) {
-            return shard.wake();
+            return sleeper.wake();
         }
         let mut asleep = self.asleep.lock();
-        if !asleep.iter().any(|it| Arc::ptr_eq(it, shard)) {
-            asleep.push(shard.clone());
+        if !asleep.iter().any(|it| it.is(&sleeper)) {
+            asleep.push(sleeper);
             drop(asleep);
             self.turn.notify_one();
         }
@@ -47,9 +57,31 @@ impl Waking {
         loop {
             self.turn.notified().await;
             std::mem::swap(&mut asleep, &mut *self.asleep.lock());
-            for shard in asleep.drain(..) {
-                shard.wake();
-            }
+            asleep.drain(..).for_each(|sleeper| sleeper.wake());
+        }
+    }
+}
+
+/// Who finds what was handed in.
+enum Sleeper {
+    Shard(Arc<Shard>),
+    Nodes(Arc<Nodes>),
+}
+
+impl Sleeper {
+    fn wake(&self) {
+        match self {
+            Self::Shard(shard) => shard.wake(),
+            Self::Nodes(nodes) => nodes.outbox.wake(),
+        }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Shard(a), Self::Shard(b)) => Arc::ptr_eq(a, b),
+            // There is one.
+            (Self::Nodes(_), Self::Nodes(_)) => true,
+            _ => false,
         }
     }
 }

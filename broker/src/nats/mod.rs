@@ -34,7 +34,7 @@ impl Nats {
     /// Begins to connect, and goes on until the process ends. Fails only if what it is to log in with cannot be read.
     pub(crate) async fn start(
         config: &config::Cluster,
-        node: &str,
+        node: impl std::fmt::Display,
     ) -> Result<Arc<Self>, OptionsError> {
         let (told, state) = watch::channel(State::default());
         let connections = AtomicU64::new(0);

@@ -31,7 +31,10 @@ const SUBSCRIPTION: usize = 1 << 16;
 const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(2);
 
-pub(super) fn of(config: &Cluster, node: &str) -> Result<ConnectOptions, OptionsError> {
+pub(super) fn of(
+    config: &Cluster,
+    node: impl std::fmt::Display,
+) -> Result<ConnectOptions, OptionsError> {
     let options = ConnectOptions::new()
         .name(format!("sluice {node}"))
         .retry_on_initial_connect()

@@ -2,7 +2,7 @@
 
 mod template;
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 pub(crate) use template::Template;
 
@@ -44,12 +44,12 @@ impl Subjects {
     }
 
     /// The events for the sockets of a node.
-    pub(crate) fn node(&self, node: &str) -> String {
+    pub(crate) fn node(&self, node: impl Display) -> String {
         format!("{}.node.{node}", self.prefix)
     }
 
     /// What nodes say to one of them.
-    pub(crate) fn to_node(&self, node: &str) -> String {
+    pub(crate) fn to_node(&self, node: impl Display) -> String {
         format!("{}.ctl.node.{node}", self.prefix)
     }
 

@@ -44,9 +44,7 @@ impl Session {
                 let answer = pipeline.subscribe(&self.client, &room, effects);
                 seen.came_to(if answer.is_ok() { "pass" } else { "deny" });
                 answer?;
-                self.home
-                    .join(&self.client, &room)
-                    .map_err(|_| Denial::broker(Code::Overloaded, "in too many rooms already"))?;
+                return self.join(&room, &event.name, ack);
             }
             Delivery::Leave(room) => self.home.leave(&self.client, &room),
             Delivery::Publish(outbound, _) => return self.publish(event, &outbound, ack),
@@ -79,5 +77,30 @@ impl Session {
         };
         backend.publish(&self.client, event, outbound, later)?;
         Ok(answered)
+    }
+
+    /// The ack of a join is a promise: what is sent to the room from any node reaches the socket from then on.
+    fn join(
+        self: &Arc<Self>,
+        room: &str,
+        event: &Arc<str>,
+        ack: Option<i64>,
+    ) -> Result<Answered, Denial> {
+        let fanout = &self.broker.fanout;
+        let later = match ack {
+            Some(_) if !fanout.is_alone() => Some(Later::new(self, event, ack)?),
+            _ => None,
+        };
+        self.home
+            .join(&self.client, room)
+            .map_err(|_| Denial::broker(Code::Overloaded, "in too many rooms already"))?;
+        Ok(match later {
+            Some(later) => {
+                let known = Box::new(|| later.ok());
+                fanout.when_known(&self.client.namespace, room, known);
+                Answered::Later
+            }
+            None => Answered::Now,
+        })
     }
 }

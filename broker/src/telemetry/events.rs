@@ -7,6 +7,7 @@
 mod backend;
 mod breaker;
 mod clients;
+mod cluster;
 mod fetch;
 mod modules;
 mod nats;
@@ -28,6 +29,7 @@ pub(crate) use clients::{
     Connected, ConnectionDenied, ConnectionRefused, Disconnected, EventDenied, HandshakeFailed,
     OriginRefused, SlowClient, SocketFailed, UnknownNamespace,
 };
+pub(crate) use cluster::{EventsMissing, NodeGone, NodeJoined, NodeUnreadable};
 pub(crate) use fetch::PolicyFetched;
 pub(crate) use modules::{CacheEntryRejected, CacheUnwritable, ModuleReady};
 pub(crate) use nats::{NatsConnected, NatsDisconnected, NatsFailed, NatsSlow};

@@ -141,6 +141,20 @@ label! {
 }
 
 label! {
+    /// Why an event for another node was not sent.
+    Undelivered {
+        /// More waited than may.
+        QueueFull = "queue_full",
+        /// The connection did not come back in time.
+        Expired = "expired",
+        /// It does not fit into one message of the NATS server.
+        TooLarge = "too_large",
+        /// The connection refused it.
+        Failed = "failed",
+    }
+}
+
+label! {
     /// What an operator asked for.
     Changed {
         Reload = "reload",
@@ -283,6 +297,11 @@ pub(super) struct TrialLabels {
     pub outcome: TrialOutcome,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct UndeliveredLabel {
+    pub reason: Undelivered,
+}
+
 /// A counter for each word of a label, resolved once.
 #[derive(Debug, Clone)]
 pub(super) struct Counters<L>(Arc<[Tally]>, PhantomData<L>);
@@ -298,6 +317,12 @@ impl<L: Label> Counters<L> {
     pub(super) fn inc(&self, word: L) {
         if let Some(counter) = self.0.get(word.index()) {
             counter.inc();
+        }
+    }
+
+    pub(super) fn inc_by(&self, word: L, by: u64) {
+        if let Some(counter) = self.0.get(word.index()) {
+            counter.inc_by(by);
         }
     }
 

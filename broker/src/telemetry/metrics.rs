@@ -3,6 +3,7 @@
 //! No label takes what a client says: policies are the operator's, everything else is one of a few words.
 
 mod backend;
+mod cluster;
 mod collectors;
 mod fetch;
 mod nats;
@@ -21,6 +22,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use self::backend::Backend;
+use self::cluster::Cluster;
 pub(crate) use self::collectors::ShownPolicy;
 use self::collectors::{Shown, Watched};
 use self::fetch::Fetches;
@@ -32,7 +34,7 @@ use super::exposition;
 pub(crate) use super::labels::backend::{BackendAnswer, BackendKind, BackendLoss};
 pub(crate) use super::labels::{
     CacheFault, ChangeResult, Changed, Compiled, DropReason, FetchOutcome, Hook, TrapKind,
-    TrialOutcome, VerdictKind,
+    TrialOutcome, Undelivered, VerdictKind,
 };
 use super::labels::{
     CacheFaultLabel, CauseLabels, ChangeLabels, CodeLabel, CompiledLabel, Counters, DenialLabels,
@@ -88,6 +90,7 @@ pub(crate) struct Metrics {
     pub nats: Nats,
     pub sharing: Sharing,
     pub backend: Backend,
+    pub cluster: Cluster,
     own_counters: Family<OwnLabels, Tally>,
     own_gauges: Family<OwnLabels, Gauge<f64, AtomicU64>>,
     connections_denied: Family<DenialLabels, Counter>,
@@ -200,6 +203,7 @@ impl Metrics {
             nats: Nats::new(&mut r),
             sharing: Sharing::new(&mut r),
             backend: Backend::new(&mut r),
+            cluster: Cluster::new(&mut r),
             own_counters: add(&mut r, "policy_counter", "Counters of a policy's own"),
             own_gauges: add(&mut r, "policy_gauge", "Gauges of a policy's own"),
             connections_denied: add(

@@ -70,7 +70,7 @@ fn a_reactor_that_rests_is_woken_by_the_next_message() {
 /// What one turn of a reactor emits is handed over at once, and wakes others at its end.
 #[tokio::test]
 async fn a_turn_wakes_each_other_reactor_once() {
-    let fanout = Fanout::new(2);
+    let fanout = Fanout::alone(2);
     let a = Socket::enter_at(&fanout, 0, 1, "/", &[]);
     let b = Socket::enter_at(&fanout, 1, 2, "/", &[]);
     let homes = fanout.homes().map(|home| tokio::spawn(home.serve()));
@@ -89,7 +89,7 @@ async fn a_turn_wakes_each_other_reactor_once() {
 
 #[test]
 fn what_finds_no_room_is_delivered_by_whoever_brings_it() {
-    let fanout = Fanout::new(2);
+    let fanout = Fanout::alone(2);
     let a = Socket::enter_at(&fanout, 0, 1, "/", &[]);
     let b = Socket::enter_at(&fanout, 1, 2, "/", &[]);
     // Its reactor does nothing at all.
@@ -109,7 +109,7 @@ fn what_finds_no_room_is_delivered_by_whoever_brings_it() {
 #[test]
 fn reactors_that_flood_each_other_end_and_lose_nothing() {
     const EVENTS: usize = 20_000;
-    let fanout = Fanout::new(2);
+    let fanout = Fanout::alone(2);
     let sockets =
         [0, 1].map(|reactor| Socket::enter_at(&fanout, reactor, reactor as u64, "/", &["x"]));
     let flooding = AtomicUsize::new(2);
@@ -142,7 +142,7 @@ fn reactors_that_flood_each_other_end_and_lose_nothing() {
 #[test]
 fn every_sender_is_heard_in_order_on_every_reactor() {
     const EVENTS: usize = 3000;
-    let fanout = Fanout::new(4);
+    let fanout = Fanout::alone(4);
     let sockets: Vec<_> = (0..4)
         .map(|reactor| Socket::enter_at(&fanout, reactor, reactor as u64, "/", &["x", "y"]))
         .collect();

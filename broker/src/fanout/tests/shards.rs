@@ -29,7 +29,7 @@ fn sockets(fanout: &Fanout) -> [Socket; 4] {
 
 #[test]
 fn an_event_is_one_message_to_each_other_reactor_that_has_members() {
-    let fanout = Fanout::new(4);
+    let fanout = Fanout::alone(4);
     let sockets = sockets(&fanout);
     let [a, ..] = &sockets;
     let got = |to: &Recipients| {
@@ -52,7 +52,7 @@ fn an_event_is_one_message_to_each_other_reactor_that_has_members() {
 
 #[test]
 fn a_join_is_known_to_all_when_it_returns_and_a_leave_too() {
-    let fanout = Fanout::new(2);
+    let fanout = Fanout::alone(2);
     let a = Socket::enter_at(&fanout, 0, 1, "/", &[]);
     let [b, c] = [2, 3].map(|token| Socket::enter_at(&fanout, 1, token, "/", &[]));
     let messages = || {
@@ -74,7 +74,7 @@ fn a_join_is_known_to_all_when_it_returns_and_a_leave_too() {
 
 #[test]
 fn a_back_end_learns_how_many_clients_of_all_reactors_it_reached() {
-    let fanout = Fanout::new(4);
+    let fanout = Fanout::alone(4);
     let sockets = sockets(&fanout);
     let got = |rooms: &[&str], except: &[&str]| {
         let count = publish(&fanout, "/", rooms, except, &event("e"));
@@ -91,7 +91,7 @@ fn a_back_end_learns_how_many_clients_of_all_reactors_it_reached() {
 /// Reactors that are held up do not keep a back end from its answer.
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_too_long_for_a_delivery_does_it_himself() {
-    let fanout = Fanout::new(4);
+    let fanout = Fanout::alone(4);
     let sockets = sockets(&fanout);
     assert_eq!(fanout.publish("/", &[], &[], &event("e")).await, 3);
     assert_eq!(sockets[2].received().len(), 1);
@@ -100,7 +100,7 @@ async fn whoever_waits_too_long_for_a_delivery_does_it_himself() {
 
 #[test]
 fn a_socket_is_in_the_room_of_its_name() {
-    let fanout = Fanout::new(3);
+    let fanout = Fanout::alone(3);
     let sockets = sockets(&fanout);
     let [a, b, c, _] = &sockets;
     let got = |to: &Recipients| {
@@ -140,7 +140,7 @@ fn a_socket_is_in_the_room_of_its_name() {
 
 #[test]
 fn what_is_counted_is_counted_once_for_all_reactors() {
-    let fanout = Fanout::new(4);
+    let fanout = Fanout::alone(4);
     let sockets = sockets(&fanout);
     let census = || {
         let census = fanout.census().into_iter();
@@ -161,7 +161,7 @@ fn what_is_counted_is_counted_once_for_all_reactors() {
 
 #[test]
 fn the_last_of_its_reactor_may_say_farewell_to_the_others() {
-    let fanout = Fanout::new(2);
+    let fanout = Fanout::alone(2);
     let a = Socket::enter_at(&fanout, 0, 1, "/", &[]);
     let b = Socket::enter_at(&fanout, 1, 2, "/", &["x"]);
     a.exit();
@@ -176,7 +176,7 @@ fn the_last_of_its_reactor_may_say_farewell_to_the_others() {
 
 #[test]
 fn there_may_be_a_thousand_reactors() {
-    let fanout = Fanout::new(1024);
+    let fanout = Fanout::alone(1024);
     let sockets = [0, 63, 64, 1023].map(|it| Socket::enter_at(&fanout, it, it as u64, "/", &["x"]));
     for room in [Recipients::Others, room("x", false)] {
         sockets[2].emit(&fanout, &room, &event("e"));

@@ -32,7 +32,7 @@ impl Outlet for Told {
 fn session() -> (Arc<Session>, Arc<Told>) {
     let broker = Arc::new(Broker {
         pipelines: Default::default(),
-        fanout: Fanout::new(1),
+        fanout: Arc::new(Fanout::alone(1)),
         store: Arc::new(Store::new()),
         recorder: Arc::default(),
         sessions: AtomicUsize::new(0),

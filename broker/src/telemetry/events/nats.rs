@@ -6,7 +6,7 @@ use super::{MAX_DETAIL, cut};
 use crate::telemetry::metrics::metrics;
 use crate::telemetry::throttle::Throttle;
 
-const CLUSTER: &str = "sluice::cluster";
+pub(super) const CLUSTER: &str = "sluice::cluster";
 
 /// There is a connection, the first one or again.
 pub(crate) struct NatsConnected {

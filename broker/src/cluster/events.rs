@@ -1,0 +1,167 @@
+//! Events on their way to other nodes and from them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use tokio::sync::watch;
+
+use super::link::{LinkError, To};
+use super::{Cluster, SEND};
+use crate::fanout::nodes::{self, Content, Mark, NodeId, Parcel};
+use crate::nats::State;
+use crate::telemetry::events::{EventsMissing, NodeUnreadable};
+use crate::telemetry::metrics::{Undelivered, metrics};
+
+/// Nodes whose numbers are remembered: more than live and have lived of late.
+const MAX_SENDERS: usize = 4096;
+
+/// Sends what waits, in its order, for as long as the process lives.
+pub(super) async fn send(cluster: Arc<Cluster>) {
+    let mut state = cluster.link.state();
+    loop {
+        for parcel in cluster.nodes.outbox.take().await {
+            send_one(&cluster, &mut state, parcel).await;
+        }
+    }
+}
+
+async fn send_one(cluster: &Cluster, state: &mut watch::Receiver<State>, parcel: Parcel) {
+    let lost = |reason| {
+        if parcel.mark == Mark::Event {
+            metrics().cluster.undelivered(reason, 1);
+        }
+    };
+    let until = parcel.since + cluster.config.hold;
+    if !is_connected(state, until).await {
+        return lost(Undelivered::Expired);
+    }
+    let sending = cluster.link.send(To::Sockets(parcel.node), parcel.frame);
+    match tokio::time::timeout(SEND, sending).await {
+        Ok(Ok(())) => {
+            if parcel.mark == Mark::Event {
+                metrics().cluster.sent.inc();
+            }
+        }
+        Ok(Err(LinkError::TooLarge(_))) => lost(Undelivered::TooLarge),
+        Ok(Err(LinkError::Failed(_))) | Err(_) => lost(Undelivered::Failed),
+    }
+}
+
+/// Waits for the connection, as long as it is worth.
+async fn is_connected(state: &mut watch::Receiver<State>, until: Instant) -> bool {
+    if state.borrow().is_connected {
+        return true;
+    }
+    let connected = state.wait_for(|state| state.is_connected);
+    let left = until.saturating_duration_since(Instant::now());
+    matches!(tokio::time::timeout(left, connected).await, Ok(Ok(_)))
+}
+
+/// Hands what comes to the sockets that are here. Does nothing else: what is not taken in time is dropped by the
+/// connection.
+pub(super) async fn take(cluster: Arc<Cluster>, mut events: BoxStream<'static, Bytes>) {
+    let mut numbers = Numbers::default();
+    while let Some(bytes) = events.next().await {
+        metrics().cluster.received_bytes.inc_by(bytes.len() as u64);
+        let frame = match nodes::read(&bytes) {
+            Ok(frame) => frame,
+            Err(error) => {
+                NodeUnreadable {
+                    reason: &error.to_string(),
+                }
+                .emit();
+                continue;
+            }
+        };
+        let is_event = !matches!(frame.content, Content::Mark);
+        let missing = match numbers.see(frame.from, frame.number, is_event) {
+            Some(missing) => missing,
+            // It has been counted as missing, or has come before.
+            None => continue,
+        };
+        if missing > 0 {
+            EventsMissing {
+                node: frame.from,
+                events: missing,
+            }
+            .emit();
+        }
+        match frame.content {
+            Content::Event(message) => {
+                metrics().cluster.received.inc();
+                cluster.fanout.deliver_from_node(message);
+            }
+            Content::Mark => {}
+            Content::Unknown => NodeUnreadable {
+                reason: "a frame of another version",
+            }
+            .emit(),
+        }
+    }
+}
+
+/// The number of the last event of each node.
+#[derive(Default)]
+struct Numbers(HashMap<NodeId, (u64, Instant)>);
+
+impl Numbers {
+    /// How many events before this one did not come; `None`: it is not the next one, it is an old one.
+    fn see(&mut self, from: NodeId, number: u64, is_event: bool) -> Option<u64> {
+        let now = Instant::now();
+        if self.0.len() >= MAX_SENDERS && !self.0.contains_key(&from) {
+            self.0
+                .retain(|_, (_, seen)| now.duration_since(*seen) < FORGOTTEN);
+        }
+        let (last, seen) = self.0.entry(from).or_insert((0, now));
+        *seen = now;
+        // A sender that had forgotten this node begins anew.
+        if is_event && number == 1 {
+            *last = 0;
+        }
+        let expected = if is_event { *last + 1 } else { *last };
+        let missing = number.checked_sub(expected);
+        if let Some(missing) = missing {
+            *last = number;
+            return Some(missing);
+        }
+        // A mark of something that has been passed already is old news.
+        if is_event { None } else { Some(0) }
+    }
+}
+
+/// A node that has sent nothing for so long is forgotten when there is no room.
+const FORGOTTEN: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_noticed_once() {
+        let mut numbers = Numbers::default();
+        let mut see = |number, is_event| numbers.see(NodeId(1), number, is_event);
+        assert_eq!(see(1, true), Some(0));
+        assert_eq!(see(2, true), Some(0));
+        assert_eq!(see(5, true), Some(2));
+        assert_eq!(see(4, true), None, "it has been counted");
+        assert_eq!(see(5, false), Some(0));
+        // The last ones were lost, and nothing came after them.
+        assert_eq!(see(8, false), Some(3));
+        assert_eq!(see(8, false), Some(0));
+        assert_eq!(see(9, true), Some(0));
+        // From the beginning.
+        assert_eq!(see(1, true), Some(0));
+        assert_eq!(see(2, true), Some(0));
+    }
+
+    #[test]
+    fn the_first_events_may_be_those_that_are_missing() {
+        let mut numbers = Numbers::default();
+        assert_eq!(numbers.see(NodeId(1), 3, true), Some(2));
+        assert_eq!(numbers.see(NodeId(2), 3, false), Some(3));
+    }
+}

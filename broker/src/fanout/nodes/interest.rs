@@ -1,0 +1,380 @@
+//! Which rooms this node has members of, as others are told: first member in, last member out, each change numbered.
+//! Rooms are keys here, hashes of their names. Beyond a bound they are put together in buckets, so that what others
+//! have to remember of a node is bounded.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+type Keys<T> = HashMap<u64, T, foldhash::fast::RandomState>;
+
+/// Buckets of rooms, 16 million: two megabytes of bits with whoever remembers them.
+const BUCKET_BITS: u32 = 24;
+
+/// Joins that wait for other nodes at once. Beyond, they are acknowledged without.
+const MAX_WAITING: usize = 1 << 16;
+
+/// What is called when all other nodes know of a join.
+pub(crate) type Known = Box<dyn FnOnce() + Send>;
+
+pub(crate) struct Interest {
+    inner: Mutex<Inner>,
+    changed: Notify,
+    max_rooms: usize,
+}
+
+struct Inner {
+    /// The number of the last change.
+    version: u64,
+    held: HashSet<u64, foldhash::fast::RandomState>,
+    /// How many rooms each bucket has; `None`: rooms are told one by one.
+    buckets: Option<Keys<u32>>,
+    /// What others are still to be told.
+    changes: Vec<(u64, bool)>,
+    /// The change before the first of them.
+    told: u64,
+    /// Everything has to be told anew.
+    is_new: bool,
+    /// Rooms that not all others have acknowledged, with their change, in its order.
+    unknown: VecDeque<(u64, u64)>,
+    unknown_keys: Keys<u64>,
+    /// Up to which change all others know.
+    known: u64,
+    waiting: VecDeque<(u64, Known)>,
+}
+
+/// Changes that follow each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// The change before the first one.
+    pub after: u64,
+    /// Each a key (or bucket), and whether there are members now.
+    pub changes: Vec<(u64, bool)>,
+    pub bucketed: bool,
+}
+
+/// All there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    pub version: u64,
+    pub keys: Vec<u64>,
+    pub bucketed: bool,
+}
+
+/// What has to be said to others.
+pub(crate) enum News {
+    Changes(Changes),
+    Snapshot(Snapshot),
+}
+
+/// The bucket that a room is in.
+pub(crate) fn bucket_of(key: u64) -> u64 {
+    key >> (u64::BITS - BUCKET_BITS)
+}
+
+impl Interest {
+    pub(super) fn new(max_rooms: usize) -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                version: 0,
+                held: HashSet::default(),
+                buckets: None,
+                changes: Vec::new(),
+                told: 0,
+                is_new: false,
+                unknown: VecDeque::new(),
+                unknown_keys: Keys::default(),
+                known: 0,
+                waiting: VecDeque::new(),
+            }),
+            changed: Notify::new(),
+            max_rooms,
+        }
+    }
+
+    /// The first member of a room has come. Called with the room's entry in the directory locked, so that changes of
+    /// a room are numbered in their order.
+    pub(in crate::fanout) fn add(&self, key: u64) {
+        let mut inner = self.inner.lock();
+        if inner.held.insert(key) {
+            inner.add(key);
+            if inner.buckets.is_none() && inner.held.len() > self.max_rooms {
+                inner.put_into_buckets();
+            }
+            drop(inner);
+            self.changed.notify_one();
+        }
+    }
+
+    /// The last one has left.
+    pub(in crate::fanout) fn remove(&self, key: u64) {
+        let mut inner = self.inner.lock();
+        if inner.held.remove(&key) {
+            inner.remove(key);
+            // Not as soon as it could, so that one room more or less does not turn everything over.
+            if inner.buckets.is_some() && inner.held.len() <= self.max_rooms / 2 {
+                inner.take_out_of_buckets();
+            }
+            drop(inner);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Calls back when all others know that there are members of a room: at once if they do.
+    pub(in crate::fanout) fn when_known(&self, key: u64, known: Known) {
+        {
+            let mut inner = self.inner.lock();
+            if let Some(version) = inner.unknown_keys.get(&key).copied()
+                && inner.waiting.len() < MAX_WAITING
+            {
+                inner.waiting.push_back((version, known));
+                return;
+            }
+        }
+        known();
+    }
+
+    /// All others know what was changed up to here; `u64::MAX` where there is nobody, or nobody can be reached.
+    pub(crate) fn known(&self, version: u64) {
+        let mut ready = Vec::new();
+        {
+            let mut inner = self.inner.lock();
+            let version = version.min(inner.version);
+            inner.known = inner.known.max(version);
+            while let Some((key, change)) = inner.unknown.front().copied()
+                && change <= version
+            {
+                inner.unknown.pop_front();
+                if inner.unknown_keys.get(&key) == Some(&change) {
+                    inner.unknown_keys.remove(&key);
+                }
+            }
+            // Versions in it are not quite in order: a room may have been added before one that waits already.
+            let mut still = VecDeque::new();
+            for (change, known) in std::mem::take(&mut inner.waiting) {
+                if change <= version {
+                    ready.push(known);
+                } else {
+                    still.push_back((change, known));
+                }
+            }
+            inner.waiting = still;
+        }
+        for known in ready {
+            known();
+        }
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.inner.lock().version
+    }
+
+    /// How many rooms and namespaces there are.
+    pub(crate) fn len(&self) -> usize {
+        self.inner.lock().held.len()
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.inner.lock().snapshot()
+    }
+
+    /// What others have not been told. Ends when there is something.
+    pub(crate) async fn news(&self) -> News {
+        loop {
+            if let Some(news) = self.inner.lock().news() {
+                return news;
+            }
+            self.changed.notified().await;
+        }
+    }
+}
+
+impl Inner {
+    fn change(&mut self, key: u64, is_held: bool) -> u64 {
+        self.version += 1;
+        self.changes.push((key, is_held));
+        self.version
+    }
+
+    fn add(&mut self, key: u64) {
+        let version = match &mut self.buckets {
+            None => self.change(key, true),
+            Some(buckets) => {
+                let bucket = bucket_of(key);
+                let rooms = buckets.entry(bucket).or_insert(0);
+                *rooms += 1;
+                if *rooms > 1 {
+                    // Known as soon as the bucket is, and that is unknown as long as its latest change.
+                    self.version
+                } else {
+                    self.change(bucket, true)
+                }
+            }
+        };
+        self.unknown_keys.insert(key, version);
+        self.unknown.push_back((key, version));
+    }
+
+    fn remove(&mut self, key: u64) {
+        match &mut self.buckets {
+            None => _ = self.change(key, false),
+            Some(buckets) => {
+                let bucket = bucket_of(key);
+                if let Some(rooms) = buckets.get_mut(&bucket) {
+                    *rooms -= 1;
+                    if *rooms == 0 {
+                        buckets.remove(&bucket);
+                        self.change(bucket, false);
+                    }
+                }
+            }
+        }
+        self.unknown_keys.remove(&key);
+    }
+
+    fn put_into_buckets(&mut self) {
+        let mut buckets = Keys::default();
+        for key in &self.held {
+            *buckets.entry(bucket_of(*key)).or_insert(0) += 1;
+        }
+        self.buckets = Some(buckets);
+        self.is_new = true;
+        self.version += 1;
+    }
+
+    fn take_out_of_buckets(&mut self) {
+        self.buckets = None;
+        self.is_new = true;
+        self.version += 1;
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let keys = match &self.buckets {
+            None => self.held.iter().copied().collect(),
+            Some(buckets) => buckets.keys().copied().collect(),
+        };
+        Snapshot {
+            version: self.version,
+            keys,
+            bucketed: self.buckets.is_some(),
+        }
+    }
+
+    fn news(&mut self) -> Option<News> {
+        let changes = std::mem::take(&mut self.changes);
+        let after = std::mem::replace(&mut self.told, self.version);
+        if std::mem::take(&mut self.is_new) {
+            return Some(News::Snapshot(self.snapshot()));
+        }
+        (!changes.is_empty()).then(|| {
+            News::Changes(Changes {
+                after,
+                changes,
+                bucketed: self.buckets.is_some(),
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn changes(interest: &Interest) -> Option<Changes> {
+        match interest.inner.lock().news()? {
+            News::Changes(changes) => Some(changes),
+            News::Snapshot(_) => panic!("a snapshot"),
+        }
+    }
+
+    #[test]
+    fn changes_are_numbered_and_told_once() {
+        let interest = Interest::new(100);
+        interest.add(1);
+        interest.add(2);
+        interest.add(1);
+        interest.remove(1);
+        interest.remove(3);
+        let expected = Changes {
+            after: 0,
+            changes: vec![(1, true), (2, true), (1, false)],
+            bucketed: false,
+        };
+        assert_eq!(changes(&interest), Some(expected));
+        assert_eq!(changes(&interest), None);
+        interest.add(3);
+        assert_eq!(changes(&interest).map(|it| it.after), Some(3));
+        let mut snapshot = interest.snapshot();
+        snapshot.keys.sort_unstable();
+        assert_eq!((snapshot.version, snapshot.keys), (4, vec![2, 3]));
+    }
+
+    #[test]
+    fn a_join_waits_until_all_know_of_it() {
+        let interest = Interest::new(100);
+        let called = Arc::new(AtomicUsize::new(0));
+        let wait = |key| {
+            let counter = called.clone();
+            let known = move || _ = counter.fetch_add(1, Ordering::Relaxed);
+            interest.when_known(key, Box::new(known));
+            count(&called)
+        };
+        interest.add(1);
+        interest.add(2);
+        assert_eq!(wait(2), 0);
+        assert_eq!(wait(1), 0);
+        interest.known(1);
+        assert_eq!(count(&called), 1);
+        // A second member of a room that is known need not wait, one of a room that is not has to.
+        assert_eq!(wait(1), 2);
+        assert_eq!(wait(2), 2);
+        interest.known(u64::MAX);
+        assert_eq!(count(&called), 4);
+        interest.add(3);
+        assert_eq!(wait(3), 4);
+        interest.known(3);
+        assert_eq!(count(&called), 5);
+    }
+
+    fn count(called: &AtomicUsize) -> usize {
+        called.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn beyond_the_bound_there_are_buckets_and_back() {
+        let interest = Interest::new(4);
+        // Keys of one bucket two by two.
+        let key = |n: u64| (n / 2) << 40 | n;
+        for n in 0..5 {
+            interest.add(key(n));
+        }
+        let News::Snapshot(snapshot) = interest.inner.lock().news().unwrap() else {
+            panic!("all anew");
+        };
+        assert!(
+            snapshot.bucketed && snapshot.keys.len() == 3,
+            "{snapshot:?}"
+        );
+        interest.add(key(5));
+        assert_eq!(changes(&interest), None, "the bucket is known");
+        interest.remove(key(0));
+        interest.remove(key(1));
+        let told = changes(&interest).unwrap();
+        assert_eq!((told.changes, told.bucketed), (vec![(0, false)], true));
+        interest.remove(key(2));
+        interest.remove(key(3));
+        let News::Snapshot(mut snapshot) = interest.inner.lock().news().unwrap() else {
+            panic!("all anew");
+        };
+        snapshot.keys.sort_unstable();
+        assert_eq!(
+            (snapshot.bucketed, snapshot.keys),
+            (false, vec![key(4), key(5)])
+        );
+        assert_eq!(snapshot.version, interest.version());
+    }
+}
