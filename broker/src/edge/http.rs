@@ -296,8 +296,12 @@ pub(super) async fn open_websocket(mut upgraded: Upgraded<TcpStream>, shared: &S
         inflate,
     );
     let mut request = Request::new(());
-    *request.uri_mut() = upgraded.uri;
-    request.extensions_mut().insert(link);
+    if link.has_polled() {
+        // The library has its session, and keeps nothing of this.
+        *request.uri_mut() = upgraded.uri;
+    } else if let Ok(uri) = format!("/?{}", link.query()).parse() {
+        *request.uri_mut() = uri;
+    }
     // The query was checked before the answer; the library finds nothing else to refuse in it.
     let call = (Box::new(carrier), request);
     let protocol = shared.protocols.of(parser);

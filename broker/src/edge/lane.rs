@@ -14,7 +14,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::net::tcp::OwnedWriteHalf;
-use tokio::sync::Notify;
 
 use super::deflate::{self, Outbound, Settings};
 use super::link::Link;
@@ -26,8 +25,6 @@ pub(super) struct Lane {
     queue: Mutex<Queue>,
     link: Arc<Link>,
     flusher: Arc<Flusher>,
-    /// Tells that nothing waits for a blocked client any more.
-    done: Notify,
     /// How long a client may take nothing of what is written to it.
     patience: Duration,
     compression: Option<Compression>,
@@ -73,7 +70,6 @@ impl Lane {
             )),
             link,
             flusher: Flusher::here(),
-            done: Notify::new(),
             patience,
         })
     }
@@ -189,21 +185,20 @@ impl Lane {
             }
             if is_late {
                 queue.end();
+                queue.stage = Stage::Idle;
                 drop(queue);
                 self.link.stalled();
                 break;
             }
         }
-        self.done.notify_waiters();
+        self.link.tell();
     }
 
     /// Writes what is left, for as long as the client takes it.
     pub(super) async fn finish(self: Arc<Self>) {
-        let mut done = std::pin::pin!(self.done.notified());
-        done.as_mut().enable();
         let was = std::mem::replace(&mut self.queue.lock().stage, Stage::Blocked);
         match was {
-            Stage::Blocked => done.await,
+            Stage::Blocked => self.link.until(|_| !self.is_blocked()).await,
             Stage::Idle | Stage::Listed => self.clone().go_on().await,
         }
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use futures_util::task::AtomicWaker;
+use http::request::Parts;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -151,6 +152,15 @@ impl Links {
         (link.state() != State::Killed).then_some(link)
     }
 
+    /// The connection of a request: polling clients' bring it along, a WebSocket's, which is kept, has its number only.
+    pub(super) fn of(&self, request: &Parts) -> Option<Arc<Link>> {
+        if let Some(link) = request.extensions.get::<Arc<Link>>() {
+            return Some(link.clone());
+        }
+        let (_, number) = request.uri.query()?.rsplit_once('&')?;
+        self.all.lock().get(&number.parse().ok()?)?.upgrade()
+    }
+
     /// Counts a request until its answer is there.
     pub(super) fn asked(self: &Arc<Self>) -> Asked {
         self.asked.fetch_add(1, Ordering::AcqRel);
@@ -169,6 +179,11 @@ impl Links {
 // === impl Link ===
 
 impl Link {
+    /// The query with which the library is given its WebSocket.
+    pub(super) fn query(&self) -> String {
+        format!("EIO=4&transport=websocket&{}", self.number)
+    }
+
     pub(super) fn state(&self) -> State {
         match self.state.load(Ordering::Acquire) {
             0 => State::Open,
@@ -290,7 +305,13 @@ impl Link {
             .await;
     }
 
-    async fn until(&self, has_come: impl Fn(&Self) -> bool) {
+    /// Something has changed that others may wait for.
+    pub(super) fn tell(&self) {
+        self.changed.notify_waiters();
+    }
+
+    /// Ends when something has come that is told.
+    pub(super) async fn until(&self, has_come: impl Fn(&Self) -> bool) {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             // From here on no change is missed.

@@ -228,7 +228,7 @@ fn start_reactors(
     let config = Arc::new(config);
     let tokens = Arc::new(AtomicU64::new(1));
     for (number, (home, jobs)) in homes.into_iter().zip(jobs).enumerate() {
-        let protocols = Protocols::new(&config, broker, &home, &tokens);
+        let protocols = Protocols::new(&config, broker, &home, links, &tokens);
         protocols.serve(&broker.pipelines.load());
         let shared = Shared {
             number,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::link::Links;
 use super::parser::Parser;
 use super::socketio::Protocol;
 use crate::config;
@@ -22,11 +23,12 @@ impl Protocols {
         config: &config::Server,
         broker: &Arc<Broker>,
         home: &Home,
+        links: &Arc<Links>,
         tokens: &Arc<AtomicU64>,
     ) -> Self {
         let of = |parser| {
             let (broker, home, tokens) = (broker.clone(), home.clone(), tokens.clone());
-            Protocol::new(config, parser, broker, home, tokens)
+            Protocol::new(config, parser, broker, home, links.clone(), tokens)
         };
         Self {
             text: of(Parser::Text),

@@ -29,7 +29,7 @@ use super::escape;
 use super::events::{self, Events};
 use super::handshake;
 use super::lane::Bounds;
-use super::link::Link;
+use super::link::Links;
 use super::manners::MAX_ATTACHMENTS;
 use super::namespaces::Namespaces;
 use super::outlet::SocketOutlet;
@@ -68,6 +68,7 @@ impl Protocol {
         parser: Parser,
         broker: Arc<Broker>,
         home: Home,
+        links: Arc<Links>,
         tokens: Arc<AtomicU64>,
     ) -> Self {
         let namespaces = Arc::new(Namespaces::default());
@@ -104,6 +105,7 @@ impl Protocol {
         let door = Door(Arc::new(Entrance {
             broker,
             home,
+            links,
             namespaces: namespaces.clone(),
             tokens,
             bounds: Bounds {
@@ -179,6 +181,7 @@ pub(super) struct Door(Arc<Entrance>);
 struct Entrance {
     broker: Arc<Broker>,
     home: Home,
+    links: Arc<Links>,
     namespaces: Arc<Namespaces>,
     tokens: Arc<AtomicU64>,
     /// What may wait for one socket.
@@ -208,7 +211,7 @@ impl ConnectHandler<Adapter, ByHand> for Door {
 
     /// The client has been told.
     fn call(&self, socket: Arc<Socket<Adapter>>, _: Option<Value>) {
-        let link = socket.req_parts().extensions.get::<Arc<Link>>();
+        let link = self.0.links.of(socket.req_parts());
         let Some(place) = link.and_then(|link| link.place(socket.ns())) else {
             return;
         };
@@ -244,8 +247,8 @@ impl Entrance {
         socket: &Arc<Socket<Adapter>>,
         auth: Option<&Value>,
     ) -> Result<(), Words> {
-        let Some(link) = socket.req_parts().extensions.get::<Arc<Link>>().cloned() else {
-            // `http` gives every request one.
+        let Some(link) = self.links.of(socket.req_parts()) else {
+            // Its WebSocket has ended.
             return Err("Invalid namespace".to_owned());
         };
         let Some(held) = self.namespaces.hold(socket.ns()) else {

@@ -45,11 +45,11 @@ pub(super) struct Carrier {
     ahead: Ahead,
     has_closed: bool,
     /// What the client did, to be told when the library has read all that came before.
-    violation: Option<Violation>,
+    violation: Option<Box<Violation>>,
     /// The last word has been said.
     is_refused: bool,
     /// What the client has sent behind the packet that ends its polling; not compressed any more.
-    behind: Bytes,
+    behind: Option<Box<Bytes>>,
     /// An answer to a heartbeat that the client was not shown is to be read.
     owes_pong: bool,
     stage: Stage,
@@ -143,7 +143,7 @@ impl Carrier {
             has_closed: false,
             violation: None,
             is_refused: false,
-            behind: Bytes::new(),
+            behind: None,
             owes_pong: false,
             stage,
             pace: terms.pace,
@@ -152,7 +152,7 @@ impl Carrier {
         };
         if stage == Stage::Polling {
             carrier.ahead.set(&PROBE);
-            carrier.behind = ahead.clone();
+            carrier.behind = Some(Box::new(ahead.clone()));
         } else {
             carrier.receive(ahead, &mut ReadBuf::new(&mut []));
         }
@@ -167,7 +167,7 @@ impl Carrier {
             true => Stage::MovingOver,
             false => Stage::WebSocket,
         };
-        let behind = std::mem::take(&mut self.behind);
+        let behind = self.behind.take().unwrap_or_default();
         self.receive_plain(&behind, &mut ReadBuf::new(&mut []));
         self.link.reader.wake();
     }
@@ -184,7 +184,7 @@ impl Carrier {
         plain.shrink_to(READ);
         PLAIN.set(plain);
         if self.violation.is_none() {
-            self.violation = fed.err();
+            self.violation = fed.err().map(Box::new);
         }
     }
 
@@ -200,7 +200,7 @@ impl Carrier {
             buf.put_slice(now);
             ahead.bytes.extend(later);
         });
-        self.violation = taken.err();
+        self.violation = taken.err().map(Box::new);
     }
 
     /// Ends the connection of a client that broke the protocol, and says why.
