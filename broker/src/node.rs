@@ -18,7 +18,10 @@ use crate::admin::{
     self, ClusterInfo, Listen, NamespaceInfo, NodeInfo, PolicyChange, PolicyChanged, PolicyInfo,
     PolicyRefusal, Reason,
 };
-use crate::backend::{Emit, EmitError, Emitted, Emitter};
+use crate::backend::{
+    Emit, EmitError, Emitted, Emitter, Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter,
+    SocketInfo, Sockets, Steer, SteerError, Steered,
+};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::nats::Nats;
@@ -36,6 +39,7 @@ pub(crate) struct Node {
     broker: Arc<Broker>,
     store: Arc<Store>,
     emitter: Emitter,
+    sockets: Sockets,
     started: SystemTime,
     since: Instant,
     listen: OnceLock<Listen>,
@@ -60,10 +64,13 @@ impl Node {
         nats: Option<Arc<Nats>>,
     ) -> Self {
         metrics().watch(&store);
+        let emitter = Emitter::new(broker.clone(), &name, config.server.ack_timeout);
+        let sockets = Sockets::new(broker.clone(), &name);
         Self {
             name,
             config,
-            emitter: Emitter::new(broker.clone()),
+            emitter,
+            sockets,
             broker,
             store,
             started: SystemTime::now(),
@@ -257,6 +264,26 @@ impl admin::Node for Node {
 
     fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<Emitted, EmitError>> {
         Box::pin(self.emitter.emit(emit))
+    }
+
+    fn sockets(
+        &self,
+        filter: SocketFilter,
+        node: Option<String>,
+    ) -> BoxFuture<'_, Listed<SocketInfo>> {
+        Box::pin(self.sockets.list(filter, node))
+    }
+
+    fn rooms(&self, filter: RoomFilter) -> BoxFuture<'_, Listed<RoomInfo>> {
+        Box::pin(self.sockets.rooms(filter))
+    }
+
+    fn namespaces(&self) -> BoxFuture<'_, Listed<NamespaceCensus>> {
+        Box::pin(self.sockets.namespaces())
+    }
+
+    fn steer(&self, steer: Steer) -> BoxFuture<'_, Result<Steered, SteerError>> {
+        Box::pin(self.sockets.steer(steer))
     }
 }
 

@@ -53,9 +53,11 @@ async function connect({ client: name, url, opts = {}, quiet = false }) {
   const parser = await parserOf(opts);
   // A manager for each client, unless a test asks for several namespaces over one connection.
   const socket = io(url, { forceNew: true, reconnection: false, autoConnect: false, ...decode(opts), ...parser });
-  const client = { socket, quiet, received: [] };
+  const client = { socket, quiet, received: [], answers: new Map() };
   clients.set(name, client);
   socket.onAny((event, ...args) => {
+    const answer = client.answers.get(event);
+    if (answer && typeof args.at(-1) === "function") args.at(-1)(...answer);
     if (client.quiet) client.received.push([event, ...args]);
     else send({ client: name, kind: "event", name: event, args: args.map(strip).map(encode) });
   });
@@ -83,7 +85,7 @@ async function connect({ client: name, url, opts = {}, quiet = false }) {
   });
 }
 
-/** A function in the arguments is the ack that a server asks for; no test needs to answer one. */
+/** A function in the arguments is the ack that a server asks for: answered where a test says how (`answer`). */
 const strip = (arg) => (typeof arg === "function" ? "ack" : arg);
 
 async function emitAck(socket, event, args, timeout) {
@@ -212,6 +214,10 @@ const commands = {
     return {};
   },
   /** Answers heartbeats no more. */
+  answer({ client, event, args }) {
+    find(client).answers.set(event, decode(args));
+    return {};
+  },
   mute({ client }) {
     const { engine } = find(client).socket.io;
     const send = engine._sendPacket.bind(engine);

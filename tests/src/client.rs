@@ -184,6 +184,11 @@ impl Client {
         self.call("write", json!({"text": text}));
     }
 
+    /// Answers events of this name, where the server asks for it, with these arguments from now on.
+    pub fn answers(&self, event: &str, args: Value) {
+        self.call("answer", json!({"event": event, "args": args}));
+    }
+
     /// Answers heartbeats no more.
     pub fn mute(&self) {
         self.call("mute", json!({}));

@@ -98,8 +98,12 @@ fn refused(error: &EmitError) -> Problem {
             Problem::new(StatusCode::NOT_FOUND, code, detail).at("namespace")
         }
         EmitError::Draining => Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail),
-        EmitError::NotImplemented(field) => {
-            Problem::new(StatusCode::BAD_REQUEST, code, detail).at(*field)
+        EmitError::Overloaded => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).again_after(1)
         }
+        EmitError::OtherRequest => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).at("id")
+        }
+        EmitError::Failed => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, code, detail),
     }
 }

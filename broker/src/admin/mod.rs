@@ -15,6 +15,7 @@ mod problem;
 mod record;
 mod router;
 mod server;
+mod sockets;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,10 @@ use serde::{Serialize, Serializer};
 
 use super::cluster::ClusterInfo;
 use super::policies::{PolicyChange, PolicyChanged, PolicyInfo, PolicyRefusal};
-use crate::backend::{Emit, EmitError, Emitted};
+use crate::backend::{
+    Emit, EmitError, Emitted, Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter,
+    SocketInfo, Steer, SteerError, Steered,
+};
 use crate::record::{Busy, Recording, Wanted};
 use crate::state::{Filter, Shown};
 
@@ -40,6 +43,22 @@ pub(crate) trait Node: Send + Sync + 'static {
 
     /// Delivers an event of a back end, and says what became of it.
     fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<Emitted, EmitError>>;
+
+    /// Sockets of all nodes, or of one.
+    fn sockets(
+        &self,
+        filter: SocketFilter,
+        node: Option<String>,
+    ) -> BoxFuture<'_, Listed<SocketInfo>>;
+
+    /// Rooms of a namespace, over all nodes.
+    fn rooms(&self, filter: RoomFilter) -> BoxFuture<'_, Listed<RoomInfo>>;
+
+    /// Namespaces that have sockets, over all nodes.
+    fn namespaces(&self) -> BoxFuture<'_, Listed<NamespaceCensus>>;
+
+    /// Has sockets join rooms, leave them, or go; on all nodes.
+    fn steer(&self, steer: Steer) -> BoxFuture<'_, Result<Steered, SteerError>>;
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -15,7 +15,7 @@ use super::auth::{self, Auth};
 use super::node::Node;
 use super::policies::{self, Uploads};
 use super::problem::Problem;
-use super::{api, cluster, emit, health, metrics, record, state};
+use super::{api, cluster, emit, health, metrics, record, sockets, state};
 
 /// An event as large as a client may send by default.
 pub(super) const MAX_BODY: usize = 1 << 20;
@@ -23,8 +23,8 @@ pub(super) const MAX_BODY: usize = 1 << 20;
 /// Answers are made at once; what takes longer is a client that does not send its body.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Modules are received, compiled and tried out.
-const LONG_TIMEOUT: Duration = Duration::from_secs(60);
+/// Modules are received, compiled and tried out; clients are waited for.
+const LONG_TIMEOUT: Duration = Duration::from_secs(75);
 
 pub(super) fn router(node: Arc<dyn Node>, auth: Auth) -> Router {
     let guarded = Router::new()
@@ -36,10 +36,17 @@ pub(super) fn router(node: Arc<dyn Node>, auth: Auth) -> Router {
             "/api/v1/policies/{name}/state",
             get(state::show).delete(state::clear),
         )
-        .route("/api/v1/emit", post(emit::emit))
+        .route("/api/v1/sockets", get(sockets::list))
+        .route("/api/v1/sockets/{id}", get(sockets::show))
+        .route("/api/v1/sockets/join", post(sockets::join))
+        .route("/api/v1/sockets/leave", post(sockets::leave))
+        .route("/api/v1/sockets/disconnect", post(sockets::disconnect))
+        .route("/api/v1/rooms", get(sockets::rooms))
+        .route("/api/v1/namespaces", get(sockets::namespaces))
         .route("/api/v1/record", post(record::record))
         .route_layer(middleware::from_fn(quickly))
         .merge(changes())
+        .merge(emits())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(auth, auth::require));
@@ -72,6 +79,13 @@ fn changes() -> Router<Arc<dyn Node>> {
             post(policies::roll_back),
         )
         .layer(Extension(Uploads::new()))
+        .route_layer(middleware::from_fn(patiently))
+}
+
+/// What may wait for clients.
+fn emits() -> Router<Arc<dyn Node>> {
+    Router::new()
+        .route("/api/v1/emit", post(emit::emit))
         .route_layer(middleware::from_fn(patiently))
 }
 

@@ -1,6 +1,7 @@
 mod emit;
 mod policies;
 mod shown;
+mod sockets;
 mod state;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,10 @@ use tower::ServiceExt;
 use super::auth::Auth;
 use super::router::router;
 use super::*;
-use crate::backend::{Emit, EmitError, Emitted};
+use crate::backend::{
+    Emit, EmitError, Emitted, Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter,
+    SocketInfo, Steer, SteerError, Steered,
+};
 use crate::config::Secret;
 use crate::record::{Busy, Recorder, Recording, Wanted};
 use crate::state::{Filter, Shown};
@@ -31,6 +35,8 @@ struct Fake {
     /// What state was asked for, and how much of it; cleared, where there is no limit.
     asked: Mutex<Vec<(Filter, Option<usize>)>>,
     changes: Mutex<Vec<PolicyChange>>,
+    looked: Mutex<Vec<(SocketFilter, Option<String>)>>,
+    steered: Mutex<Vec<Steer>>,
 }
 
 impl Node for Fake {
@@ -159,10 +165,51 @@ impl Node for Fake {
             "/late" => Err(EmitError::Draining),
             _ => {
                 self.emitted.lock().push(emit);
-                Ok(Emitted { deliveries: 2 })
+                Ok(Emitted {
+                    deliveries: 2,
+                    ..Emitted::default()
+                })
             }
         };
         Box::pin(std::future::ready(answer))
+    }
+
+    fn sockets(
+        &self,
+        filter: SocketFilter,
+        node: Option<String>,
+    ) -> BoxFuture<'_, Listed<SocketInfo>> {
+        self.looked.lock().push((filter, node));
+        Box::pin(std::future::ready(listed(Vec::new())))
+    }
+
+    fn rooms(&self, _: RoomFilter) -> BoxFuture<'_, Listed<RoomInfo>> {
+        Box::pin(std::future::ready(listed(Vec::new())))
+    }
+
+    fn namespaces(&self) -> BoxFuture<'_, Listed<NamespaceCensus>> {
+        Box::pin(std::future::ready(listed(Vec::new())))
+    }
+
+    fn steer(&self, steer: Steer) -> BoxFuture<'_, Result<Steered, SteerError>> {
+        let answer = match &*steer.whom.namespace {
+            "/nowhere" => Err(SteerError::UnknownNamespace),
+            "/late" => Err(SteerError::Draining),
+            _ => Ok(Steered {
+                sockets: 3,
+                ..Steered::default()
+            }),
+        };
+        self.steered.lock().push(steer);
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+fn listed<T>(items: Vec<T>) -> Listed<T> {
+    Listed {
+        items,
+        truncated: false,
+        silent: vec!["n2".to_owned()],
     }
 }
 

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use crate::event::{Attachments, Event, hidden};
 
 /// An event that a back end sends to clients. Who is reached in several ways gets it once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Emit {
     pub namespace: String,
     /// Members of these rooms, and the sockets of these names. Without rooms and users: everyone in the namespace.
@@ -30,14 +33,60 @@ pub(crate) struct Emit {
 }
 
 /// How long answers are waited for; `None`: for as long as is configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Wait(pub Option<Duration>);
 
 /// What became of an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Emitted {
-    /// To how many clients of this node it was handed.
+    /// To how many clients it was handed: of this node or, where answers were asked for, of all that are heard.
     pub deliveries: u64,
+    /// What they answered, if they were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acks: Option<Vec<Ack>>,
+    /// Recipients that have not answered in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<u64>,
+}
+
+/// What one client answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Ack {
+    pub socket: Arc<str>,
+    pub node: Arc<str>,
+    /// The text of a JSON array, checked.
+    #[serde(serialize_with = "raw")]
+    pub args: Box<str>,
+    #[serde(serialize_with = "base64", skip_serializing_if = "is_empty")]
+    pub attachments: Attachments,
+}
+
+impl Emitted {
+    /// Bytes that it takes up, nearly.
+    pub(super) fn size(&self) -> usize {
+        let acks = self.acks.iter().flatten().map(|ack| {
+            let attachments = ack.attachments.iter().map(bytes::Bytes::len);
+            size_of::<Ack>() + ack.socket.len() + ack.args.len() + attachments.sum::<usize>()
+        });
+        size_of::<Self>() + acks.sum::<usize>()
+    }
+}
+
+fn raw<S: Serializer>(json: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let raw: &RawValue = serde_json::from_str(json).map_err(serde::ser::Error::custom)?;
+    raw.serialize(serializer)
+}
+
+fn base64<S: Serializer>(attachments: &Attachments, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(
+        attachments
+            .iter()
+            .map(|bytes| BASE64_STANDARD.encode(bytes)),
+    )
+}
+
+fn is_empty(attachments: &Attachments) -> bool {
+    attachments.is_empty()
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,8 +95,12 @@ pub(crate) enum EmitError {
     UnknownNamespace,
     #[error("this node is shutting down")]
     Draining,
-    #[error("`{0}` is not part of this version")]
-    NotImplemented(&'static str),
+    #[error("as many events wait for answers as may")]
+    Overloaded,
+    #[error("the key of this request was another one's within the last two minutes")]
+    OtherRequest,
+    #[error("the node could not do it")]
+    Failed,
 }
 
 impl EmitError {
@@ -56,7 +109,9 @@ impl EmitError {
         match self {
             Self::UnknownNamespace => "unknown_namespace",
             Self::Draining => "draining",
-            Self::NotImplemented(_) => "not_implemented",
+            Self::Overloaded => "overloaded",
+            Self::OtherRequest => "other_request",
+            Self::Failed => "failed",
         }
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Server {
     pub ping_timeout: Duration,
     pub upgrade_timeout: Duration,
     pub connect_timeout: Duration,
+    /// How long clients' answers to events of back ends are waited for.
+    pub ack_timeout: Duration,
     /// Bytes of one message.
     pub max_payload: u64,
     pub max_connections: usize,
@@ -54,6 +56,8 @@ pub(crate) struct SlowClient {
 const SHORTEST: Duration = Duration::from_millis(1);
 /// Node's timers end at 2³¹ - 1 milliseconds, and so do those of clients, who are told the heartbeat.
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+/// A back end waits on its connection for as long.
+const LONGEST_ACK: Duration = Duration::from_secs(60);
 /// More threads than any machine has cores: a slip.
 const MOST_REACTORS: usize = 1024;
 /// A process has fewer descriptors.
@@ -103,6 +107,7 @@ impl Server {
                 "45s",
                 "Time for a new connection to enter a namespace.",
             ),
+            ack_timeout: ack_timeout(s),
             max_payload: max_payload(s),
             max_connections: max_connections(s),
             drain_period: drain_period(s),
@@ -129,7 +134,6 @@ impl Server {
             "trusted_proxies",
             "max_connections_per_ip",
             "connect_rate",
-            "ack_timeout",
         ]);
         server
     }
@@ -201,6 +205,18 @@ fn period(
         s.complain(name, "is out of bounds", Some("1ms to 24days"));
     }
     value
+}
+
+fn ack_timeout(s: &mut Section<'_, '_>) -> Duration {
+    let timeout = s.get(
+        "ack_timeout",
+        "5s",
+        "How long the answers of clients to a back end's event are waited for, unless it says so itself.",
+    );
+    if !(SHORTEST..=LONGEST_ACK).contains(&timeout) {
+        s.complain("ack_timeout", "is out of bounds", Some("1ms to 60s"));
+    }
+    timeout
 }
 
 /// Clients wait for the two together, with one timer.

@@ -15,6 +15,8 @@ pub(super) struct Encoded {
     namespace: Str,
     text: Str,
     event: Event,
+    /// Of the answer that its recipients are asked for.
+    id: Option<i64>,
     plain: Form,
     msgpack: Form,
 }
@@ -34,14 +36,19 @@ const WINDOWS: usize = 7;
 const SMALLEST_WINDOW: u8 = 9;
 
 impl Encoded {
-    pub(super) fn new(namespace: Str, event: &Event) -> Self {
+    pub(super) fn new(namespace: Str, event: &Event, id: Option<i64>) -> Self {
         Self {
             namespace,
             text: Str::from(packet::event_text(&event.name, &event.args)),
             event: event.clone(),
+            id,
             plain: Form::default(),
             msgpack: Form::default(),
         }
+    }
+
+    pub(super) fn id(&self) -> Option<i64> {
+        self.id
     }
 
     pub(super) fn is_volatile(&self) -> bool {
@@ -58,14 +65,18 @@ impl Encoded {
     pub(super) fn packet(&self, parser: Parser) -> Packet {
         let make = || parser.data(self.text.clone(), &self.event.attachments);
         let data = self.form(parser).data.get_or_init(make);
-        Packet::event(self.namespace.clone(), data.clone())
+        let mut packet = Packet::event(self.namespace.clone(), data.clone());
+        if let Some(id) = self.id {
+            packet.inner.set_ack_id(id);
+        }
+        packet
     }
 
     pub(super) fn frames(&self, parser: Parser) -> &Bytes {
         let attachments = &self.event.attachments;
         let make = || {
             parser
-                .event(&self.namespace, &self.text, attachments)
+                .event(&self.namespace, &self.text, attachments, self.id)
                 .into()
         };
         self.form(parser).frames.get_or_init(make)

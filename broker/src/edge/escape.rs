@@ -74,23 +74,14 @@ fn find_in_array(text: &mut impl Iterator<Item = u8>, before: usize) -> Found {
     }
 }
 
-/// Marks the events among the packets of a polling request, if there are any to mark.
-pub(super) fn mark(body: &str) -> Option<String> {
-    if !body.contains('\\') {
-        return None;
-    }
-    let packets = body.split(super::polling::SEPARATOR);
-    let packets: Vec<_> = packets.map(mark_packet).collect();
-    Some(packets.join("\u{1e}"))
-}
-
-fn mark_packet(packet: &str) -> String {
+/// Marks an event in the body of a polling request. `None`: there is nothing to mark.
+pub(super) fn mark(packet: &str) -> Option<String> {
     match find(&mut packet.bytes()) {
         Found::Escaped { before } => {
             let (head, tail) = packet.split_at_checked(before).unwrap_or((packet, ""));
-            format!("{head}{MARK}{tail}")
+            Some(format!("{head}{MARK}{tail}"))
         }
-        Found::Plain | Found::Undecided => packet.to_owned(),
+        Found::Plain | Found::Undecided => None,
     }
 }
 
@@ -131,15 +122,13 @@ mod tests {
 
     #[test]
     fn a_mark_comes_and_goes() {
-        let marked = mark("2\u{1e}42[\"a\\n\",1]\u{1e}42[\"b\"]").unwrap();
-        let packets: Vec<_> = marked.split('\u{1e}').collect();
-        assert_eq!(packets[0], "2");
-        assert_eq!(packets[2], "42[\"b\"]");
-        let text = packets[1].strip_prefix("42").unwrap();
+        let marked = mark("42[\"a\\n\",1]").unwrap();
+        let text = marked.strip_prefix("42").unwrap();
         let json: Vec<serde_json::Value> = serde_json::from_str(text).unwrap();
         assert_eq!(json[1], "a\n");
         assert_eq!(unmark(text).as_deref(), Some("[\"a\\n\",1]"));
         assert_eq!(unmark("[\"a\"]"), None);
         assert_eq!(mark("42[\"a\"]"), None);
+        assert_eq!(mark("2"), None);
     }
 }

@@ -7,8 +7,10 @@ use socketioxide::handler::MessageHandler;
 use socketioxide::socket::Socket;
 use socketioxide_core::Value;
 
+use super::acks;
 use super::adapter::Adapter;
 use super::escape;
+use super::outlet::SocketOutlet;
 use super::socketio::ByHand;
 use crate::event::{Attachments, Denial};
 use crate::packet::msgpack::{self, Limits};
@@ -17,6 +19,7 @@ use crate::session::Session;
 /// Hands each event to its session.
 pub(super) struct Events {
     pub session: Arc<Session>,
+    pub outlet: Arc<SocketOutlet>,
     pub limits: Limits,
 }
 
@@ -25,12 +28,18 @@ impl MessageHandler<Adapter, ByHand> for Events {
         match payload {
             Value::Str(text, attachments) => {
                 let attachments: Attachments = attachments.into_iter().flatten().collect();
+                if let Some(args) = acks::unmark(&text) {
+                    return self.outlet.answered(ack, &args, attachments);
+                }
                 let unmarked = escape::unmark(&text);
                 let text = unmarked.as_deref().unwrap_or(&text);
                 self.session.handle(text, attachments, ack);
             }
             Value::Bytes(data) => match msgpack::to_json(&data, self.limits) {
-                Ok((text, attachments)) => self.session.handle(&text, attachments, ack),
+                Ok((text, attachments)) => match acks::unmark_binary(&text) {
+                    Some(args) => self.outlet.answered(ack, &args, attachments),
+                    None => self.session.handle(&text, attachments, ack),
+                },
                 Err(denial) => self.session.refuse(&denial, ack),
             },
         }

@@ -4,6 +4,7 @@
 //! so, for which the library has no room; packets that Node's server would not take do not reach it (see `manners`);
 //! events whose name the library could not read are marked (see `escape`).
 
+use super::acks::{self, Edit};
 use super::escape;
 use super::manners::{Fault, Judgement, Manners, Namespaces};
 use super::parser::Parser;
@@ -154,6 +155,13 @@ impl Inbound {
                     from = at;
                     self.payload -= before as u64;
                 }
+                Ok(Judged::Answer(edit)) => {
+                    out(bytes.get(from..at).unwrap_or_default());
+                    out(&header.edited(payload, &edit));
+                    at += header.len + edit.from;
+                    from = at;
+                    self.payload -= edit.from as u64;
+                }
                 Err(violation) => break Err(violation),
             }
         };
@@ -187,7 +195,7 @@ impl Inbound {
             TEXT => self.look(header, payload, namespaces)?,
             BINARY => match self.manners.binary() {
                 Judgement::End(fault) => return Err(unmannerly(fault)),
-                Judgement::Pass | Judgement::Ignore => Judged::Pass,
+                Judgement::Pass | Judgement::Ignore => self.look_at_binary(header, payload),
             },
             _ => Judged::Pass,
         };
@@ -247,10 +255,33 @@ impl Inbound {
             Ok(Judgement::Ignore) => return Err(unmannerly(Fault::Parse)),
             Ok(Judgement::End(fault)) => return Err(unmannerly(fault)),
         }
-        Ok(match found {
-            escape::Found::Escaped { before } => Judged::Mark { before },
-            escape::Found::Plain | escape::Found::Undecided => Judged::Pass,
+        if let escape::Found::Escaped { before } = found {
+            return Ok(Judged::Mark { before });
+        }
+        Ok(match acks::find(&mut text()) {
+            acks::Found::Answer(edit) => Judged::Answer(edit),
+            acks::Found::Undecided if may_wait => Judged::Undecided,
+            acks::Found::Other | acks::Found::Undecided => Judged::Pass,
         })
+    }
+
+    /// Looks at the begin of a packet in msgpack.
+    fn look_at_binary(&self, header: &Header, payload: &[u8]) -> Judged {
+        if !self.manners.is_msgpack() {
+            return Judged::Pass;
+        }
+        let len = usize::try_from(header.payload).unwrap_or(usize::MAX);
+        let mut begin = [0; acks::LOOKED_AT];
+        let visible = payload.len().min(len).min(begin.len());
+        for (to, byte) in begin.iter_mut().zip(header.unmasked(payload)) {
+            *to = byte;
+        }
+        let begin = begin.get(..visible).unwrap_or_default();
+        match acks::find_binary(begin, visible == len) {
+            acks::Found::Answer(edit) => Judged::Answer(edit),
+            acks::Found::Undecided => Judged::Undecided,
+            acks::Found::Other => Judged::Pass,
+        }
     }
 }
 
@@ -262,6 +293,8 @@ enum Judged {
     Skip {
         len: usize,
     },
+    /// It is to be read as an event.
+    Answer(Edit),
     /// The mark belongs behind so many bytes of the payload.
     Mark {
         before: usize,
@@ -329,6 +362,19 @@ impl Header {
         let payload = usize::try_from(payload).unwrap_or(usize::MAX);
         super::wire::begin_masked_frame(&mut header, self.first, self.mask, payload);
         header
+    }
+
+    /// The header and the begin of the frame, as the library is to read them.
+    fn edited(&self, payload: &[u8], edit: &Edit) -> Vec<u8> {
+        let mut edited = self.longer(edit.growth());
+        let start = edited.len();
+        edited.extend(payload.get(..edit.before).unwrap_or_default());
+        let (place, kind) = edit.kind;
+        if let Some(byte) = edited.get_mut(start + place) {
+            *byte = kind ^ self.mask.get(place % MASK).copied().unwrap_or_default();
+        }
+        edited.extend(self.masked(&edit.mark, edit.before));
+        edited
     }
 
     /// What the client has masked, from the payload's first byte on.

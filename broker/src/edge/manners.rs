@@ -95,6 +95,10 @@ impl Manners {
         }
     }
 
+    pub(super) fn is_msgpack(&self) -> bool {
+        self.parser == Parser::Msgpack
+    }
+
     /// A text passes that could not be judged.
     pub(super) fn pass(&mut self) {
         self.awaited = None;

@@ -1,7 +1,7 @@
 //! The edge: from the listening socket to bytes of one event, and back. The only code that knows socketioxide.
 //!
 //! `accept` hands connections to `reactor`s; `http` serves one, with `cors` and `handshake` checking its requests;
-//! `manners` and `inbound` judge what a client sends, `probe` lets one that polls try a WebSocket;
+//! `manners` and `inbound` judge what a client sends, `acks` knows what it answers, `probe` lets one that polls try a WebSocket;
 //! `forward` brings what came to another reactor to the one of its session; `link` is the broker's hold on a connection,
 //! `stream` the byte stream of a WebSocket and `lane` the one way out of it; `socketio` makes sessions of sockets,
 //! `outlet` is the way back to one, `encoded` an event on its way. `parser` is how a client's packets are written, for
@@ -9,6 +9,7 @@
 //! from being felt by others.
 
 mod accept;
+mod acks;
 mod adapter;
 mod cors;
 mod deflate;

@@ -1,7 +1,9 @@
 //! The way to one socket: over its connection's lane, or through the library's queue while the client polls.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -17,8 +19,9 @@ use super::lane::{Bounds, Lane, Overflow};
 use super::link::{Link, State};
 use super::manners::Fault;
 use super::socketio;
-use crate::event::{Client, Event};
-use crate::fanout::{Frame, Outlet};
+use crate::event::{Attachments, Client, Event};
+use crate::fanout::{About, Frame, Outlet, Question};
+use crate::packet;
 use crate::plugin::DisconnectReason;
 use crate::telemetry::events::{SlowClient, SocketFailed};
 use crate::telemetry::metrics::{DropReason, metrics};
@@ -39,9 +42,21 @@ pub(super) struct SocketOutlet {
     before: Mutex<Before>,
     /// Its queue overflowed: it is being ended, and gets nothing more.
     slow: AtomicBool,
-    /// A policy's verdict ended it.
-    judged: AtomicBool,
+    /// A policy's verdict ended it, or an operator.
+    ended: AtomicU8,
+    /// What its client has been asked and not answered yet. Most never are.
+    questions: Mutex<Option<Box<Questions>>>,
+    since: SystemTime,
 }
+
+type Questions = VecDeque<(i64, Question)>;
+
+/// Questions that one client may leave open; the oldest one is given up for the next.
+const MAX_QUESTIONS: usize = 64;
+
+/// Who ended it.
+const BY_POLICY: u8 = 1;
+const BY_OPERATOR: u8 = 2;
 
 /// The way of a socket that has no lane yet.
 enum Before {
@@ -83,7 +98,9 @@ impl SocketOutlet {
             lane: OnceLock::new(),
             before: Mutex::new(before),
             slow: AtomicBool::new(false),
-            judged: AtomicBool::new(false),
+            ended: AtomicU8::new(0),
+            questions: Mutex::default(),
+            since: SystemTime::now(),
         }
     }
 
@@ -124,6 +141,38 @@ impl SocketOutlet {
         }
     }
 
+    /// Its client has answered. What nobody asked for, or waits for any more, is nothing.
+    pub(super) fn answered(&self, id: Option<i64>, args: &str, attachments: Attachments) {
+        let question = {
+            let mut questions = self.questions.lock();
+            let Some(questions) = &mut *questions else {
+                return;
+            };
+            let place = questions.iter().position(|(of, _)| Some(*of) == id);
+            place.and_then(|place| questions.remove(place))
+        };
+        if let Some((_, question)) = question
+            && packet::check_args(args, attachments.len()).is_ok()
+        {
+            question.answer(args, attachments);
+        }
+    }
+
+    /// It answers nothing any more.
+    pub(super) fn forget_questions(&self) {
+        *self.questions.lock() = None;
+    }
+
+    fn keep(&self, id: i64, question: Question) {
+        let mut questions = self.questions.lock();
+        let questions = questions.get_or_insert_default();
+        questions.retain(|(_, question)| !question.is_stale());
+        if questions.len() >= MAX_QUESTIONS {
+            questions.pop_front();
+        }
+        questions.push_back((id, question));
+    }
+
     /// Sends a packet through the library's queue that the carrier knows again.
     pub(super) fn send_marker(&self, marker: &str) -> bool {
         let data = self.link.parser.data(Str::copy_from_slice(marker), &[]);
@@ -140,11 +189,13 @@ impl SocketOutlet {
     pub(super) fn end(&self, library: Reason) -> (DisconnectReason, &'static str) {
         if self.slow.load(Ordering::Acquire) {
             (DisconnectReason::Server, "slow client")
+        } else if self.ended.load(Ordering::Acquire) == BY_OPERATOR {
+            (DisconnectReason::Server, "server namespace disconnect")
         } else if self.link.state() == State::Closing {
             (DisconnectReason::Server, "server shutting down")
         } else if let Some(fault) = self.link.fault() {
             (DisconnectReason::Transport, fault.reason())
-        } else if self.judged.load(Ordering::Acquire) {
+        } else if self.ended.load(Ordering::Acquire) == BY_POLICY {
             (DisconnectReason::Policy, "policy")
         } else {
             socketio::reason(library)
@@ -224,6 +275,17 @@ impl SocketOutlet {
         }
     }
 
+    /// Tells the client that it is out of its namespace.
+    fn part(&self, why: u8) {
+        let _ = self
+            .ended
+            .compare_exchange(0, why, Ordering::AcqRel, Ordering::Acquire);
+        let told = self.socket.upgrade().map(Socket::disconnect);
+        if matches!(told, Some(Err(_))) {
+            self.link.kill();
+        }
+    }
+
     /// A client that does not read is ended, not trimmed: it would not know what it missed.
     fn overflow(&self) {
         metrics().dropped(DropReason::SlowClient);
@@ -260,7 +322,7 @@ impl SocketOutlet {
 
 impl Outlet for SocketOutlet {
     fn encode(&self, event: &Event) -> Frame {
-        Frame::new(Encoded::new(self.namespace.clone(), event))
+        Frame::new(Encoded::new(self.namespace.clone(), event, None))
     }
 
     fn send(&self, frame: &Frame) {
@@ -301,11 +363,45 @@ impl Outlet for SocketOutlet {
         }
     }
 
+    fn encode_asking(&self, event: &Event, id: i64) -> Frame {
+        Frame::new(Encoded::new(self.namespace.clone(), event, Some(id)))
+    }
+
+    fn ask(&self, frame: &Frame, question: Question) {
+        let id = frame.get::<Encoded>().and_then(Encoded::id);
+        let is_skipped =
+            frame.get::<Encoded>().is_some_and(Encoded::is_volatile) && self.takes_nothing();
+        // Kept first: its answer may come at once.
+        if let Some(id) = id.filter(|_| !is_skipped) {
+            self.keep(id, question);
+        }
+        self.send(frame);
+    }
+
+    fn about(&self) -> About {
+        About {
+            transport: match self.link.is_over_websocket() {
+                true => "websocket",
+                false => "polling",
+            },
+            since: self.since,
+        }
+    }
+
     fn disconnect(&self) {
-        self.judged.store(true, Ordering::Release);
-        let told = self.socket.upgrade().map(Socket::disconnect);
-        if matches!(told, Some(Err(_))) {
-            self.link.kill();
+        self.part(BY_POLICY);
+    }
+
+    fn dismiss(&self, connection: bool) {
+        if !connection {
+            return self.part(BY_OPERATOR);
+        }
+        for outlet in self.link.outlets() {
+            outlet.part(BY_OPERATOR);
+        }
+        // A client that polls has to fetch what it is told first. Official ones end their session then.
+        if self.link.is_over_websocket() {
+            self.link.close();
         }
     }
 }

@@ -45,12 +45,18 @@ impl Parser {
         }
     }
 
-    /// The frames of an event for every socket of a namespace; `text` is `["name",…]`.
-    pub(super) fn event(self, namespace: &str, text: &str, attachments: &[Bytes]) -> Vec<u8> {
+    /// The frames of an event for every socket of a namespace; `text` is `["name",…]`, and `id` asks for an answer.
+    pub(super) fn event(
+        self,
+        namespace: &str,
+        text: &str,
+        attachments: &[Bytes],
+        id: Option<i64>,
+    ) -> Vec<u8> {
         match self {
-            Self::Text => wire::event(namespace, text, attachments),
+            Self::Text => wire::event(namespace, text, attachments, id),
             Self::Msgpack => {
-                let packet = msgpack::packet(Kind::Event, namespace, text, attachments, None);
+                let packet = msgpack::packet(Kind::Event, namespace, text, attachments, id);
                 wire::frame(wire::BINARY, &packet)
             }
         }

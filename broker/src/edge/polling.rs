@@ -1,6 +1,7 @@
 //! Requests of polling sessions. Their bodies are packets behind each other, which the broker reads over before the
 //! client or the protocol library does.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::link::{Link, State};
 use super::manners::{Fault, Judgement};
 use super::socketio::Service;
 use super::wire::{self, Said};
-use super::{Shared, escape};
+use super::{Shared, acks, escape};
 
 /// Between two packets (Engine.IO protocol, "HTTP long-polling").
 pub(super) const SEPARATOR: char = '\u{1e}';
@@ -195,7 +196,10 @@ fn judge(packet: &str, link: &Link) -> Judgement {
     let mut left = packet.bytes();
     let judged = link.judge(&mut left);
     let looked_at = packet.len() - left.len();
-    let is_event = packet.starts_with("42") || packet.starts_with("45");
+    // What is answered is read as an event is.
+    let is_event = ["42", "45", "43", "46"]
+        .iter()
+        .any(|kind| packet.starts_with(kind));
     let is_broken = || match packet.strip_prefix('b') {
         Some(bytes) => BASE64_STANDARD.decode(bytes).is_err(),
         None => {
@@ -226,7 +230,10 @@ fn inbound(body: Bytes, link: &Link) -> Inbound {
     let mut packets = Vec::new();
     for packet in text.split(SEPARATOR) {
         match judge(packet, link) {
-            Judgement::Pass => packets.push(packet),
+            Judgement::Pass => {
+                let marked = acks::mark_polled(packet).or_else(|| escape::mark(packet));
+                packets.push(marked.map_or(Cow::Borrowed(packet), Cow::Owned));
+            }
             Judgement::Ignore => {}
             Judgement::End(why) => {
                 fault = Some(why);
@@ -234,10 +241,8 @@ fn inbound(body: Bytes, link: &Link) -> Inbound {
             }
         }
     }
-    let passed = packets.join("\u{1e}");
-    let body = escape::mark(&passed).unwrap_or(passed);
     Inbound {
-        body: body.into(),
+        body: packets.join("\u{1e}").into(),
         fault,
     }
 }

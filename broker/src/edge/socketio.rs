@@ -23,9 +23,9 @@ use socketioxide::socket::{DisconnectReason as Reason, Socket};
 use socketioxide::{ParserConfig, SocketIo, TransportType};
 use socketioxide_core::Value;
 
+use super::acks::LONGEST_MARK;
 use super::adapter::{Adapter, Local};
 use super::entry::Entry;
-use super::escape;
 use super::events::{self, Events};
 use super::handshake;
 use super::lane::Bounds;
@@ -86,8 +86,8 @@ impl Protocol {
             .max_buffer_size(config.slow_client.max_queued_messages)
             // The library bounds the two transports apart.
             .max_payload(config.max_payload)
-            .ws_max_message_size(payload + escape::MARK.len())
-            .ws_max_frame_size(payload + escape::MARK.len())
+            .ws_max_message_size(payload + LONGEST_MARK)
+            .ws_max_frame_size(payload + LONGEST_MARK)
             .ws_read_buffer_size(READ_BUFFER);
         let builder = match parser {
             Parser::Text => builder.with_parser(text),
@@ -326,6 +326,7 @@ impl Entrance {
         place.outlet.link.enters(&place);
         socket.on_fallback(Events {
             session: place.session.clone(),
+            outlet: place.outlet.clone(),
             limits: self.limits,
         });
         socket.on_disconnect(Gone {
@@ -363,6 +364,7 @@ impl DisconnectHandler<Adapter, ByHand> for Gone {
         self.place.outlet.report(reason);
         let (reason, words) = self.place.outlet.end(reason);
         self.place.session.close(reason, words);
+        self.place.outlet.forget_questions();
         self.place.entry.leave();
         self.place.entry.link.left(&self.place);
         let path = socket.ns().to_owned();

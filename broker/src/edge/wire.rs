@@ -52,14 +52,23 @@ pub(super) fn close_frame(code: u16) -> [u8; 4] {
     [CLOSE, 2, high, low]
 }
 
-/// An event for every socket of a namespace: the packet, and behind it its attachments. `text` is `["name",…]`.
-pub(super) fn event(namespace: &str, text: &str, attachments: &[Bytes]) -> Vec<u8> {
+/// An event for every socket of a namespace: the packet, and behind it its attachments. `text` is `["name",…]`; `id`
+/// asks for an answer.
+pub(super) fn event(
+    namespace: &str,
+    text: &str,
+    attachments: &[Bytes],
+    id: Option<i64>,
+) -> Vec<u8> {
     let mut head = String::new();
     match attachments.len() {
         0 => head.push_str("42"),
         count => head.push_str(&format!("45{count}-")),
     }
     push_namespace(&mut head, namespace);
+    if let Some(id) = id {
+        head.push_str(&id.to_string());
+    }
     let bytes: usize = attachments.iter().map(|it| it.len() + LONGEST).sum();
     let mut frames = Vec::with_capacity(LONGEST + head.len() + text.len() + bytes);
     begin_frame(&mut frames, TEXT, head.len() + text.len());
@@ -275,6 +284,7 @@ mod tests {
             "/",
             &"x".repeat(70_000),
             &[Bytes::from(vec![1; 300])],
+            None,
         ));
         bytes.extend(close_frame(1009));
         for step in [1, 2, 3, 7, 1000, bytes.len()] {
@@ -294,8 +304,11 @@ mod tests {
     #[test]
     fn packets_carry_their_namespace() {
         let payload = |frame: Vec<u8>| String::from_utf8(frame[2..].to_vec()).unwrap();
-        assert_eq!(payload(event("/", r#"["a",1]"#, &[])), r#"42["a",1]"#);
-        assert_eq!(payload(event("/x", r#"["a"]"#, &[])), r#"42/x,["a"]"#);
+        assert_eq!(payload(event("/", r#"["a",1]"#, &[], None)), r#"42["a",1]"#);
+        assert_eq!(
+            payload(event("/x", r#"["a"]"#, &[], Some(7))),
+            r#"42/x,7["a"]"#
+        );
         assert_eq!(payload(ack("/", 7, "[]")), "437[]");
         assert_eq!(payload(ack("/x", 7, "[]")), "43/x,7[]");
     }

@@ -9,11 +9,13 @@
 //! Other nodes are peers as the reactors are: the directory knows what they have, and they are sent the same `message`,
 //! by way of `nodes`. What comes from one is handed in as what comes from a reactor is.
 
+mod asked;
 mod directory;
 mod inbox;
 mod message;
 mod namespace;
 pub(crate) mod nodes;
+mod orders;
 mod room;
 mod shard;
 mod waking;
@@ -21,14 +23,16 @@ mod waking;
 use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use indexmap::IndexMap;
 
 use crate::event::{Client, Event, Recipients};
+pub(crate) use asked::{Answer, Asked, Asking, Question};
 use directory::{Directory, Peer, Peers};
 use message::{Message, Receipt};
 use nodes::{NodeId, Nodes, TAG};
+pub(crate) use orders::Selection;
 use shard::Shard;
 use waking::Waking;
 
@@ -60,9 +64,43 @@ pub(crate) trait Outlet: Send + Sync {
 
     /// Tells the client that the server ends it, and ends it. Official clients do not come back by themselves then.
     fn disconnect(&self);
+
+    /// As [`encode`](Self::encode), for recipients who are to answer by this number.
+    fn encode_asking(&self, event: &Event, id: i64) -> Frame {
+        let _ = id;
+        self.encode(event)
+    }
+
+    /// As [`send`](Self::send), and keeps the question until the client answers it or is gone.
+    fn ask(&self, frame: &Frame, question: Question) {
+        self.send(frame);
+        drop(question);
+    }
+
+    /// What an operator may want to know.
+    fn about(&self) -> About {
+        About {
+            transport: "",
+            since: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    /// Ends it as an operator or a back end wants it; `connection`: with all that its client has on this connection.
+    fn dismiss(&self, connection: bool) {
+        let _ = connection;
+        self.disconnect();
+    }
+}
+
+/// What only the edge knows of a socket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About {
+    pub transport: &'static str,
+    pub since: SystemTime,
 }
 
 /// A socket that takes part in a namespace.
+#[derive(Clone)]
 pub(crate) struct Member {
     pub client: Arc<Client>,
     pub outlet: Arc<dyn Outlet>,
@@ -355,7 +393,7 @@ impl Home {
 
     /// Delivers what other reactors and the API hand in, for as long as it is polled: on this shard's reactor.
     pub(crate) async fn serve(self) {
-        self.0.serve().await;
+        tokio::join!(self.0.serve(), self.0.orders.serve(&self));
     }
 }
 

@@ -116,14 +116,58 @@ impl Namespace {
         without: Option<u64>,
         event: &Event,
     ) -> usize {
+        let mut delivery = Delivery::new(event);
+        self.each(rooms, except, without, |_, outlet| delivery.to(outlet));
+        delivery.count
+    }
+
+    /// The members that are meant.
+    pub(super) fn select<S: AsRef<str>>(
+        &self,
+        rooms: Option<&[S]>,
+        except: &[String],
+    ) -> Vec<Member> {
+        let mut members = Vec::new();
+        self.each(rooms, except, None, |token, _| {
+            members.extend(self.members.get(&token).cloned());
+        });
+        members
+    }
+
+    /// Those of a room, or all, for as long as more are wanted.
+    pub(super) fn find(&self, room: Option<&str>, mut each: impl FnMut(&Member) -> bool) {
+        match room {
+            None => _ = self.members.values().all(each),
+            Some(room) => self.each_in(room, |token, _| {
+                if let Some(member) = self.members.get(&token) {
+                    each(member);
+                }
+            }),
+        }
+    }
+
+    pub(super) fn rooms(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.rooms.keys()
+    }
+
+    pub(super) fn count(&self, room: &str) -> usize {
+        self.rooms.get(room).map_or(0, Room::len)
+    }
+
+    fn each<S: AsRef<str>, E: AsRef<str>>(
+        &self,
+        rooms: Option<&[S]>,
+        except: &[E],
+        without: Option<u64>,
+        mut each: impl FnMut(u64, &Arc<dyn Outlet>),
+    ) {
         let mut excluded = Tokens::default();
         for room in except {
-            self.each_in(room, |token, _| _ = excluded.insert(token));
+            self.each_in(room.as_ref(), |token, _| _ = excluded.insert(token));
         }
-        let mut delivery = Delivery::new(event);
         let mut to = |token, outlet: &Arc<dyn Outlet>| {
             if without != Some(token) && (excluded.is_empty() || !excluded.contains(&token)) {
-                delivery.to(outlet);
+                each(token, outlet);
             }
         };
         match rooms {
@@ -144,7 +188,6 @@ impl Namespace {
                 }
             }
         }
-        delivery.count
     }
 
     /// Everyone in a room, and the socket of that name.

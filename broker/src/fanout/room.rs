@@ -21,6 +21,14 @@ impl Room {
         matches!(self, Self::Few(members) if members.is_empty())
     }
 
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::One(..) => 1,
+            Self::Few(members) => members.len(),
+            Self::Many(members) => members.len(),
+        }
+    }
+
     /// False: it is in there already.
     pub(super) fn insert(&mut self, token: u64, outlet: &Arc<dyn Outlet>) -> bool {
         if self.contains(token) {

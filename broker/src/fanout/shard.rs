@@ -8,6 +8,7 @@ use super::directory::{Directory, Kind, Peer, Peers};
 use super::inbox::{Inbox, Pushed};
 use super::message::Message;
 use super::namespace::Namespace;
+use super::orders::{Orders, Selection};
 use super::waking::Waking;
 use super::{ByName, MAX_ROOMS, Member, TooManyRooms};
 use crate::event::{Client, Event, hidden};
@@ -25,6 +26,7 @@ pub(super) struct Shard {
     /// directory is told while it is held, so that what it knows of this shard changes in the same order.
     namespaces: RwLock<ByName<Namespace>>,
     inbox: Inbox,
+    pub(super) orders: Orders,
     /// Others to be woken.
     pub(super) waking: Waking,
 }
@@ -36,6 +38,7 @@ impl Shard {
             directory,
             namespaces: RwLock::default(),
             inbox: Inbox::new(),
+            orders: Orders::new(),
             waking: Waking::default(),
         }
     }
@@ -168,6 +171,51 @@ impl Shard {
         });
         metrics().deliveries.inc_by(sent as u64);
         sent
+    }
+
+    /// The members that are meant.
+    pub(super) fn select(&self, selection: &Selection) -> Vec<Member> {
+        let namespaces = self.namespaces.read();
+        let namespace = namespaces.get(&*selection.namespace);
+        namespace.map_or_else(Vec::new, |namespace| {
+            namespace.select(selection.rooms.as_deref(), &selection.except)
+        })
+    }
+
+    pub(super) fn find(
+        &self,
+        namespace: Option<&str>,
+        room: Option<&str>,
+        most: usize,
+        is_wanted: impl Fn(&Member) -> bool,
+    ) -> Vec<Member> {
+        let namespaces = self.namespaces.read();
+        let mut found = Vec::new();
+        let of_name = namespaces.iter();
+        for (_, its) in of_name.filter(|(name, _)| namespace.is_none_or(|it| it == &***name)) {
+            its.find(room, |member| {
+                if found.len() < most && is_wanted(member) {
+                    found.push(member.clone());
+                }
+                found.len() < most
+            });
+        }
+        found
+    }
+
+    pub(super) fn rooms(&self, namespace: &str, prefix: &str, most: usize) -> Vec<Arc<str>> {
+        let namespaces = self.namespaces.read();
+        let rooms = namespaces.get(namespace).into_iter();
+        let rooms = rooms.flat_map(|its| its.rooms());
+        let wanted = rooms.filter(|room| !hidden::is(room) && room.starts_with(prefix));
+        wanted.take(most).cloned().collect()
+    }
+
+    pub(super) fn count(&self, namespace: &str, rooms: &[Arc<str>]) -> Vec<usize> {
+        let namespaces = self.namespaces.read();
+        let namespace = namespaces.get(namespace);
+        let count = |room| namespace.map_or(0, |its| its.count(room));
+        rooms.iter().map(|room| count(room)).collect()
     }
 
     /// Takes a message, which is delivered once the reactor has been woken; true: it is asleep. When there is no room for it, whoever brings it makes some: nothing is

@@ -105,7 +105,7 @@ fn what_is_promised_for_later_says_so() {
     let keys = [
         "[server]\ntrusted_proxies = [\"10.0.0.0/8\"]",
         "[server]\nmax_connections_per_ip = 5",
-        "[server]\nack_timeout = \"5s\"",
+        "[server]\nconnect_rate = 5",
         "[telemetry]\notlp_endpoint = \"x\"",
     ];
     for key in keys {

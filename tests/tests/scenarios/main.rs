@@ -22,6 +22,7 @@ mod connect; // [1]
 mod consume; // back ends take what clients send
 mod containment; // [5]
 mod contracts;
+mod control; // [1]
 mod cors;
 mod drain; // [7]
 mod dropin; // [3], second half

@@ -119,6 +119,13 @@ impl Link {
         places.map(|place| place.outlet.clone()).collect()
     }
 
+    /// Of all its sockets.
+    pub(in crate::edge) fn outlets(&self) -> Vec<Arc<SocketOutlet>> {
+        let doors = self.doors.0.lock();
+        let places = doors.iter().filter_map(|door| door.place.upgrade());
+        places.map(|place| place.outlet.clone()).collect()
+    }
+
     fn outlet(&self, namespace: &str) -> Option<Arc<SocketOutlet>> {
         self.place(namespace).map(|place| place.outlet.clone())
     }

@@ -1,0 +1,316 @@
+//! `/api/v1/sockets`, `/api/v1/rooms` and `/api/v1/namespaces`: who is where, and how back ends and operators move them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::api::{accept_json, mistaken, parse, unreadable};
+use super::node::Node;
+use super::problem::Problem;
+use crate::backend::{
+    self, Listed, Mistake, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter, SocketInfo, Steer,
+    SteerError, Steered, Steering, Whom,
+};
+use crate::router::LONGEST_ROOM;
+
+/// What an answer lists where the request does not say how much.
+const LIMIT: usize = 100;
+const MAX_LIMIT: usize = 10_000;
+
+/// Rooms that one request has sockets join or leave.
+const MAX_TARGETS: usize = 1024;
+
+#[derive(Serialize)]
+pub(super) struct SocketList {
+    sockets: Vec<SocketInfo>,
+    truncated: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    silent: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct RoomList {
+    rooms: Vec<RoomInfo>,
+    truncated: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    silent: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct NamespaceList {
+    namespaces: Vec<NamespaceCensus>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    silent: Vec<String>,
+}
+
+/// What is moved is named in the body of each request alike.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    namespace: Option<String>,
+    sockets: Option<Vec<String>>,
+    rooms: Option<Vec<String>>,
+    users: Option<Vec<String>>,
+    except: Option<Vec<String>>,
+    join: Option<Vec<String>>,
+    leave: Option<Vec<String>>,
+    close: Option<bool>,
+}
+
+/// The parameters of a list.
+#[derive(Default)]
+struct Asked {
+    limit: Option<usize>,
+    namespace: Option<String>,
+    room: Option<String>,
+    user: Option<String>,
+    node: Option<String>,
+    prefix: Option<String>,
+}
+
+pub(super) async fn list(
+    State(node): State<Arc<dyn Node>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<SocketList>, Problem> {
+    let known = ["namespace", "room", "user", "limit", "node"];
+    let asked = Asked::read(query.as_deref(), &known)?;
+    let filter = SocketFilter {
+        namespace: asked.namespace,
+        room: asked.room,
+        user: asked.user,
+        id: None,
+        limit: asked.limit.unwrap_or(LIMIT),
+    };
+    let Listed {
+        items,
+        truncated,
+        silent,
+    } = node.sockets(filter, asked.node).await;
+    Ok(Json(SocketList {
+        sockets: items,
+        truncated,
+        silent,
+    }))
+}
+
+pub(super) async fn show(
+    State(node): State<Arc<dyn Node>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<SocketInfo>, Problem> {
+    let unknown = |silent: &[String]| {
+        let what = match silent {
+            [] => "no socket of this id is connected".to_owned(),
+            nodes => format!(
+                "none of the nodes that answered has it; {} did not",
+                nodes.join(", ")
+            ),
+        };
+        Problem::new(StatusCode::NOT_FOUND, "unknown_socket", what)
+    };
+    let Path(id) = id.map_err(|_| unknown(&[]))?;
+    let filter = SocketFilter {
+        namespace: None,
+        room: None,
+        user: None,
+        id: Some(id),
+        limit: 1,
+    };
+    let mut listed = node.sockets(filter, None).await;
+    let socket = listed.items.pop().ok_or_else(|| unknown(&listed.silent))?;
+    Ok(Json(socket))
+}
+
+pub(super) async fn rooms(
+    State(node): State<Arc<dyn Node>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<RoomList>, Problem> {
+    let asked = Asked::read(query.as_deref(), &["namespace", "prefix", "limit"])?;
+    let filter = RoomFilter {
+        namespace: asked.namespace.unwrap_or_else(|| "/".to_owned()),
+        prefix: asked.prefix.unwrap_or_default(),
+        limit: asked.limit.unwrap_or(LIMIT),
+    };
+    let Listed {
+        items,
+        truncated,
+        silent,
+    } = node.rooms(filter).await;
+    Ok(Json(RoomList {
+        rooms: items,
+        truncated,
+        silent,
+    }))
+}
+
+pub(super) async fn namespaces(State(node): State<Arc<dyn Node>>) -> Json<NamespaceList> {
+    let Listed { items, silent, .. } = node.namespaces().await;
+    Json(NamespaceList {
+        namespaces: items,
+        silent,
+    })
+}
+
+type Answered = Result<Json<Steered>, Problem>;
+
+pub(super) async fn join(
+    State(node): State<Arc<dyn Node>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answered {
+    let (whom, mut rest) = read(&headers, body)?;
+    let rooms = targets(rest.join.take(), "join")?;
+    rest.is_empty()?;
+    steer(&*node, whom, Steering::Join(rooms)).await
+}
+
+pub(super) async fn leave(
+    State(node): State<Arc<dyn Node>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answered {
+    let (whom, mut rest) = read(&headers, body)?;
+    let rooms = targets(rest.leave.take(), "leave")?;
+    rest.is_empty()?;
+    steer(&*node, whom, Steering::Leave(rooms)).await
+}
+
+pub(super) async fn disconnect(
+    State(node): State<Arc<dyn Node>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answered {
+    let (whom, mut rest) = read(&headers, body)?;
+    let close = rest.close.take().unwrap_or(false);
+    rest.is_empty()?;
+    steer(&*node, whom, Steering::Disconnect { close }).await
+}
+
+async fn steer(node: &dyn Node, whom: Whom, what: Steering) -> Answered {
+    let steered = node.steer(Steer { whom, what }).await;
+    steered.map(Json).map_err(|error| {
+        let (code, detail) = (error.code(), error.to_string());
+        match error {
+            SteerError::UnknownNamespace => {
+                Problem::new(StatusCode::NOT_FOUND, code, detail).at("namespace")
+            }
+            SteerError::Draining => Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail),
+        }
+    })
+}
+
+/// Whom the request means, and what it says beside that.
+fn read(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<(Whom, Rest), Problem> {
+    accept_json(headers)?;
+    let body: Body = parse(&body.map_err(unreadable)?)?;
+    whom(body).map_err(mistaken)
+}
+
+fn whom(body: Body) -> Result<(Whom, Rest), Mistake> {
+    let mut rooms = backend::named(body.rooms, "rooms", "no_rooms")?;
+    // A socket is in the room of its id.
+    rooms.extend(backend::named(body.sockets, "sockets", "no_sockets")?);
+    let whom = Whom {
+        namespace: body.namespace.unwrap_or_else(|| "/".to_owned()),
+        rooms,
+        users: backend::named(body.users, "users", "no_users")?,
+        except: backend::rooms(body.except.unwrap_or_default(), "except")?,
+    };
+    let rest = Rest {
+        join: body.join,
+        leave: body.leave,
+        close: body.close,
+    };
+    Ok((whom, rest))
+}
+
+/// What only one of the requests may say.
+struct Rest {
+    join: Option<Vec<String>>,
+    leave: Option<Vec<String>>,
+    close: Option<bool>,
+}
+
+impl Rest {
+    fn is_empty(&self) -> Result<(), Problem> {
+        let said = [
+            ("join", self.join.is_some()),
+            ("leave", self.leave.is_some()),
+            ("close", self.close.is_some()),
+        ];
+        match said.into_iter().find(|(_, is_there)| *is_there) {
+            None => Ok(()),
+            Some((field, _)) => {
+                let what = "it belongs to another request";
+                Err(mistaken(Mistake::new("bad_field", what).at(field)))
+            }
+        }
+    }
+}
+
+fn targets(rooms: Option<Vec<String>>, field: &'static str) -> Result<Vec<String>, Problem> {
+    let wrong = |what: String, at: String| mistaken(Mistake::new("bad_field", what).at(at));
+    let rooms = backend::rooms(rooms.unwrap_or_default(), field).map_err(mistaken)?;
+    if !(1..=MAX_TARGETS).contains(&rooms.len()) {
+        let what = format!("expected 1 to {MAX_TARGETS} rooms");
+        return Err(wrong(what, field.to_owned()));
+    }
+    let is_wrong = |room: &String| room.is_empty() || room.len() > LONGEST_ROOM;
+    match rooms.iter().position(is_wrong) {
+        None => Ok(rooms),
+        Some(place) => {
+            let what = format!("a room's name has 1 to {LONGEST_ROOM} bytes");
+            Err(wrong(what, format!("{field}[{place}]")))
+        }
+    }
+}
+
+// === impl Asked ===
+
+impl Asked {
+    fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
+        let mut asked = Self::default();
+        let mut seen = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            if !known.contains(&&*name) {
+                return Err(wrong(format!("expected one of {}", known.join(", "))).at(name));
+            }
+            if seen.contains(&name) {
+                return Err(wrong("it is there twice".to_owned()).at(name));
+            }
+            asked.take(&name, value.into_owned())?;
+            seen.push(name);
+        }
+        Ok(asked)
+    }
+
+    fn take(&mut self, name: &str, value: String) -> Result<(), Problem> {
+        let field = match name {
+            "limit" => match value.parse() {
+                Ok(limit @ 1..=MAX_LIMIT) => {
+                    self.limit = Some(limit);
+                    return Ok(());
+                }
+                _ => {
+                    let what = format!("expected a number from 1 to {MAX_LIMIT}");
+                    return Err(wrong(what).at(name));
+                }
+            },
+            "namespace" => &mut self.namespace,
+            "room" => &mut self.room,
+            "user" => &mut self.user,
+            "node" => &mut self.node,
+            _ => &mut self.prefix,
+        };
+        *field = Some(value);
+        Ok(())
+    }
+}
+
+fn wrong(what: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "bad_parameter", what)
+}

@@ -1,0 +1,389 @@
+//! Sockets, rooms and namespaces, as back ends and operators see and move them. Everything is looked at and done by the
+//! sockets' own reactors, and what one answer holds is bounded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::hidden;
+use crate::fanout::{Home, Member, Selection};
+use crate::session::Broker;
+use crate::telemetry::metrics::{DropReason, metrics};
+
+/// What of the sockets somebody wants to see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SocketFilter {
+    /// `None`: all.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    #[serde(default)]
+    pub room: Option<String>,
+    #[serde(default)]
+    pub user: Option<String>,
+    #[serde(default)]
+    pub id: Option<String>,
+    pub limit: usize,
+}
+
+/// A socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SocketInfo {
+    pub id: String,
+    pub namespace: String,
+    #[serde(default)]
+    pub user: Option<String>,
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+    #[serde(default)]
+    pub rooms: Vec<String>,
+    #[serde(default)]
+    pub address: String,
+    #[serde(default)]
+    pub transport: String,
+    #[serde(default)]
+    pub since: String,
+    pub node: String,
+}
+
+/// What of the rooms of a namespace somebody wants to see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RoomFilter {
+    pub namespace: String,
+    #[serde(default)]
+    pub prefix: String,
+    pub limit: usize,
+}
+
+/// A room, or the part of it that one node has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RoomInfo {
+    pub name: String,
+    pub sockets: u64,
+    #[serde(default)]
+    pub nodes: BTreeMap<String, u64>,
+}
+
+/// A namespace, or the part of it that one node has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NamespaceCensus {
+    pub path: String,
+    pub connections: u64,
+    #[serde(default)]
+    pub nodes: BTreeMap<String, NodeCensus>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NodeCensus {
+    pub connections: u64,
+    pub rooms: u64,
+}
+
+/// A list that may have been cut off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Listed<T> {
+    pub items: Vec<T>,
+    pub truncated: bool,
+    /// Nodes that have not answered: what they have is not in it.
+    #[serde(default)]
+    pub silent: Vec<String>,
+}
+
+/// Sockets, and what is to be done with them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Steer {
+    pub whom: Whom,
+    pub what: Steering,
+}
+
+/// Sockets of a namespace: all, or those that are named in one of the ways.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Whom {
+    pub namespace: String,
+    #[serde(default)]
+    pub rooms: Vec<String>,
+    #[serde(default)]
+    pub users: Vec<String>,
+    #[serde(default)]
+    pub except: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Steering {
+    Join(Vec<String>),
+    Leave(Vec<String>),
+    Disconnect {
+        /// With everything else that the client has on its connection.
+        close: bool,
+    },
+}
+
+/// How many sockets it was done with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Steered {
+    pub sockets: u64,
+    /// Joins that were not done, because the socket is in as many rooms as it may be.
+    #[serde(default)]
+    pub refused: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silent: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SteerError {
+    #[error("no such namespace is served")]
+    UnknownNamespace,
+    #[error("this node is shutting down")]
+    Draining,
+}
+
+impl SteerError {
+    /// For programs: one word a cause.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownNamespace => "unknown_namespace",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// Of this node.
+pub(crate) struct Sockets {
+    broker: Arc<Broker>,
+    node: Arc<str>,
+}
+
+impl Sockets {
+    pub(crate) fn new(broker: Arc<Broker>, node: &str) -> Self {
+        Self {
+            broker,
+            node: node.into(),
+        }
+    }
+
+    /// Sockets of all nodes, or of one.
+    pub(crate) async fn list(
+        &self,
+        filter: SocketFilter,
+        node: Option<String>,
+    ) -> Listed<SocketInfo> {
+        let limit = filter.limit;
+        let mut listed = Listed::cut(Vec::new(), limit);
+        if node.is_none_or(|node| node == *self.node) {
+            listed.add(self.list_here(filter).await);
+        }
+        listed
+            .items
+            .sort_by(|a, b| (&a.namespace, &a.since, &a.id).cmp(&(&b.namespace, &b.since, &b.id)));
+        listed.cut_to(limit)
+    }
+
+    /// Rooms of a namespace, over all nodes.
+    pub(crate) async fn rooms(&self, filter: RoomFilter) -> Listed<RoomInfo> {
+        self.rooms_here(filter).await
+    }
+
+    /// Namespaces that have sockets, over all nodes.
+    pub(crate) async fn namespaces(&self) -> Listed<NamespaceCensus> {
+        let here = self.namespaces_here();
+        Listed::cut(here, usize::MAX)
+    }
+
+    /// Has sockets do something, on all nodes.
+    pub(crate) async fn steer(&self, steer: Steer) -> Result<Steered, SteerError> {
+        if self.broker.draining.load(Ordering::Relaxed) {
+            return Err(SteerError::Draining);
+        }
+        let namespace = &steer.whom.namespace;
+        if self.broker.pipelines.load().at(namespace).is_none() {
+            return Err(SteerError::UnknownNamespace);
+        }
+        Ok(self.steer_here(steer).await)
+    }
+
+    async fn list_here(&self, filter: SocketFilter) -> Listed<SocketInfo> {
+        let (limit, node) = (filter.limit, self.node.clone());
+        let each = self.broker.fanout.each(move |home| {
+            let found = find(home, &filter);
+            found.iter().map(|it| about(it, &node)).collect::<Vec<_>>()
+        });
+        Listed::cut(each.await.into_iter().flatten().flatten().collect(), limit)
+    }
+
+    /// Twice around: a room is on several reactors, and its members are counted on all of them or not at all.
+    async fn rooms_here(&self, filter: RoomFilter) -> Listed<RoomInfo> {
+        let RoomFilter {
+            namespace,
+            prefix,
+            limit,
+        } = filter;
+        let fanout = &self.broker.fanout;
+        let each = {
+            let namespace = namespace.clone();
+            fanout.each(move |home| home.rooms(&namespace, &prefix, limit + 1))
+        };
+        let mut names: Vec<_> = each.await.into_iter().flatten().flatten().collect();
+        names.sort_unstable();
+        names.dedup();
+        let Listed {
+            items: names,
+            truncated,
+            ..
+        } = Listed::cut(names, limit);
+        let names: Arc<[Arc<str>]> = names.into();
+        let counted = names.clone();
+        let each = fanout.each(move |home| home.count(&namespace, &counted));
+        let mut counts = vec![0; names.len()];
+        for of_reactor in each.await.into_iter().flatten() {
+            for (sum, count) in counts.iter_mut().zip(of_reactor) {
+                *sum += count as u64;
+            }
+        }
+        let rooms = names.iter().zip(counts).filter(|(_, count)| *count > 0);
+        let rooms = rooms.map(|(name, sockets)| RoomInfo {
+            name: name.to_string(),
+            sockets,
+            nodes: [(self.node.to_string(), sockets)].into(),
+        });
+        Listed {
+            items: rooms.collect(),
+            truncated,
+            silent: Vec::new(),
+        }
+    }
+
+    fn namespaces_here(&self) -> Vec<NamespaceCensus> {
+        let census = self.broker.fanout.census().into_iter();
+        let each = census.map(|census| {
+            let connections = census.sockets as u64;
+            let its = NodeCensus {
+                connections,
+                rooms: census.rooms as u64,
+            };
+            NamespaceCensus {
+                path: census.namespace.to_string(),
+                connections,
+                nodes: [(self.node.to_string(), its)].into(),
+            }
+        });
+        each.collect()
+    }
+
+    async fn steer_here(&self, steer: Steer) -> Steered {
+        let (selection, what) = (Arc::new(steer.whom.selection()), Arc::new(steer.what));
+        let each = self.broker.fanout.each(move |home| {
+            let members = home.select(&selection);
+            let refused = members.iter().map(|it| what.apply(home, it)).sum::<u64>();
+            (members.len() as u64, refused)
+        });
+        let mut steered = Steered::default();
+        for (sockets, refused) in each.await.into_iter().flatten() {
+            steered.sockets += sockets;
+            steered.refused += refused;
+        }
+        steered
+    }
+}
+
+fn find(home: &Home, filter: &SocketFilter) -> Vec<Member> {
+    let of_user = filter.user.as_deref().map(hidden::of_user);
+    // Whatever leads to the fewest.
+    let room = [&filter.id, &filter.room, &of_user];
+    let room = room.into_iter().flatten().next();
+    let is_wanted = |member: &Member| {
+        let client = &member.client;
+        let is_it = |id: &String| **id == *client.peer.name;
+        let is_in = |room: &String| is_it(room) || client.rooms.lock().contains(room.as_str());
+        let is_his = |user: &String| client.identity.read().user.as_deref() == Some(user);
+        filter.id.as_ref().is_none_or(is_it)
+            && filter.room.as_ref().is_none_or(is_in)
+            && filter.user.as_ref().is_none_or(is_his)
+    };
+    let namespace = filter.namespace.as_deref();
+    home.find(
+        namespace,
+        room.map(String::as_str),
+        filter.limit + 1,
+        is_wanted,
+    )
+}
+
+fn about(member: &Member, node: &str) -> SocketInfo {
+    let (client, about) = (&member.client, member.outlet.about());
+    let identity = client.identity.read();
+    let rooms = client.rooms_seen();
+    SocketInfo {
+        id: client.peer.name.to_string(),
+        namespace: client.namespace.to_string(),
+        user: identity.user.as_deref().map(str::to_owned),
+        attributes: identity.attributes.iter().cloned().collect(),
+        rooms: rooms.iter().map(ToString::to_string).collect(),
+        address: client.peer.address.to_string(),
+        transport: about.transport.to_owned(),
+        since: humantime::format_rfc3339_millis(about.since).to_string(),
+        node: node.to_owned(),
+    }
+}
+
+impl<T> Listed<T> {
+    pub(super) fn cut(mut items: Vec<T>, limit: usize) -> Self {
+        let truncated = items.len() > limit;
+        items.truncate(limit);
+        Self {
+            items,
+            truncated,
+            silent: Vec::new(),
+        }
+    }
+}
+
+impl<T> Listed<T> {
+    fn add(&mut self, other: Self) {
+        self.items.extend(other.items);
+        self.truncated |= other.truncated;
+        self.silent.extend(other.silent);
+    }
+
+    fn cut_to(mut self, limit: usize) -> Self {
+        self.truncated |= self.items.len() > limit;
+        self.items.truncate(limit);
+        self
+    }
+}
+
+impl Whom {
+    fn selection(self) -> Selection {
+        let users = self.users.iter().map(|user| hidden::of_user(user));
+        let rooms: Vec<_> = self.rooms.into_iter().chain(users).collect();
+        Selection {
+            namespace: self.namespace,
+            rooms: (!rooms.is_empty()).then_some(rooms),
+            except: self.except,
+        }
+    }
+}
+
+impl Steering {
+    /// How many of its joins could not be done.
+    fn apply(&self, home: &Home, member: &Member) -> u64 {
+        let mut refused = 0;
+        match self {
+            Self::Join(rooms) => {
+                for room in rooms {
+                    if home.join(&member.client, room).is_err() {
+                        metrics().dropped(DropReason::TooManyRooms);
+                        refused += 1;
+                    }
+                }
+            }
+            Self::Leave(rooms) => {
+                for room in rooms {
+                    home.leave(&member.client, room);
+                }
+            }
+            Self::Disconnect { close } => member.outlet.dismiss(*close),
+        }
+        refused
+    }
+}
