@@ -47,8 +47,14 @@ async def take_orders(nc):
                 "event": "ordered",
                 "args": [{"by": event["socket"], "item": event["arguments"][0]}],
             }
-            # The reply says what became of it: a back end that does not ask is not told what was wrong.
-            answer = json.loads((await nc.request(EMIT, json.dumps(news).encode(), timeout=5)).data)
+            try:
+                # The reply says what became of it: a back end that does not ask is not told what was wrong.
+                answer = json.loads((await nc.request(EMIT, json.dumps(news).encode(), timeout=5)).data)
+            except nats.errors.Error as error:
+                # No node is there, or NATS is away: once more, a little later.
+                print("clients are not reached:", error, flush=True)
+                await message.nak(delay=1)
+                continue
             if "error" in answer:
                 print("refused:", answer, flush=True)
             await message.ack()

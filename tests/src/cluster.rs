@@ -43,9 +43,9 @@ impl Cluster {
                 // Short enough for a test that waits for the end of a node, and long enough for a machine on which
                 // a node gets its turn late.
                 setup(number)
+                    .default_env("SLUICE_CLUSTER__HEARTBEAT", "200ms")
+                    .default_env("SLUICE_CLUSTER__NODE_TIMEOUT", "3s")
                     .env("SLUICE_CLUSTER__NATS_URL", &url)
-                    .env("SLUICE_CLUSTER__HEARTBEAT", "200ms")
-                    .env("SLUICE_CLUSTER__NODE_TIMEOUT", "3s")
                     .start()
             })
             .collect();
@@ -73,11 +73,21 @@ impl Cluster {
         name.expect("the node's name in its ready line")
     }
 
-    /// Waits until every node is ready.
+    /// Waits until every node is ready and sees all others.
     pub fn wait_whole(&self) {
-        for node in &self.nodes {
+        let all: Vec<_> = (0..self.nodes.len()).collect();
+        self.wait_see(&all, self.nodes.len());
+    }
+
+    /// Waits until these nodes are ready and see so many, themselves included.
+    pub fn wait_see(&self, nodes: &[usize], count: usize) {
+        for node in nodes.iter().map(|node| &self.nodes[*node]) {
             eventually("a node that is ready", || {
                 (node.get("/readyz").status == 200).then_some(())
+            });
+            eventually(&format!("a node that sees {count}"), || {
+                let seen = node.metrics().sum("sluice_cluster_nodes", &[]);
+                (seen == count as f64).then_some(())
             });
         }
     }

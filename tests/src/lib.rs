@@ -5,6 +5,7 @@
 //! - [`raw`] speaks Engine.IO by hand, for what no well-behaved client sends;
 //! - [`Nats`] runs a real NATS server, [`Cluster`] some brokers on one, and [`Proxy`] a load balancer before them;
 //! - [`Relay`] is a network between two of them that can go dead;
+//! - [`Service`] runs a back end of an example;
 //! - [`Backend`] answers what policies ask over HTTP.
 //!
 //! Nothing here sleeps for a while and hopes: every wait names what it waits for and ends with [`PATIENCE`].
@@ -31,6 +32,7 @@ mod process;
 mod proxy;
 pub mod raw;
 mod relay;
+mod service;
 mod setup;
 mod wait;
 
@@ -45,6 +47,7 @@ pub use metrics::Metrics;
 pub use nats::Nats;
 pub use proxy::Proxy;
 pub use relay::Relay;
+pub use service::Service;
 pub use setup::{Exited, Setup};
 pub use wait::{PATIENCE, eventually};
 

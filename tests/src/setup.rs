@@ -73,6 +73,14 @@ impl Setup {
         self
     }
 
+    /// A variable that counts where the test does not say otherwise.
+    #[must_use]
+    pub(crate) fn default_env(mut self, name: &str, value: &str) -> Self {
+        self.environment
+            .insert(0, (name.into(), Some(value.into())));
+        self
+    }
+
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.environment.push((name.into(), Some(value.into())));
     }

@@ -1,0 +1,70 @@
+//! A node is cut off: nothing passes between it and NATS, and no connection ends.
+
+use serde_json::json;
+use sluice_tests::{Cluster, Driver, eventually};
+
+use super::stream::Stream;
+use super::{Accounts, number, numbers, one_each, one_quiet_each, reach_each_other};
+use crate::shared::RELAY;
+
+#[test]
+fn a_node_that_is_cut_off_serves_its_own_and_comes_back() {
+    let cluster = Cluster::start_apart(3, RELAY);
+    let driver = Driver::node();
+    let [a, b, c] = one_each(&driver, &cluster, [0, 1, 2]);
+    let [far, apart] = one_quiet_each(&driver, &cluster, [1, 2]);
+    for member in [&far, &apart] {
+        member.ok("join", json!(["r"]));
+    }
+    let stream = Stream::begin(&a, "r");
+    stream.goes_on(50);
+    cluster.cut(2);
+    cluster.wait_see(&[0, 1], 2);
+    // Each side goes on by itself.
+    stream.goes_on(50);
+    number(&c, "r", 1_000_000);
+    eventually("what is said on its side", || {
+        let heard = apart.collect();
+        heard
+            .iter()
+            .any(|event| event[2] == json!(1_000_000))
+            .then_some(())
+    });
+    eventually("a node that says that it is alone", || {
+        (cluster[2].get("/readyz").status == 503).then_some(())
+    });
+    cluster.heal(2);
+    cluster.wait_whole();
+    stream.goes_on(50);
+    let sent = stream.end();
+    reach_each_other("after", &[&a, &b, &c]);
+    far.wait_received(usize::try_from(sent).unwrap());
+    let heard = numbers(&far);
+    // What was said on the other side is lost or late, and nothing of this side is.
+    assert!(heard.into_iter().filter(|n| *n < 1_000_000).eq(0..sent));
+    Accounts::settled(&cluster, &[0, 1, 2]);
+}
+
+/// A network that breaks for a moment is not noticed by anyone.
+#[test]
+fn a_short_cut_loses_nothing() {
+    let cluster = Cluster::start_apart(3, RELAY);
+    let driver = Driver::node();
+    let [a] = one_each(&driver, &cluster, [0]);
+    let [apart] = one_quiet_each(&driver, &cluster, [2]);
+    apart.ok("join", json!(["r"]));
+    let stream = Stream::begin(&a, "r");
+    stream.goes_on(20);
+    cluster.cut(2);
+    stream.goes_on(100);
+    cluster.heal(2);
+    let sent = stream.end();
+    apart.wait_received(usize::try_from(sent).unwrap());
+    assert!(numbers(&apart).into_iter().eq(0..sent));
+    let accounts = Accounts::settled(&cluster, &[0, 1, 2]);
+    assert_eq!(
+        (accounts.missing, accounts.dropped),
+        (0.0, 0.0),
+        "{accounts:?}"
+    );
+}
