@@ -1,4 +1,4 @@
-//! A real NATS server, with JetStream, on a free port.
+//! A real NATS server, with JetStream unless it is configured otherwise, on a free port.
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -20,7 +20,15 @@ pub struct Nats {
 impl Nats {
     /// Starts a server. It writes the port it has got into a file.
     pub fn start() -> Self {
+        Self::start_with("jetstream: enabled", &[])
+    }
+
+    /// Starts a server with this configuration, and files beside it, which it finds by their names.
+    pub fn start_with(config: &str, files: &[(&str, &str)]) -> Self {
         let dir = TempDir::new().expect("a temporary folder");
+        for (name, content) in [(CONFIG, config)].iter().chain(files) {
+            std::fs::write(dir.path().join(name), content).expect("a file of the server's");
+        }
         let (process, address) = run(&dir, "-1");
         Self {
             address,
@@ -71,11 +79,15 @@ impl Nats {
     }
 }
 
+const CONFIG: &str = "nats.conf";
+
 fn run(dir: &TempDir, port: &str) -> (Process, SocketAddr) {
     let child = Command::new(prepared("SLUICE_TEST_NATS"))
+        .current_dir(dir.path())
+        .args(["--config", CONFIG])
         .args(["--addr", "127.0.0.1", "--port", port, "--ports_file_dir"])
         .arg(dir.path())
-        .args(["--jetstream", "--store_dir"])
+        .arg("--store_dir")
         .arg(dir.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -86,11 +98,7 @@ fn run(dir: &TempDir, port: &str) -> (Process, SocketAddr) {
     let address = eventually("the ports file of nats-server", || {
         // Half a file is no JSON: then it is not there yet.
         let ports: Value = serde_json::from_slice(&std::fs::read(&file).ok()?).ok()?;
-        ports["nats"][0]
-            .as_str()?
-            .strip_prefix("nats://")?
-            .parse()
-            .ok()
+        ports["nats"][0].as_str()?.split_once("://")?.1.parse().ok()
     });
     (process, address)
 }

@@ -1,5 +1,7 @@
 //! A node and its NATS server: it serves without, says so, and finds it by itself.
 
+mod login;
+
 use serde_json::json;
 use sluice_tests::{Broker, Driver, Nats, Setup, eventually};
 
