@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::admin;
-use crate::backend::Backend;
+use crate::backend::{Backend, Inbound};
 use crate::cli::Exit;
 use crate::cluster::Cluster;
 use crate::config::Loaded;
@@ -136,6 +137,7 @@ async fn serve(
         control,
         nats.clone(),
     ));
+    let inbound = nats.as_ref().map(|nats| takes_from_back_ends(nats, &node));
     let cluster = match (&config.cluster, others, nats) {
         (Some(config), Some(others), Some(nats)) => {
             let speaker = node.clone();
@@ -180,6 +182,9 @@ async fn serve(
             anyhow::bail!(Exit::Internal("the accept loop ended".to_owned()));
         }
     }
+    if let Some(inbound) = inbound {
+        inbound.stop().await;
+    }
     drain(&config, &broker, &edge).await;
     if let Some(cluster) = cluster {
         cluster.leave(LEAVING).await;
@@ -195,6 +200,16 @@ const SETTLING: Duration = Duration::from_secs(1);
 
 /// Time to send what waits for other nodes at the end.
 const LEAVING: Duration = Duration::from_secs(2);
+
+/// Has what back ends publish delivered as if it had come over HTTP.
+fn takes_from_back_ends(nats: &Nats, node: &Arc<Node>) -> Inbound {
+    let node = node.clone();
+    let deliver = move |emit| {
+        let node = node.clone();
+        Box::pin(async move { admin::Node::emit(&*node, emit).await }) as BoxFuture<'static, _>
+    };
+    Inbound::start(nats, Arc::new(deliver))
+}
 
 /// The one line of standard output: who starts this process waits for it.
 fn ready(line: &str) -> std::io::Result<()> {

@@ -68,25 +68,10 @@ async fn outcome(node: &dyn Node, item: Result<Emit, Mistake>) -> Outcome {
     }
 }
 
-/// Each event of a batch has a key of its own, where the batch has one.
 fn with_key(mut request: Request, headers: &HeaderMap) -> Result<Request, Problem> {
-    let Some(key) = headers.get(KEY) else {
-        return Ok(request);
-    };
-    let key = key.to_str().ok().filter(|key| backend::is_id(key));
-    let key = key.ok_or_else(|| mistaken(Mistake::id("Idempotency-Key")))?;
-    match &mut request {
-        Request::One(emit) => {
-            emit.id.get_or_insert_with(|| key.into());
-        }
-        Request::Batch(items) => {
-            for (place, item) in items.iter_mut().enumerate() {
-                if let Ok(emit) = item {
-                    emit.id
-                        .get_or_insert_with(|| format!("{key}[{place}]").into());
-                }
-            }
-        }
+    if let Some(key) = headers.get(KEY) {
+        let known = request.is_known_as(key.to_str().unwrap_or_default());
+        known.map_err(|()| mistaken(Mistake::id("Idempotency-Key")))?;
     }
     Ok(request)
 }

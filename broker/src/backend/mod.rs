@@ -1,11 +1,12 @@
 //! Back ends: what they may ask of a node, whichever way they ask, and what they are told.
 //!
 //! `emit` is what they send to clients, `read` its one reader, `emitter` what does it, and `repeats` remembers it for those
-//! who ask again; `sockets` is who is where, and how they are moved: these know no HTTP and no NATS. `outbound` is what
-//! clients send to them, over NATS.
+//! who ask again; `sockets` is who is where, and how they are moved: these know no HTTP and no NATS. `inbound` takes what
+//! comes over NATS, `outbound` is what clients send to them.
 
 mod emit;
 mod emitter;
+mod inbound;
 mod outbound;
 mod read;
 mod repeats;
@@ -15,8 +16,9 @@ mod tests;
 
 pub(crate) use emit::{Emit, EmitError, Emitted};
 pub(crate) use emitter::Emitter;
+pub(crate) use inbound::Inbound;
 pub(crate) use outbound::Backend;
-pub(crate) use read::{Mistake, Request, is_id, named, parse, read, rooms};
+pub(crate) use read::{Mistake, Request, named, parse, read, read_packed, rooms};
 pub(crate) use sockets::{
     Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter, SocketInfo, Sockets, Steer,
     SteerError, Steered, Steering, Whom,

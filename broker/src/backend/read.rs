@@ -1,5 +1,7 @@
 //! Reading what back ends send: one event, or an array of such, as JSON.
 
+mod packed;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use serde_json::value::RawValue;
 use super::emit::{Emit, Wait};
 use crate::event::{RESERVED, hidden};
 use crate::packet;
+pub(crate) use packed::read_packed;
 
 /// What somebody asks for who sends one event, or several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +154,7 @@ fn check(body: Body<'_>, at: Option<&str>) -> Result<Emit, Mistake> {
 }
 
 /// Whether it can stand for a request: the key of a repeated one.
-pub(crate) fn is_id(id: &str) -> bool {
+fn is_id(id: &str) -> bool {
     (1..=LONGEST_ID).contains(&id.len())
 }
 
@@ -224,6 +227,32 @@ impl<'de> Deserialize<'de> for Base64 {
         bytes
             .map(|bytes| Self(bytes.into()))
             .map_err(|_| D::Error::custom("expected base64 (RFC 4648, section 4)"))
+    }
+}
+
+// === impl Request ===
+
+impl Request {
+    /// Gives it the key by which one that is repeated is known, where its events have none of their own: each event of a
+    /// batch has one. `Err`: it is no such key.
+    pub(crate) fn is_known_as(&mut self, key: &str) -> Result<(), ()> {
+        if !is_id(key) {
+            return Err(());
+        }
+        match self {
+            Self::One(emit) => {
+                emit.id.get_or_insert_with(|| key.into());
+            }
+            Self::Batch(items) => {
+                for (place, item) in items.iter_mut().enumerate() {
+                    if let Ok(emit) = item {
+                        emit.id
+                            .get_or_insert_with(|| format!("{key}[{place}]").into());
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -22,7 +22,8 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(crate) use backend::{
-    BackendAnswered, BackendLost, BackendPublished, BackendStreamFailed, BackendStreamMade,
+    BackendAnswered, BackendEmitRefused, BackendEmitted, BackendLost, BackendPublished,
+    BackendStreamFailed, BackendStreamMade,
 };
 pub(crate) use breaker::{PolicyBreakerClosed, PolicyBreakerOpened};
 pub(crate) use clients::{

@@ -31,7 +31,7 @@ use self::nats::Nats;
 pub(crate) use self::policy::{PolicyMetrics, TrialOutcomes};
 use self::sharing::Sharing;
 use super::exposition;
-pub(crate) use super::labels::backend::{BackendAnswer, BackendKind, BackendLoss};
+pub(crate) use super::labels::backend::{BackendAnswer, BackendEmit, BackendKind, BackendLoss};
 pub(crate) use super::labels::{
     CacheFault, ChangeResult, Changed, Compiled, DropReason, FetchOutcome, Hook, TrapKind,
     TrialOutcome, Undelivered, VerdictKind,

@@ -43,6 +43,7 @@ mod modules; // [6]
 mod msgpack;
 mod nats;
 mod policy_cli;
+mod publish; // back ends send to clients
 mod python;
 mod reactors;
 mod reload; // [4]

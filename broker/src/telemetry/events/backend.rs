@@ -3,7 +3,7 @@
 use tracing::{info, warn};
 
 use super::{MAX_DETAIL, Throttle, clip, cut, metrics};
-use crate::telemetry::metrics::{BackendAnswer, BackendKind, BackendLoss};
+use crate::telemetry::metrics::{BackendAnswer, BackendEmit, BackendKind, BackendLoss};
 
 const BACKEND: &str = "sluice::backend";
 
@@ -93,5 +93,40 @@ impl BackendStreamFailed<'_> {
             reason = &*cut(self.reason, MAX_DETAIL),
             "stream could not be made"
         );
+    }
+}
+
+/// An event of a back end was delivered.
+pub(crate) struct BackendEmitted;
+
+impl BackendEmitted {
+    pub(crate) fn emit(self) {
+        metrics().backend.emitted(BackendEmit::Ok);
+    }
+}
+
+/// An event of a back end was not.
+pub(crate) struct BackendEmitRefused<'a> {
+    pub subject: &'a str,
+    pub code: &'a str,
+    pub field: Option<&'a str>,
+    pub reason: &'a str,
+}
+
+impl BackendEmitRefused<'_> {
+    pub(crate) fn emit(self) {
+        static THROTTLE: Throttle = Throttle::new();
+        metrics().backend.emitted(BackendEmit::Refused);
+        if let Some(suppressed) = THROTTLE.admit() {
+            warn!(
+                target: BACKEND,
+                subject = &*clip(self.subject),
+                code = self.code,
+                field = self.field.map(clip).as_deref(),
+                reason = &*cut(self.reason, MAX_DETAIL),
+                suppressed,
+                "event of a back end refused"
+            );
+        }
     }
 }

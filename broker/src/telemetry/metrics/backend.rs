@@ -18,7 +18,6 @@ pub(crate) struct Backend {
     published: Counters<BackendKind>,
     lost: Counters<BackendLoss>,
     answers: Counters<BackendAnswer>,
-    #[allow(dead_code, reason = "its user comes next")]
     emits: Counters<BackendEmit>,
 }
 
@@ -74,7 +73,6 @@ impl Backend {
         self.answers.inc(answer);
     }
 
-    #[allow(dead_code, reason = "its user comes next")]
     pub(in crate::telemetry) fn emitted(&self, result: BackendEmit) {
         self.emits.inc(result);
     }

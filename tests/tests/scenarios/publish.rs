@@ -1,0 +1,149 @@
+//! Back ends publish to clients over NATS, and are told what became of it.
+
+use serde_json::{Value, json};
+use sluice_tests::{Broker, Bus, Driver, Nats, Setup, eventually};
+
+use crate::shared::{RELAY, clients, mark};
+
+const TO_ROOT: &str = "sluice.sluice.emit.=2F";
+
+fn start(nats: &Nats) -> Broker {
+    let broker = Setup::new(RELAY)
+        .env("SLUICE_CLUSTER__NATS_URL", &nats.url())
+        .start();
+    eventually("a node that is ready", || {
+        (broker.get("/readyz").status == 200).then_some(())
+    });
+    broker
+}
+
+fn emits(broker: &Broker, result: &str) -> f64 {
+    let labels = [("result", result)];
+    broker.metrics().sum("sluice_backend_emits_total", &labels)
+}
+
+#[test]
+fn events_reach_whom_they_are_for_and_the_back_end_is_told() {
+    let nats = Nats::start();
+    let bus = Bus::connect(&nats);
+    let broker = start(&nats);
+    let node = Driver::node();
+    let [a, b, c] = clients(&node, &broker, ["a", "b", "c"]);
+    a.ok("join", json!(["news"]));
+    b.ok("join", json!(["news"]));
+    b.ok("join", json!(["quiet"]));
+    let ask = |body: Value| bus.request(TO_ROOT, body.to_string()).json();
+    let answer = ask(json!({"event": "hello", "args": [1.50, "x"]}));
+    assert_eq!(answer, json!({"ok": true, "deliveries": 3}));
+    for client in [&a, &b, &c] {
+        assert_eq!(client.expect("hello"), [json!(1.5), json!("x")]);
+    }
+    let answer = ask(json!({"event": "flash", "rooms": ["news"], "except": ["quiet"]}));
+    assert_eq!(answer["deliveries"], 1);
+    a.expect("flash");
+    let answer = ask(json!([
+        {"event": "one", "rooms": ["news"]},
+        {"event": "connect"},
+        {"event": "two", "rooms": ["news"]},
+    ]));
+    assert_eq!(answer["ok"], true);
+    let results = answer["results"].as_array().unwrap();
+    assert_eq!(results[0]["deliveries"], 2);
+    assert_eq!(results[1]["error"]["code"], "reserved_event");
+    assert_eq!(results[1]["error"]["field"], "event");
+    assert_eq!(results[2]["deliveries"], 2);
+    for client in [&a, &b] {
+        client.expect("one");
+        client.expect("two");
+    }
+    mark(&a, &[&a, &b, &c]);
+    assert_eq!(
+        (emits(&broker, "ok"), emits(&broker, "refused")),
+        (4.0, 1.0)
+    );
+}
+
+#[test]
+fn msgpack_carries_binary_values() {
+    let nats = Nats::start();
+    let bus = Bus::connect(&nats);
+    let broker = start(&nats);
+    let node = Driver::node();
+    let [a] = clients(&node, &broker, ["a"]);
+    // {"event": "file", "args": [<01 02>]}
+    let mut packed = vec![0x82, 0xa5];
+    packed.extend(b"event\xa4file\xa4args\x91\xc4\x02\x01\x02");
+    let answer = bus.request(TO_ROOT, packed).json();
+    assert_eq!(answer, json!({"ok": true, "deliveries": 1}));
+    assert_eq!(a.expect("file"), [json!({"$bin": "AQI="})]);
+}
+
+#[test]
+fn what_is_malformed_is_refused_clearly_and_never_in_silence() {
+    let nats = Nats::start();
+    let bus = Bus::connect(&nats);
+    let broker = start(&nats);
+    let refused = |subject: &str, body: &str| {
+        let answer = bus.request(subject, body.to_owned()).json();
+        let error = &answer["error"];
+        assert!(error["detail"].is_string(), "{answer}");
+        let field = error["field"].as_str().unwrap_or_default().to_owned();
+        (error["code"].as_str().unwrap_or_default().to_owned(), field)
+    };
+    let told = |code: &str, field: &str| (code.to_owned(), field.to_owned());
+    assert_eq!(refused(TO_ROOT, "{"), told("malformed_json", ""));
+    assert_eq!(refused(TO_ROOT, ""), told("malformed_json", ""));
+    assert_eq!(refused(TO_ROOT, "{}"), told("bad_field", "event"));
+    assert_eq!(
+        refused(TO_ROOT, r#"{"event":1}"#),
+        told("bad_field", "event")
+    );
+    assert_eq!(
+        refused(TO_ROOT, r#"{"event":"e","rooms":[]}"#),
+        told("no_rooms", "rooms")
+    );
+    assert_eq!(
+        refused(TO_ROOT, r#"{"event":"e","args":{}}"#),
+        told("bad_args", "args")
+    );
+    assert_eq!(
+        refused(TO_ROOT, r#"{"event":"e","namespace":"/x"}"#),
+        told("other_namespace", "namespace")
+    );
+    assert_eq!(
+        refused("sluice.sluice.emit.=2Fnowhere", r#"{"event":"e"}"#).0,
+        "unknown_namespace"
+    );
+    assert_eq!(
+        refused("sluice.sluice.emit.=2", r#"{"event":"e"}"#).0,
+        "bad_subject"
+    );
+    let packed = bus.request(TO_ROOT, vec![0xc1]).json();
+    assert!(packed["error"]["detail"].is_string(), "{packed}");
+    assert_eq!(emits(&broker, "refused"), 10.0);
+    // Nobody is told: it is in the log, and counted.
+    bus.publish(TO_ROOT, "nonsense");
+    eventually("its count", || {
+        (emits(&broker, "refused") == 11.0).then_some(())
+    });
+    let refused = broker.logs.find(|record| {
+        record.message() == "event of a back end refused" && record.has("code", "malformed_json")
+    });
+    assert_eq!(refused.len(), 3);
+}
+
+#[test]
+fn what_one_back_end_publishes_to_one_node_arrives_in_order() {
+    let nats = Nats::start();
+    let bus = Bus::connect(&nats);
+    let broker = start(&nats);
+    let node = Driver::node();
+    let [a] = clients(&node, &broker, ["a"]);
+    for number in 0..1000 {
+        bus.publish(TO_ROOT, json!({"event": "n", "args": [number]}).to_string());
+    }
+    for number in 0..1000 {
+        assert_eq!(a.expect("n"), [json!(number)]);
+    }
+    assert_eq!(emits(&broker, "ok"), 1000.0);
+}
