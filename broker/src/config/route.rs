@@ -228,6 +228,8 @@ impl Written {
         if leaves_sender_out(&to) && self.batch.is_some() {
             let what = "needs `include_sender = true`, or `to = \"all\"`: a batch holds events of several senders, so it is for all of them";
             s.report("batch", what, None);
+        } else if self.batch.is_some() {
+            s.report("batch", "not part of this version yet", None);
         }
         Some(Action::Emit { to })
     }
@@ -240,6 +242,8 @@ impl Written {
         if way == Way::Request && self.batch.is_some() {
             let what = "has no effect in this route: every request has a reply of its own";
             s.report("batch", what, None);
+        } else if self.batch.is_some() {
+            s.report("batch", "not part of this version yet", None);
         }
         let outbound = self.outbound.outbound(s, reach, way);
         outbound.map(Action::Publish)

@@ -126,10 +126,9 @@ fn what_is_malformed_is_refused_clearly_and_never_in_silence() {
     eventually("its count", || {
         (emits(&broker, "refused") == 11.0).then_some(())
     });
-    let refused = broker.logs.find(|record| {
+    broker.logs.wait("its record", |record| {
         record.message() == "event of a back end refused" && record.has("code", "malformed_json")
     });
-    assert_eq!(refused.len(), 3);
 }
 
 #[test]
