@@ -5,7 +5,7 @@ use super::{Kind, Peer};
 /// Who holds a room. Nearly always one peer: most rooms have one member.
 pub(super) enum Holders {
     One(Holder),
-    Several(Vec<Holder>),
+    Several(Box<[Holder]>),
 }
 
 /// Counted, because a name may be a room's and a socket's, and because rooms may share a hash.
@@ -44,13 +44,10 @@ impl Holders {
     }
 
     fn push(&mut self, holder: Holder) {
-        *self = match std::mem::replace(self, Self::Several(Vec::new())) {
-            Self::One(first) => Self::Several(vec![first, holder]),
+        *self = match std::mem::take(self) {
+            Self::One(first) => Self::Several([first, holder].into()),
             Self::Several(holders) if holders.is_empty() => Self::One(holder),
-            Self::Several(mut holders) => {
-                holders.push(holder);
-                Self::Several(holders)
-            }
+            Self::Several(holders) => Self::Several(holders.into_iter().chain([holder]).collect()),
         };
     }
 
@@ -72,9 +69,12 @@ impl Holders {
         holder.count(kind, -1);
         let is_empty = |it: &Holder| it.has_none(Kind::Room) && it.has_none(Kind::Name);
         match self {
-            Self::One(holder) if is_empty(holder) => *self = Self::Several(Vec::new()),
+            Self::One(holder) if is_empty(holder) => *self = Self::default(),
             Self::One(_) => {}
-            Self::Several(holders) => holders.retain(|it| !is_empty(it)),
+            Self::Several(holders) => {
+                let all = std::mem::take(holders).into_iter();
+                *holders = all.filter(|it| !is_empty(it)).collect();
+            }
         }
         self.has_none(kind, reactors)
     }
@@ -82,7 +82,7 @@ impl Holders {
 
 impl Default for Holders {
     fn default() -> Self {
-        Self::Several(Vec::new())
+        Self::Several(Box::default())
     }
 }
 
@@ -110,5 +110,15 @@ impl Holder {
             Kind::Room => self.rooms = self.rooms.saturating_add_signed(by.into()),
             Kind::Name | Kind::Hidden => self.names = self.names.saturating_add_signed(by.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_s_holders_take_up_little() {
+        assert_eq!(size_of::<Holders>(), 16);
     }
 }
