@@ -1,6 +1,7 @@
 //! The composition root: builds every room, opens the doors, and closes them again in order.
 
 mod keep;
+mod together;
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::session::{Broker, Owed};
 use crate::state::Store;
 use crate::telemetry;
 use crate::telemetry::events::{Draining, ReactorPanicked};
+use together::Together;
 
 /// Threads for what is not on an event's path: accepting, the admin listener, compilation, watching and what
 /// policies ask over HTTP.
@@ -133,8 +135,8 @@ async fn serve(
         id.to_string(),
         config.clone(),
         broker.clone(),
-        store,
-        control,
+        store.clone(),
+        control.clone(),
         nats.clone(),
     ));
     let inbound = nats.as_ref().map(|nats| takes_from_back_ends(nats, &node));
@@ -142,11 +144,21 @@ async fn serve(
         (Some(config), Some(others), Some(nats)) => {
             let speaker = node.clone();
             let vitals = move || speaker.vitals();
-            let cluster = Cluster::start(id, config, nats, fanout, others, vitals);
+            let cluster = Cluster::start(id, config, nats.clone(), fanout, others, vitals);
             node.is_in(cluster.clone());
+            let sharing = Together {
+                config,
+                cluster: &cluster,
+                nats: &nats,
+                store: &store,
+                engine: reload.engine(),
+                control,
+                node: &node,
+            }
+            .begin();
             // Before there are clients, who rely on what is sent to other nodes.
             cluster.settled(SETTLING).await;
-            Some(cluster)
+            Some((cluster, sharing))
         }
         _ => None,
     };
@@ -186,7 +198,8 @@ async fn serve(
         inbound.stop().await;
     }
     drain(&config, &broker, &edge).await;
-    if let Some(cluster) = cluster {
+    if let Some((cluster, sharing)) = cluster {
+        sharing.leave();
         cluster.leave(LEAVING).await;
     }
     let _ = stop_admin.send(());

@@ -25,8 +25,10 @@ mod pipeline;
 mod plugin;
 mod record;
 mod replay;
+mod rollout;
 mod router;
 mod session;
-#[allow(dead_code, reason = "what carries it comes with the cluster")]
+mod sharing;
 mod state;
+mod tally;
 mod telemetry;

@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 
 use crate::admin::{
     self, ClusterInfo, Listen, NamespaceInfo, NodeInfo, PolicyChange, PolicyChanged, PolicyInfo,
-    PolicyRefusal, Reason,
+    PolicyRefusal, Reason, Rollouts,
 };
 use crate::backend::{
     Emit, EmitError, Emitted, Emitter, Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter,
@@ -28,6 +28,7 @@ use crate::nats::Nats;
 use crate::pipeline::Pipelines;
 use crate::plugin::{Before, Control, Failed};
 use crate::record::{Busy, Recording, Wanted};
+use crate::rollout::Rollout;
 use crate::session::Broker;
 use crate::state::{Filter, Millis, Shown, Store};
 use crate::telemetry::events::StateCleared;
@@ -45,6 +46,7 @@ pub(crate) struct Node {
     listen: OnceLock<Listen>,
     nats: Option<Arc<Nats>>,
     cluster: OnceLock<Arc<Cluster>>,
+    rollout: OnceLock<Arc<Rollout>>,
     failed: Mutex<Vec<Failed>>,
     /// What each policy was before.
     histories: Mutex<HashMap<String, Before>>,
@@ -78,6 +80,7 @@ impl Node {
             listen: OnceLock::new(),
             nats,
             cluster: OnceLock::new(),
+            rollout: OnceLock::new(),
             failed: Mutex::default(),
             histories: Mutex::default(),
             control,
@@ -89,6 +92,19 @@ impl Node {
     pub(crate) fn is_at(&self, server: SocketAddr, admin: SocketAddr) {
         // Said once, at start.
         let _ = self.listen.set(Listen { server, admin });
+    }
+
+    /// It serves what the cluster serves.
+    pub(crate) fn follows_cluster(&self, rollout: Arc<Rollout>) {
+        // Said once, at start.
+        let _ = self.rollout.set(rollout);
+    }
+
+    /// What serves of a policy: the number of its generation, and its digest.
+    pub(crate) fn serving(&self, policy: &str) -> Option<(u64, String)> {
+        let pipelines = self.broker.pipelines.load();
+        let policy = pipelines.policies().find(|it| *it.name == *policy)?;
+        Some((policy.generation, policy.module.digest.to_string()))
     }
 
     /// What stands behind `ready` on standard output.
@@ -201,6 +217,11 @@ impl admin::Node for Node {
         Box::pin(self.carry_out(change))
     }
 
+    fn rollouts(&self) -> Option<Arc<dyn Rollouts>> {
+        let rollout = self.rollout.get()?;
+        Some(Arc::clone(rollout) as Arc<dyn Rollouts>)
+    }
+
     fn state(&self, policy: &str, filter: &Filter, limit: usize) -> Option<Shown> {
         Some(self.store.find(policy)?.show(filter, limit, Millis::now()))
     }
@@ -231,6 +252,21 @@ impl admin::Node for Node {
             })
             .collect();
         reasons.extend(self.failing());
+        let looks = self.rollout.get().is_some_and(|it| !it.has_looked());
+        if looks && self.is_connected() {
+            reasons.push(reason(
+                "rollout_pending",
+                "it is not known yet which policies the cluster serves",
+            ));
+        }
+        let missing = self.rollout.get().map(|rollout| rollout.failing());
+        reasons.extend(missing.into_iter().flatten().map(|(policy, why)| Reason {
+            code: "rollout_failed",
+            message: format!(
+                "what the cluster serves as policy `{policy}` does not load here: {why}"
+            ),
+            policy: Some(policy),
+        }));
         if self.blind.load(Ordering::Relaxed) {
             reasons.push(reason(
                 "not_following",

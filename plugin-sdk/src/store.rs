@@ -45,7 +45,7 @@ use serde::de::DeserializeOwned;
 
 use crate::Scope;
 
-pub use handle::{Counter, Store, StoreError};
+pub use handle::{Counter, Store, StoreError, Strict};
 
 /// What this node keeps for itself.
 ///
@@ -91,6 +91,31 @@ pub fn node() -> Store {
 #[must_use]
 pub fn cluster() -> Store {
     Store::at(Scope::Cluster)
+}
+
+/// A counter that all nodes count as one, which takes a question to the cluster's store: for `on_connect` only, and for
+/// what is rare, such as logins. Takes the capability `cluster-state`.
+///
+/// ```
+/// # use sluice_plugin_sdk::{prelude::*, testing};
+/// # use serde_json::json;
+/// # #[policy]
+/// # struct Example {}
+/// # #[policy(grants(cluster_state))]
+/// # impl Example {
+/// #[on_connect]
+/// fn connect(&mut self) -> Result<Admission, Denial> {
+///     let logins = store::strictly("logins").add(1, None)?;
+///     assert_eq!(logins, 1);
+///     Ok(Admission::Pass)
+/// }
+/// # }
+/// # let mut example = testing::policy::<Example>(json!({})).unwrap();
+/// # assert_eq!(example.connect(json!({})), Admission::Pass);
+/// ```
+#[must_use]
+pub fn strictly(key: &str) -> Strict<'_> {
+    Strict(key)
 }
 
 /// A counter on this node.

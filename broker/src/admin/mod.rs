@@ -13,6 +13,7 @@ mod node;
 mod policies;
 mod problem;
 mod record;
+mod rollout;
 mod router;
 mod server;
 mod sockets;
@@ -29,4 +30,5 @@ pub(crate) use policies::{
     PolicyChange, PolicyChanged, PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, Signature,
     Source, TrialEnding, TrialInfo, UploadMode, VerdictInfo,
 };
+pub(crate) use rollout::{RollOutRefusal, Rollouts};
 pub(crate) use server::serve;

@@ -1,6 +1,7 @@
 //! What the operator may ask of a node, and what it answers.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
@@ -8,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::cluster::ClusterInfo;
 use super::policies::{PolicyChange, PolicyChanged, PolicyInfo, PolicyRefusal};
+use super::rollout::Rollouts;
 use crate::backend::{
     Emit, EmitError, Emitted, Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter,
     SocketInfo, Steer, SteerError, Steered,
@@ -27,6 +29,9 @@ pub(crate) trait Node: Send + Sync + 'static {
 
     /// Changes policies, and answers when what has changed serves.
     fn change(&self, change: PolicyChange) -> BoxFuture<'_, Result<PolicyChanged, PolicyRefusal>>;
+
+    /// Modules that are served by all nodes of the cluster; `None`: the node is alone.
+    fn rollouts(&self) -> Option<Arc<dyn Rollouts>>;
 
     /// What a policy has counted and stored: at most `limit` buckets and as many entries. `None`: there is no such
     /// policy.

@@ -37,7 +37,7 @@ const SIGNATURE: &str = "sluice-signature";
 
 /// Places for modules on their way.
 #[derive(Clone)]
-pub(super) struct Uploads(Arc<Semaphore>);
+pub(super) struct Uploads(pub(super) Arc<Semaphore>);
 
 impl Uploads {
     pub(super) fn new() -> Self {
@@ -46,7 +46,7 @@ impl Uploads {
 }
 
 type Shared = State<Arc<dyn Node>>;
-type Who = Option<Extension<Address>>;
+pub(super) type Who = Option<Extension<Address>>;
 
 pub(super) async fn list(State(node): Shared) -> Json<Vec<PolicyInfo>> {
     Json(node.policies())
@@ -193,7 +193,7 @@ fn refused(refusal: PolicyRefusal) -> Response {
     Problem::new(status, code, refusal.detail).into_response()
 }
 
-fn busy(detail: impl Into<String>) -> Problem {
+pub(super) fn busy(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).again_after(1)
 }
 
@@ -243,7 +243,7 @@ fn read_percent(percent: Option<&str>) -> Result<u32, Problem> {
         .ok_or_else(|| wrong("percent", "`percent` is a whole number from 1 to 100"))
 }
 
-fn signature(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(super) fn signature(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(SIGNATURE) else {
         return Ok(None);
     };
@@ -261,7 +261,7 @@ fn signature(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         })
 }
 
-fn unreadable(rejection: BytesRejection) -> Problem {
+pub(super) fn unreadable(rejection: BytesRejection) -> Problem {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,

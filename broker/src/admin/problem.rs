@@ -5,6 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::rollout::OnNode;
+
 /// What went wrong with a request. The type is `about:blank`: the status and `code` say all there is to look up.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Problem {
@@ -20,10 +22,17 @@ pub(super) struct Problem {
     /// The field of the request's body that is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// What became of it on each node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nodes: Option<Box<Nodes>>,
     /// Seconds after which the same request may succeed.
     #[serde(skip)]
     retry_after: Option<u32>,
 }
+
+/// A pointer away: few problems have any, and all of them are passed around.
+#[derive(Debug, Clone, Serialize)]
+struct Nodes(Vec<OnNode>);
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
@@ -34,6 +43,7 @@ impl Problem {
             code,
             detail: detail.into(),
             field: None,
+            nodes: None,
             retry_after: None,
         }
     }
@@ -44,6 +54,11 @@ impl Problem {
 
     pub(super) fn again_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    pub(super) fn on(mut self, nodes: Vec<OnNode>) -> Self {
+        self.nodes = Some(Box::new(Nodes(nodes)));
         self
     }
 

@@ -15,7 +15,7 @@ use super::auth::{self, Auth};
 use super::node::Node;
 use super::policies::{self, Uploads};
 use super::problem::Problem;
-use super::{api, cluster, emit, health, metrics, record, sockets, state};
+use super::{api, cluster, emit, health, metrics, record, rollout, sockets, state};
 
 /// An event as large as a client may send by default.
 pub(super) const MAX_BODY: usize = 1 << 20;
@@ -66,6 +66,11 @@ fn changes() -> Router<Arc<dyn Node>> {
         .put(policies::upload)
         .layer(DefaultBodyLimit::max(policies::MAX_MODULE));
     Router::new()
+        .route("/api/v1/cluster/policies", get(rollout::list))
+        .route(
+            "/api/v1/cluster/policies/{name}",
+            post(rollout::push).layer(DefaultBodyLimit::max(policies::MAX_MODULE)),
+        )
         .route("/api/v1/policies/reload", post(policies::reload_all))
         .route("/api/v1/policies/{name}", modules)
         .route("/api/v1/policies/{name}/reload", post(policies::reload))

@@ -48,6 +48,10 @@ impl Node for Fake {
         }
     }
 
+    fn rollouts(&self) -> Option<Arc<dyn Rollouts>> {
+        None
+    }
+
     fn info(&self) -> NodeInfo {
         NodeInfo {
             node: "n1".to_owned(),

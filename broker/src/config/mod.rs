@@ -39,7 +39,6 @@ use std::path::{Path, PathBuf};
 use ::config::{Map, Value, ValueKind};
 
 pub(crate) use admin::Admin;
-#[allow(unused_imports, reason = "what carries it comes with the cluster")]
 pub(crate) use cluster::{Cluster, Login, Partition};
 pub(crate) use compression::Compression;
 pub(crate) use cors::{Cors, Origins};

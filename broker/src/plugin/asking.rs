@@ -1,4 +1,4 @@
-//! The connect hook of a policy that may ask over HTTP.
+//! The connect hook of a policy that may ask over HTTP, or that counts over all nodes as one.
 //!
 //! Its calls wait, so they run in stores of their own kind, apart from those of the other hooks: a reactor goes on
 //! with its other clients meanwhile. Each call has an instance to itself; as many may be under way as requests.
@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
-use wasmtime::Store;
-use wasmtime::component::{Func, Instance, InstancePre};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Func, Instance, InstancePre};
+use wasmtime::{Engine, Store};
 
 use super::bindings::types;
 use super::contract::Contract;
@@ -20,6 +21,7 @@ use super::instance::{Fault, fault, store, ticks};
 use super::module::Module;
 use super::policy::{Policy, implements};
 use super::slots;
+use super::tally::PATIENCE;
 use crate::config;
 use crate::event::{Client, Effect};
 use crate::moment::Moment;
@@ -28,10 +30,14 @@ use crate::telemetry::metrics::{Hook, TrapKind};
 /// Instances that are kept for the next clients, of all reactors together.
 const IDLE: usize = 8;
 
+/// Calls of a policy that asks no back end which may be under way: each has an instance.
+const COUNTING: usize = 32;
+
 /// What a policy has that asks.
 pub(super) struct Asking {
     pre: InstancePre<Host>,
-    fetcher: Arc<Fetcher>,
+    /// `None`: it only counts.
+    fetcher: Option<Arc<Fetcher>>,
     /// Calls that may be under way: each has an instance, and memory.
     places: Semaphore,
     /// A list with a lock, and not one a reactor, so that it goes with the policy: a call may end long after its
@@ -58,14 +64,17 @@ impl Asking {
         module: &Module,
         settings: &config::Policy,
     ) -> Result<Option<Self>, Unusable> {
-        let (Some(pre), Some(http)) = (&module.asking, &settings.http) else {
+        let Some(pre) = &module.asking else {
             return Ok(None);
         };
+        let http = settings.http.as_ref();
         // Also where nobody is served, because that is where settings are checked.
-        let fetcher = fetchers.of(&settings.name, http)?;
-        Ok(fetchers.serve().then(|| Self {
+        let fetcher = http.map(|http| fetchers.of(&settings.name, http));
+        let fetcher = fetcher.transpose()?;
+        let may_wait = fetcher.is_some() || module.counts_strictly;
+        Ok((fetchers.serve() && may_wait).then(|| Self {
             pre: pre.clone(),
-            places: Semaphore::new(http.max_requests),
+            places: Semaphore::new(http.map_or(COUNTING, |http| http.max_requests)),
             fetcher,
             idle: Mutex::default(),
         }))
@@ -99,8 +108,14 @@ impl Asking {
         if let Ok(place) = self.places.try_acquire() {
             return Some(place);
         }
-        let patience = self.fetcher.settings().timeout;
+        let patience = self.patience();
         timeout(patience, self.places.acquire()).await.ok()?.ok()
+    }
+
+    /// The longest that one question takes.
+    fn patience(&self) -> Duration {
+        let fetching = self.fetcher.as_ref().map(|it| it.settings().timeout);
+        fetching.unwrap_or_default().max(PATIENCE)
     }
 
     async fn call(
@@ -116,8 +131,10 @@ impl Asking {
             None => Asker::new(policy, &self.pre).await?,
         };
         let deadline = policy.settings.timeout;
-        let longest = self.fetcher.settings().timeout * REQUESTS_A_CALL + deadline;
-        let call = asker.on_connect(self.fetcher.clone(), client, auth, deadline);
+        let longest = self.patience() * REQUESTS_A_CALL + deadline;
+        let tally = policy.engine.tally.get().cloned();
+        let asks = Asks::new(self.fetcher.clone(), tally, deadline);
+        let call = asker.on_connect(asks, client, auth, deadline);
         let admission = match timeout(longest, call).await {
             Ok(result) => result?,
             // Its requests and its own time are bounded, so it is the machine that is too slow.
@@ -174,7 +191,7 @@ impl Asker {
 
     async fn on_connect(
         &mut self,
-        fetcher: Arc<Fetcher>,
+        asks: Asks,
         client: &Arc<Client>,
         auth: &str,
         deadline: Duration,
@@ -183,7 +200,7 @@ impl Asker {
         store
             .data_mut()
             .begin(Some(Current::of_client(client, Moment::now())));
-        store.data_mut().asks = Some(Asks::new(fetcher, deadline));
+        store.data_mut().asks = Some(asks);
         store.set_epoch_deadline(ticks(deadline));
         let socket = client.peer.token;
         let result = match on_connect.typed::<(u64, &str), (types::Admission,)>(&*store) {
@@ -210,6 +227,25 @@ impl Asker {
 fn export(instance: &Instance, store: &mut Store<Host>, name: &str) -> wasmtime::Result<Func> {
     let function = instance.get_func(&mut *store, name);
     function.ok_or_else(|| wasmtime::Error::msg(format!("there is no export `{name}`")))
+}
+
+/// Whether a module's connect hook counts over all nodes as one: whether it imports what does that.
+pub(super) fn counts_strictly(
+    component: &Component,
+    engine: &Engine,
+    description: &types::Description,
+) -> bool {
+    let has_counting = |item: ComponentItem| match item {
+        ComponentItem::ComponentInstance(instance) => instance
+            .exports(engine)
+            .any(|(name, _)| name == "add-strictly"),
+        _ => false,
+    };
+    let ty = component.component_type();
+    let mut imports = ty.imports(engine);
+    implements(description.hooks, Hook::Connect)
+        && imports
+            .any(|(name, item)| name.starts_with("sluice:policy/store@") && has_counting(item.ty))
 }
 
 /// Whether calls of a module's connect hook may wait.

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     SetPercent { policy: String, percent: u32 },
     /// Make the version on trial the one that enforces.
     Promote { policy: String },
+    /// Serve a policy no more that came by an upload and had nothing before it.
+    Withdraw { policy: String },
     /// Serve an earlier generation, the one before where none is given.
     RollBack {
         policy: String,

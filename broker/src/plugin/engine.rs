@@ -1,5 +1,6 @@
 //! The WebAssembly engine of the process, and the clock that ends calls which run too long.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -10,6 +11,7 @@ use super::cache::Cache;
 use super::contract;
 use super::fetch::Fetchers;
 use super::host::{self, Host};
+use super::tally::StrictCounters;
 use super::wasi;
 use crate::moment;
 
@@ -27,6 +29,8 @@ pub(crate) struct Engine {
     /// For calls that may wait for an answer from a back end; what is linked with it can be called in no other way.
     pub(super) asking_linker: Linker<Host>,
     pub(super) fetchers: Fetchers,
+    /// Set where there are other nodes.
+    pub(super) tally: OnceLock<Arc<dyn StrictCounters>>,
     /// Where modules are kept that are compiled.
     pub(super) cache: Option<Cache>,
 }
@@ -72,8 +76,15 @@ impl Engine {
             linker,
             asking_linker,
             fetchers,
+            tally: OnceLock::new(),
             cache: None,
         })
+    }
+
+    /// What is counted strictly is counted there from now on.
+    pub(crate) fn counts_with(&self, tally: Arc<dyn StrictCounters>) {
+        // Said once, at start.
+        let _ = self.tally.set(tally);
     }
 
     /// The same engine, which keeps what it compiles.

@@ -121,6 +121,15 @@ pub(super) fn write(module: &Path, artifact: &Artifact) -> io::Result<()> {
     new.rename(module)
 }
 
+/// Takes a module away, and its signature with it.
+pub(super) fn remove(module: &Path) -> io::Result<()> {
+    fs::remove_file(module)?;
+    match fs::remove_file(signature::file_of(module)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A file on its way, under a name that nobody takes for a module; removed unless it takes its place.
 struct Beside(PathBuf);
 

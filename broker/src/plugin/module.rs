@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
-use super::asking::may_wait;
+use super::asking::{counts_strictly, may_wait};
 use super::bindings::types::Description;
 use super::cache;
 use super::contract::{Contract, Foreign, GuestPre};
@@ -81,6 +81,8 @@ pub(crate) struct Module {
     pub contract: Contract,
     pub description: Description,
     pub(super) pre: GuestPre,
+    /// Whether its connect hook counts over all nodes as one, and waits for that.
+    pub(super) counts_strictly: bool,
     /// For a connect hook that may wait.
     pub(super) asking: Option<InstancePre<Host>>,
 }
@@ -106,7 +108,8 @@ impl Module {
             .and_then(|pre| GuestPre::new(contract, pre))
             .map_err(misfit)?;
         let description = describe(engine, &pre)?;
-        let asking = match may_wait(contract, &description) {
+        let counts_strictly = counts_strictly(&component, &engine.wasm, &description);
+        let asking = match counts_strictly || may_wait(contract, &description) {
             true => Some(engine.asking_linker.instantiate_pre(&component)),
             false => None,
         };
@@ -116,6 +119,7 @@ impl Module {
             contract,
             description,
             pre,
+            counts_strictly,
             asking: asking.transpose().map_err(misfit)?,
         })
     }

@@ -53,6 +53,8 @@ pub(crate) struct Registry {
     /// What each policy had said when the version that serves began to.
     begun: HashMap<String, Tally>,
     generation: u64,
+    /// Of this one nothing is kept that its files do not ask for.
+    withdrawn: Option<String>,
 }
 
 /// What a policy was before it was what serves now.
@@ -92,6 +94,7 @@ impl Registry {
             guards: Vec::new(),
             begun: HashMap::new(),
             generation: 0,
+            withdrawn: None,
         }
     }
 
@@ -129,6 +132,10 @@ impl Registry {
             None
         };
         Ok(Built { pipelines, failed })
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// What each policy was before.
@@ -169,6 +176,8 @@ impl Registry {
                 }
             };
             let old = self.active(&wanted.settings.name);
+            let is_withdrawn = self.withdrawn.as_ref() == Some(&wanted.settings.name);
+            let old = old.filter(|_| !is_withdrawn);
             let reason = match self.make(&wanted, old.as_ref(), &config.plugins) {
                 Ok(made) => {
                     next.push(made);

@@ -80,6 +80,11 @@ impl Rehearsal {
         std::mem::take(&mut self.desk.lock().said)
     }
 
+    /// Whether the call is of the connect hook.
+    pub(super) fn is_connecting(&self) -> bool {
+        self.desk.lock().is_connecting
+    }
+
     pub(super) fn log(&self, level: Level, message: &str) {
         let line = (level, message.to_owned());
         self.desk.lock().said.lines.push(line);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::control::{Answer, Command, CommandError, Done, DonePolicy};
+use super::engine::Engine;
 use super::failed::Failed;
 use super::registry::{Before, Change, ChangeError, OPERATOR, Registry};
 use super::signature;
@@ -58,6 +59,11 @@ impl Reload {
         Ok((reload, outcome))
     }
 
+    /// What its policies run in.
+    pub(crate) fn engine(&self) -> &Engine {
+        self.registry.engine()
+    }
+
     /// Reads everything again. Compiles, so it must not run on a reactor.
     pub(crate) fn run(&mut self) -> Outcome {
         let path = self.current.path.clone();
@@ -101,6 +107,7 @@ impl Reload {
         let Loaded { config, env, .. } = &self.current;
         let (name, change) = match command {
             Command::Reload { policy } => return self.reload(policy.as_deref()),
+            Command::Withdraw { policy } => return self.withdraw(&policy),
             Command::Upload { policy, artifact } => {
                 let change = self.registry.upload(&policy, artifact, config, env);
                 (policy, change)
@@ -159,6 +166,19 @@ impl Reload {
             }
             Err(error) => (self.outcome(None), Err(error.into())),
         }
+    }
+
+    fn withdraw(&mut self, policy: &str) -> (Outcome, Answer) {
+        if let Err(error) = self.registry.withdraw(policy) {
+            return (self.outcome(None), Err(error.into()));
+        }
+        let outcome = self.run();
+        self.registry.withdrew();
+        let done = Done {
+            changed: outcome.pipelines.is_some(),
+            policy: None,
+        };
+        (outcome, Ok(done))
     }
 
     /// Takes back what is not good enough.

@@ -26,16 +26,13 @@ use parking_lot::RwLock;
 
 use crate::moment::Moment;
 pub(crate) use bucket::{BucketRule, Decision, Scope};
-#[allow(unused_imports, reason = "what carries it comes with the cluster")]
 pub(crate) use gossip::{Gossip, Heard};
-#[allow(unused_imports, reason = "what carries it comes with the cluster")]
 pub(crate) use news::{Chunk, From, News};
 use part::Part;
 pub(crate) use shared::Shared;
 pub(crate) use show::{Filter, Shown};
 #[cfg(test)]
 pub(crate) use show::{ShownBucket, ShownEntry, ShownScope};
-#[allow(unused_imports, reason = "what carries it comes with the cluster")]
 pub(crate) use standing::{Partition, Seen, Standing, Terms};
 pub(crate) use subject::{SubjectKey, SubjectRef};
 

@@ -13,7 +13,7 @@ mod modules;
 mod nats;
 mod policies;
 mod recording;
-#[allow(dead_code, reason = "what is shared comes with the cluster")]
+mod rollout;
 mod sharing;
 
 use std::borrow::Cow;
@@ -38,7 +38,7 @@ pub(crate) use policies::{
     PolicyChanged, PolicyRolledBack, RollBackFailed, TrialDiffers, TrialEnded, TrialStarted,
 };
 pub(crate) use recording::{RecordingBegan, RecordingEnded};
-#[allow(unused_imports, reason = "what carries it comes with the cluster")]
+pub(crate) use rollout::{RollOutEnded, RollOutFollowed};
 pub(crate) use sharing::{StateCaughtUp, StateForgotten, StateMissed};
 use tracing::{debug, error, info, warn};
 

@@ -8,7 +8,7 @@ mod collectors;
 mod fetch;
 mod nats;
 mod policy;
-#[allow(dead_code, reason = "what is shared comes with the cluster")]
+mod rollout;
 mod sharing;
 
 use std::sync::atomic::AtomicU64;
@@ -29,6 +29,7 @@ use self::fetch::Fetches;
 pub(crate) use self::fetch::PolicyHttpMetrics;
 use self::nats::Nats;
 pub(crate) use self::policy::{PolicyMetrics, TrialOutcomes};
+use self::rollout::Rollouts;
 use self::sharing::Sharing;
 use super::exposition;
 pub(crate) use super::labels::backend::{BackendAnswer, BackendEmit, BackendKind, BackendLoss};
@@ -91,6 +92,7 @@ pub(crate) struct Metrics {
     pub sharing: Sharing,
     pub backend: Backend,
     pub cluster: Cluster,
+    pub rollouts: Rollouts,
     own_counters: Family<OwnLabels, Tally>,
     own_gauges: Family<OwnLabels, Gauge<f64, AtomicU64>>,
     connections_denied: Family<DenialLabels, Counter>,
@@ -204,6 +206,7 @@ impl Metrics {
             sharing: Sharing::new(&mut r),
             backend: Backend::new(&mut r),
             cluster: Cluster::new(&mut r),
+            rollouts: Rollouts::new(&mut r),
             own_counters: add(&mut r, "policy_counter", "Counters of a policy's own"),
             own_gauges: add(&mut r, "policy_gauge", "Gauges of a policy's own"),
             connections_denied: add(

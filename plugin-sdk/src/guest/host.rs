@@ -90,6 +90,10 @@ pub(crate) fn store_delete(scope: Scope, key: &str) -> Result<(), String> {
     store::delete(scope.into(), key)
 }
 
+pub(crate) fn store_add_strictly(key: &str, by: i64, ttl_ms: u64) -> Result<i64, String> {
+    store::add_strictly(key, by, ttl_ms)
+}
+
 pub(crate) fn fetch(request: Request) -> Result<Response, Error> {
     let Request {
         method,

@@ -64,6 +64,37 @@ pub struct Counter<'k> {
     key: &'k str,
 }
 
+/// A counter that all nodes count as one; made by [`strictly`](super::strictly).
+///
+/// ```
+/// use std::time::Duration;
+/// use sluice_plugin_sdk::{prelude::*, testing};
+/// use serde_json::json;
+///
+/// #[policy]
+/// struct Logins { most: i64 }
+///
+/// #[policy(grants(cluster_state))]
+/// impl Logins {
+///     #[on_connect]
+///     fn login(&mut self, call: &ConnectCall<'_>) -> Result<Identity, Denial> {
+///         let name: String = call.get("/name")?;
+///         if store::strictly(&name).add(1, Duration::from_secs(60))? > self.most {
+///             deny!("logins", "Too many logins, come back in a minute");
+///         }
+///         Ok(Identity::user(name))
+///     }
+/// }
+///
+/// let mut logins = testing::policy::<Logins>(json!({ "most": 1 })).unwrap();
+/// assert!(logins.connect(json!({ "name": "alice" })).identity().is_some());
+/// assert_eq!(logins.connect(json!({ "name": "alice" })).denial().unwrap().code, "logins");
+/// logins.clock().advance(60_000);
+/// assert!(logins.connect(json!({ "name": "alice" })).identity().is_some());
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Strict<'k>(pub(super) &'k str);
+
 /// Why the state could not be read or written, in words for the log. As a denial its code is `state_failed`, and the
 /// words go to the log instead of the client.
 ///
@@ -237,6 +268,21 @@ impl Counter<'_> {
     /// As [`add`](Self::add).
     pub fn get(self) -> Result<i64, StoreError> {
         Ok(Store(self.scope).get(self.key)?.unwrap_or(0))
+    }
+}
+
+// === impl Strict ===
+
+impl Strict<'_> {
+    /// Adds to it and answers what it is now, over all nodes. The time to live is set when it begins, and not by later
+    /// calls. Adding 0 looks.
+    ///
+    /// # Errors
+    ///
+    /// When it is not `on_connect` that asks, the key is unusable, or the cluster's store does not answer in time. It
+    /// may have been counted all the same then.
+    pub fn add(self, by: i64, ttl: impl Into<Option<Duration>>) -> Result<i64, StoreError> {
+        host::store_add_strictly(self.0, by, ms(ttl.into())).map_err(StoreError)
     }
 }
 

@@ -263,6 +263,20 @@ pub(crate) fn store_delete(scope: Scope, key: &str) -> Result<(), String> {
     store(scope, |world| world.memory.delete((scope, key)))
 }
 
+pub(crate) fn store_add_strictly(key: &str, by: i64, ttl_ms: u64) -> Result<i64, String> {
+    store(Scope::Cluster, |world| {
+        let call = world.call.as_ref();
+        if call.is_none_or(|call| call.hook != Hooks::CONNECT) {
+            return Err("counting strictly is for `on_connect` only".to_owned());
+        }
+        let apart = format!("strict/{key}");
+        let key = if key.is_empty() { key } else { &apart };
+        world
+            .memory
+            .add((Scope::Cluster, key), by, ttl_ms, world.now_ms)
+    })
+}
+
 pub(crate) fn fetch(request: Request) -> Result<Response, Error> {
     with(|world| {
         granted(world, Capabilities::HTTP, "http").map_err(Error::Refused)?;

@@ -48,8 +48,10 @@ mod python;
 mod reactors;
 mod reload; // [4]
 mod replay;
+mod rollout; // a policy on all nodes
 mod routing;
 mod shared;
+mod sharing; // what nodes share of the state of policies
 mod signatures;
 mod slow;
 mod state; // what policies remember

@@ -94,7 +94,7 @@ impl Client {
         self.call(Method::POST, path, &[], Vec::new())
     }
 
-    pub(super) fn call(
+    pub(in crate::cli) fn call(
         &self,
         method: Method,
         path: &str,

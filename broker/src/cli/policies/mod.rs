@@ -103,15 +103,7 @@ impl Policies {
 impl Upload {
     fn send(&self, client: &Client) -> Result<Value, Exit> {
         let module = read(&self.file)?;
-        let signature = match &self.signature {
-            Some(file) => Some(read(file)?),
-            None => {
-                let mut beside = self.file.clone().into_os_string();
-                beside.push(".minisig");
-                let beside = PathBuf::from(beside);
-                beside.is_file().then(|| read(&beside)).transpose()?
-            }
-        };
+        let signature = signature_of(&self.file, self.signature.as_deref())?;
         let query = match (self.shadow, self.canary) {
             (true, _) => "?mode=shadow".to_owned(),
             (false, Some(percent)) => format!("?mode=canary&percent={percent}"),
@@ -132,7 +124,18 @@ fn path(name: &str, rest: &str) -> String {
     format!("{POLICIES}/{name}{rest}")
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Exit> {
+/// The signature that is given, or that stands beside the module.
+pub(super) fn signature_of(module: &Path, given: Option<&Path>) -> Result<Option<Vec<u8>>, Exit> {
+    if let Some(file) = given {
+        return read(file).map(Some);
+    }
+    let mut beside = module.as_os_str().to_owned();
+    beside.push(".minisig");
+    let beside = PathBuf::from(beside);
+    beside.is_file().then(|| read(&beside)).transpose()
+}
+
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Exit> {
     std::fs::read(file)
         .map_err(|error| Exit::Failed(anyhow::anyhow!("{}: {error}", file.display())))
 }

@@ -5,6 +5,7 @@ mod inspect;
 mod keygen;
 mod keys;
 mod new;
+mod push;
 mod sign;
 mod terms;
 mod test;
@@ -28,6 +29,8 @@ pub(super) enum Policy {
     Keygen(keygen::Keygen),
     /// Sign modules: FILE.minisig beside each
     Sign(sign::Sign),
+    /// Have all nodes of a cluster serve a module, through any of them
+    Push(push::Push),
     /// Tell whether modules are signed with one of these keys
     Verify(verify::Verify),
 }
@@ -41,6 +44,7 @@ impl Policy {
             Self::Inspect(inspect) => super::print(&inspect.run()?),
             Self::Keygen(keygen) => super::print(&keygen.run()?),
             Self::Sign(sign) => super::print(&sign.run()?),
+            Self::Push(push) => super::print(&push.run()?),
             Self::Verify(verify) => super::print(&verify.run()?),
         }
     }

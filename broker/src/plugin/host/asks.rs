@@ -1,4 +1,4 @@
-//! What a policy asks over HTTP while a client connects. The call waits, and its thread goes on with others; the time
+//! What a policy asks over HTTP, or counts over all nodes, while a client connects. The call waits, and its thread goes on with others; the time
 //! that it waits does not count as its own.
 
 use std::sync::Arc;
@@ -12,13 +12,17 @@ use crate::config::Capability;
 use crate::plugin::bindings::http::{self, Error};
 use crate::plugin::fetch::{FetchError, Fetcher, Request, Response};
 use crate::plugin::instance::{Overrun, ticks};
+use crate::plugin::tally::StrictCounters;
 
 /// Requests that one call may make.
 pub(in crate::plugin) const A_CALL: u32 = 4;
 
 /// The requests of one call, and the time that the call itself has taken.
 pub(in crate::plugin) struct Asks {
-    fetcher: Arc<Fetcher>,
+    /// `None`: it may not ask back ends.
+    fetcher: Option<Arc<Fetcher>>,
+    /// `None`: the node is alone.
+    tally: Option<Arc<dyn StrictCounters>>,
     left: u32,
     /// For all of the call beside what it waits.
     deadline: Duration,
@@ -29,9 +33,14 @@ pub(in crate::plugin) struct Asks {
 
 impl Asks {
     /// For a call that begins now.
-    pub(in crate::plugin) fn new(fetcher: Arc<Fetcher>, deadline: Duration) -> Self {
+    pub(in crate::plugin) fn new(
+        fetcher: Option<Arc<Fetcher>>,
+        tally: Option<Arc<dyn StrictCounters>>,
+        deadline: Duration,
+    ) -> Self {
         Self {
             fetcher,
+            tally,
             left: A_CALL,
             deadline,
             used: Duration::ZERO,
@@ -55,12 +64,10 @@ impl Asks {
         self.deadline.saturating_sub(self.used)
     }
 
-    fn take_one(&mut self) -> Result<Arc<Fetcher>, Error> {
+    fn take_one(&mut self) -> Result<(), String> {
         let left = self.left.checked_sub(1);
-        self.left = left.ok_or_else(|| {
-            Error::Refused(format!("a call makes no more than {A_CALL} requests"))
-        })?;
-        Ok(self.fetcher.clone())
+        self.left = left.ok_or_else(|| format!("a call makes no more than {A_CALL} requests"))?;
+        Ok(())
     }
 }
 
@@ -71,6 +78,11 @@ pub(in crate::plugin) fn let_ask(linker: &mut Linker<Host>) -> wasmtime::Result<
         .instance("sluice:policy/http@0.2.0")?
         .func_wrap_async("fetch", |store, (request,): (http::Request,)| {
             Box::new(async move { Ok((fetch(store, request).await,)) })
+        })?;
+    linker
+        .instance("sluice:policy/store@0.2.0")?
+        .func_wrap_async("add-strictly", |store, asked: (String, i64, u64)| {
+            Box::new(async move { Ok((add_strictly(store, asked).await,)) })
         })
 }
 
@@ -81,9 +93,39 @@ async fn fetch(
     let Some(asks) = &mut store.data_mut().asks else {
         return Err(not_here());
     };
-    let fetcher = asks.take_one()?;
+    let Some(fetcher) = asks.fetcher.clone() else {
+        return Err(not_here());
+    };
+    asks.take_one().map_err(Error::Refused)?;
     asks.wait();
     let answer = fetcher.fetch(request.into()).await;
+    go_on(&mut store);
+    answer.map(|response| of(&response)).map_err(Error::from)
+}
+
+/// In the place of [`store::Host::add_strictly`](crate::plugin::bindings::store::Host), as [`fetch`].
+async fn add_strictly(
+    mut store: StoreContextMut<'_, Host>,
+    (key, by, ttl_ms): (String, i64, u64),
+) -> Result<i64, String> {
+    let host = store.data_mut();
+    host.check_strict(&key)?;
+    let Some(asks) = &mut host.asks else {
+        return Err("counting strictly is for on-connect only".to_owned());
+    };
+    asks.take_one()?;
+    let Some(tally) = asks.tally.clone() else {
+        return host.add_alone(&key, by, ttl_ms);
+    };
+    asks.wait();
+    let policy = host.terms.policy.clone();
+    let answer = tally.add(&policy, &key, by, ttl_ms).await;
+    go_on(&mut store);
+    answer
+}
+
+/// The call goes on with what it has left of its time.
+fn go_on(store: &mut StoreContextMut<'_, Host>) {
     let host = store.data_mut();
     if let Some(asks) = &mut host.asks {
         let left = asks.go_on();
@@ -91,7 +133,6 @@ async fn fetch(
         host.overrun = Overrun::default();
         store.set_epoch_deadline(ticks(left));
     }
-    answer.map(|response| of(&response)).map_err(Error::from)
 }
 
 impl http::Host for Host {

@@ -66,9 +66,39 @@ impl store::Host for Host {
         };
         done.map_err(|error| error.to_string())
     }
+
+    fn add_strictly(&mut self, key: String, by: i64, ttl_ms: u64) -> Result<i64, String> {
+        self.check_strict(&key)?;
+        match self.terms.clock.rehearsal() {
+            Some(rehearsal) if rehearsal.is_connecting() => self.add_alone(&key, by, ttl_ms),
+            _ => Err("counting strictly is for on-connect only".to_owned()),
+        }
+    }
 }
 
+/// Bytes: the name of a subject is made of it.
+const MAX_STRICT_KEY: usize = 240;
+
 impl Host {
+    /// A counter of a node that is alone, or of a policy that is tried out.
+    pub(super) fn add_alone(&self, key: &str, by: i64, ttl_ms: u64) -> Result<i64, String> {
+        let now = self.terms.clock.millis();
+        let shared = self.terms.state.shared();
+        let sum = shared.add(&format!("strict/{key}"), by, ttl_ms, now);
+        sum.map_err(|error| error.to_string())
+    }
+
+    /// Whether a key is one of a counter that is counted strictly, and the policy may have such.
+    pub(super) fn check_strict(&self, key: &str) -> Result<(), String> {
+        self.check(Scope::Cluster)?;
+        match key.len() {
+            1..=MAX_STRICT_KEY => Ok(()),
+            len => Err(format!(
+                "a key has 1 to {MAX_STRICT_KEY} bytes, and this one has {len}"
+            )),
+        }
+    }
+
     fn check(&self, at: Scope) -> Result<(), String> {
         match at {
             Scope::Node => Ok(()),

@@ -160,6 +160,27 @@ impl Registry {
         Ok(change)
     }
 
+    /// Takes the file of a policy away, if it is what serves, so that following the files ends it.
+    pub(crate) fn withdraw(&mut self, name: &str) -> Result<(), ChangeError> {
+        let active = self
+            .active(name)
+            .ok_or_else(|| ChangeError::NoPolicy(name.to_owned()))?;
+        let file = &active.policy.settings.module;
+        if is_on_disk(&active, file) {
+            folder::remove(file).map_err(|error| {
+                ChangeError::Settings(format!("{} cannot be removed: {error}", file.display()))
+            })?;
+        }
+        self.let_go(name);
+        self.withdrawn = Some(name.to_owned());
+        Ok(())
+    }
+
+    /// It has been done.
+    pub(crate) fn withdrew(&mut self) {
+        self.withdrawn = None;
+    }
+
     /// What serves under a name, and whether it would after a restart.
     pub(crate) fn serving(&self, name: &str) -> Option<(Arc<Policy>, Persisted)> {
         let active = self.active(name)?;

@@ -1,0 +1,127 @@
+//! A policy on all nodes or on none, through any of them.
+
+use serde_json::{Value, json};
+use sluice_tests::{Broker, Cluster, Driver, Setup, eventually, http, policy, prepared};
+
+use crate::shared::clients;
+
+const RELAY: &str =
+    "[[namespace]]\npath = \"/\"\n[[namespace.route]]\nevent = \"*\"\nto = \"sender\"\n";
+
+fn push(broker: &Broker, name: &str, module: &[u8]) -> http::Response {
+    let path = format!("/api/v1/cluster/policies/{name}");
+    http::request(broker.admin(), "POST", &path, &[], module).expect("an answer")
+}
+
+fn digest(broker: &Broker, name: &str) -> Value {
+    let policies = broker.policies();
+    let found = policies.iter().find(|it| it["name"] == name);
+    found.map_or(Value::Null, |it| it["digest"].clone())
+}
+
+#[test]
+fn a_push_to_one_node_serves_on_all_and_on_those_that_come_later() {
+    let mut cluster = Cluster::start(3, RELAY);
+    let pushed = push(&cluster[1], "stamp", &policy("fixture-stamp"));
+    assert_eq!(pushed.status, 200, "{pushed:?}");
+    let report = pushed.json();
+    assert_eq!(
+        report["nodes"].as_array().map(Vec::len),
+        Some(3),
+        "{report}"
+    );
+    for number in 0..3 {
+        assert_eq!(digest(&cluster[number], "stamp"), report["digest"]);
+    }
+    // The same again changes nothing.
+    let again = push(&cluster[0], "stamp", &policy("fixture-stamp"));
+    assert_eq!(again.status, 200, "{again:?}");
+    assert_eq!(cluster[2].policy("stamp")["generation"], 1);
+    let listed = cluster[2].get("/api/v1/cluster/policies").json();
+    assert_eq!(listed[0]["policy"], "stamp", "{listed}");
+    assert_eq!(listed[0]["current"]["digest"], report["digest"]);
+
+    // One is away while there is a new version, and has lost its files.
+    cluster[2].kill();
+    eventually("its end to be noticed", || {
+        let nodes = cluster[0].metrics().sum("sluice_cluster_nodes", &[]);
+        (nodes == 2.0).then_some(())
+    });
+    let next = push(&cluster[0], "stamp", &policy("fixture-stamp-b"));
+    assert_eq!(next.status, 200, "{next:?}");
+    cluster[2].remove_module("stamp");
+    cluster[2].start_again();
+    eventually("what it has missed", || {
+        (digest(&cluster[2], "stamp") == next.json()["digest"]).then_some(())
+    });
+    let node = Driver::node();
+    let [client] = clients(&node, &cluster[2], ["c"]);
+    client.emit("hello", json!([]));
+}
+
+#[test]
+fn one_node_that_refuses_has_all_go_back() {
+    // The last has no place to put a policy.
+    let cluster = Cluster::start_with(3, |number| match number {
+        2 => Setup::new(RELAY).without_env("SLUICE_PLUGINS__DIR"),
+        _ => Setup::new(RELAY),
+    });
+    let refused = push(&cluster[0], "stamp", &policy("fixture-stamp"));
+    assert_eq!(refused.status, 422, "{refused:?}");
+    let problem = refused.json();
+    assert_eq!(problem["code"], "rolled_back");
+    let nodes = problem["nodes"].as_array().expect("the nodes");
+    let of = |number| {
+        let name = cluster.name(number);
+        let found = nodes.iter().find(|it| it["node"] == name);
+        found.expect("every node")["reason"]
+            .as_str()
+            .expect("a reason")
+    };
+    assert!(of(2).contains("plugins.dir"), "{problem}");
+    assert!(
+        of(0).contains("went back") && of(1).contains("went back"),
+        "{problem}"
+    );
+    for number in 0..3 {
+        assert_eq!(digest(&cluster[number], "stamp"), Value::Null, "{number}");
+    }
+    let listed = cluster[1].get("/api/v1/cluster/policies").json();
+    assert_eq!(listed[0]["current"], Value::Null, "{listed}");
+    assert_eq!(listed[0]["pending"], Value::Null, "{listed}");
+    // What is no policy at all is refused everywhere.
+    let refused = push(&cluster[0], "stamp", b"no module");
+    assert_eq!(refused.status, 422, "{refused:?}");
+}
+
+#[test]
+fn the_command_names_every_node_and_a_module_that_does_not_load_leaves_what_serves() {
+    let cluster = Cluster::start(2, RELAY);
+    let module = prepared("SLUICE_TEST_POLICIES").join("fixture-stamp.wasm");
+    let module = module.to_str().expect("a path");
+    let admin = cluster[1].admin().to_string();
+    let command = [
+        "policy", "push", module, "--name", "stamp", "--admin", &admin,
+    ];
+    let pushed = cluster[0].run(&command);
+    assert_eq!(pushed.code, Some(0), "{pushed:?}");
+    for number in 0..2 {
+        assert!(pushed.stdout.contains(cluster.name(number)), "{pushed:?}");
+    }
+    let before = digest(&cluster[0], "stamp");
+    let bad = push(&cluster[0], "stamp", &policy("fixture-refuse"));
+    assert_eq!(bad.status, 422, "{bad:?}");
+    for number in 0..2 {
+        assert_eq!(digest(&cluster[number], "stamp"), before);
+    }
+}
+
+#[test]
+fn a_node_that_is_alone_has_nobody_to_push_to() {
+    let broker = Setup::new("").start();
+    let refused = push(&broker, "stamp", &policy("fixture-stamp"));
+    assert_eq!(
+        (refused.status, &refused.json()["code"]),
+        (404, &json!("no_cluster"))
+    );
+}
