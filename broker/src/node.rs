@@ -40,7 +40,7 @@ pub(crate) struct Node {
     broker: Arc<Broker>,
     store: Arc<Store>,
     emitter: Emitter,
-    sockets: Sockets,
+    sockets: Arc<Sockets>,
     started: SystemTime,
     since: Instant,
     listen: OnceLock<Listen>,
@@ -67,7 +67,7 @@ impl Node {
     ) -> Self {
         metrics().watch(&store);
         let emitter = Emitter::new(broker.clone(), &name, config.server.ack_timeout);
-        let sockets = Sockets::new(broker.clone(), &name);
+        let sockets = Arc::new(Sockets::new(broker.clone(), &name));
         Self {
             name,
             config,
@@ -167,6 +167,10 @@ impl Node {
 
     /// Whose member it is, once it is.
     pub(crate) fn is_in(&self, cluster: Arc<Cluster>) {
+        let patience = self.config.cluster.as_ref().map(|it| it.survey_timeout);
+        let patience = patience.unwrap_or_default();
+        self.emitter.is_among(cluster.clone(), patience);
+        self.sockets.are_among(cluster.clone(), patience);
         // Said once, at start.
         let _ = self.cluster.set(cluster);
     }

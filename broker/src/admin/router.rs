@@ -41,6 +41,7 @@ pub(super) fn router(node: Arc<dyn Node>, auth: Auth) -> Router {
         .route("/api/v1/sockets/join", post(sockets::join))
         .route("/api/v1/sockets/leave", post(sockets::leave))
         .route("/api/v1/sockets/disconnect", post(sockets::disconnect))
+        .route("/api/v1/presence", get(sockets::presence))
         .route("/api/v1/rooms", get(sockets::rooms))
         .route("/api/v1/namespaces", get(sockets::namespaces))
         .route("/api/v1/record", post(record::record))

@@ -1,5 +1,6 @@
-//! `/api/v1/sockets`, `/api/v1/rooms` and `/api/v1/namespaces`: who is where, and how back ends and operators move them.
+//! `/api/v1/sockets`, `presence`, `rooms` and `namespaces`: who is where, and how back ends and operators move them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -123,6 +124,57 @@ pub(super) async fn show(
     let mut listed = node.sockets(filter, None).await;
     let socket = listed.items.pop().ok_or_else(|| unknown(&listed.silent))?;
     Ok(Json(socket))
+}
+
+/// Who is in a room, on all nodes.
+#[derive(Serialize)]
+pub(super) struct Present {
+    members: Vec<Presence>,
+    /// Each once, in order.
+    users: BTreeSet<String>,
+    truncated: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    silent: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Presence {
+    socket: String,
+    user: Option<String>,
+    node: String,
+}
+
+pub(super) async fn presence(
+    State(node): State<Arc<dyn Node>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Present>, Problem> {
+    let asked = Asked::read(query.as_deref(), &["namespace", "room", "limit"])?;
+    let room = asked
+        .room
+        .ok_or_else(|| wrong("it is missing".to_owned()).at("room"))?;
+    let filter = SocketFilter {
+        namespace: Some(asked.namespace.unwrap_or_else(|| "/".to_owned())),
+        room: Some(room),
+        user: None,
+        id: None,
+        limit: asked.limit.unwrap_or(LIMIT),
+    };
+    let listed = node.sockets(filter, None).await;
+    let users = listed.items.iter().filter_map(|it| it.user.clone());
+    Ok(Json(Present {
+        users: users.collect(),
+        truncated: listed.truncated,
+        silent: listed.silent,
+        members: listed
+            .items
+            .into_iter()
+            .map(|it| Presence {
+                socket: it.id,
+                user: it.user,
+                node: it.node,
+            })
+            .collect(),
+    }))
 }
 
 pub(super) async fn rooms(

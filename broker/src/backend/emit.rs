@@ -47,6 +47,9 @@ pub(crate) struct Emitted {
     /// Recipients that have not answered in time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<u64>,
+    /// Nodes that did not say what their clients answered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub silent: Vec<String>,
 }
 
 /// What one client answered.

@@ -4,11 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::emit::{Ack, Emit, EmitError, Emitted};
+use super::others::Others;
+use super::read::LONGEST_WAIT;
 use super::repeats::{Repeats, Said};
+use crate::cluster::Cluster;
+use crate::event::Event;
 use crate::fanout::{Answer, Asked, Asking, Selection};
+use crate::packet;
 use crate::session::Broker;
 
 /// Events that wait for answers at a time: each keeps an entry for each of its recipients.
@@ -27,6 +34,39 @@ struct Inner {
     asking: Arc<Asking>,
     asked: Semaphore,
     repeats: Arc<Repeats>,
+    others: Others,
+}
+
+/// The event of another node whose clients here are to answer.
+#[derive(Debug, Serialize, Deserialize)]
+struct Ask {
+    namespace: String,
+    /// `None`: everyone.
+    rooms: Option<Vec<String>>,
+    except: Vec<String>,
+    event: Arc<str>,
+    args: Arc<str>,
+    #[serde(default)]
+    attachments: Vec<Bytes>,
+    #[serde(default)]
+    volatile: bool,
+    timeout_ms: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Answers {
+    deliveries: u64,
+    missing: u64,
+    acks: Vec<TheirAck>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct TheirAck {
+    socket: Arc<str>,
+    node: Arc<str>,
+    args: Box<str>,
+    #[serde(default)]
+    attachments: Vec<Bytes>,
 }
 
 impl Emitter {
@@ -38,7 +78,18 @@ impl Emitter {
             asking: Arc::default(),
             asked: Semaphore::new(MAX_ASKED),
             repeats: Arc::default(),
+            others: Others::default(),
         }))
+    }
+
+    /// Has the clients of these others answer too from now on, and has its own answer theirs.
+    pub(crate) fn is_among(&self, cluster: Arc<Cluster>, patience: Duration) {
+        self.0.others.are(cluster, patience);
+        let inner = self.0.clone();
+        self.0.others.answer("ask", move |ask| {
+            let inner = inner.clone();
+            Box::pin(async move { inner.ask_here(ask).await })
+        });
     }
 
     /// Delivers an event of a back end, and says what became of it when all of this node's clients have been handed
@@ -87,15 +138,57 @@ impl Inner {
         })
     }
 
-    /// Waits for the answers of those who can still answer.
+    /// Waits for the answers of those who can still answer, here and elsewhere.
     async fn ask(&self, emit: &Emit, patience: Duration) -> Result<Emitted, EmitError> {
         let Ok(_place) = self.asked.try_acquire() else {
             return Err(EmitError::Overloaded);
         };
+        let rooms = emit.recipients();
+        let ask = Ask {
+            namespace: emit.namespace.clone(),
+            rooms: (!rooms.is_empty()).then_some(rooms),
+            except: emit.except.clone(),
+            event: emit.event.clone(),
+            args: emit.args.clone(),
+            attachments: emit.attachments.to_vec(),
+            volatile: emit.volatile,
+            timeout_ms: patience.as_millis() as u64,
+        };
+        let elsewhere = self.others.ask::<Answers>("ask", &ask, patience);
+        let here = self.collect(&ask, patience);
+        let (here, elsewhere) = tokio::join!(here, elsewhere);
+        let mut emitted = Emitted {
+            silent: elsewhere.silent,
+            ..Emitted::default()
+        };
+        let mut acks = Vec::new();
+        let mut missing = 0;
+        for its in elsewhere.answers.into_iter().chain([here]) {
+            emitted.deliveries += its.deliveries;
+            missing += its.missing;
+            // What another node says is as little trusted as what a client says.
+            let (good, bad) = its
+                .acks
+                .into_iter()
+                .partition::<Vec<_>, _>(TheirAck::is_sound);
+            missing += bad.len() as u64;
+            acks.extend(good.into_iter().map(Ack::from));
+        }
+        emitted.acks = Some(acks);
+        emitted.missing = Some(missing);
+        Ok(emitted)
+    }
+
+    async fn ask_here(&self, ask: Ask) -> Answers {
+        let patience = Duration::from_millis(ask.timeout_ms).min(LONGEST_WAIT);
+        self.collect(&ask, patience).await
+    }
+
+    async fn collect(&self, ask: &Ask, patience: Duration) -> Answers {
         let deadline = tokio::time::Instant::now() + patience;
         let asked = Asked::new(&self.asking);
         let deliveries = {
-            let (selection, event) = (Arc::new(selection(emit)), emit.event());
+            let (selection, event) = (Arc::new(ask.selection()), ask.event());
             let asked = Arc::downgrade(&asked);
             let each = self.broker.fanout.each(move |home| {
                 let asked = asked.upgrade();
@@ -105,25 +198,52 @@ impl Inner {
         };
         let _ = tokio::time::timeout_at(deadline, asked.complete()).await;
         let (answers, missing) = asked.take();
-        let ack = |answer: Answer| Ack {
+        let ack = |answer: Answer| TheirAck {
             socket: answer.socket,
             node: self.node.clone(),
             args: answer.args,
-            attachments: answer.attachments,
+            attachments: answer.attachments.to_vec(),
         };
-        Ok(Emitted {
+        Answers {
             deliveries: deliveries as u64,
-            acks: Some(answers.into_iter().map(ack).collect()),
-            missing: Some(missing as u64),
-        })
+            missing: missing as u64,
+            acks: answers.into_iter().map(ack).collect(),
+        }
     }
 }
 
-fn selection(emit: &Emit) -> Selection {
-    let rooms = emit.recipients();
-    Selection {
-        namespace: emit.namespace.clone(),
-        rooms: (!rooms.is_empty()).then_some(rooms),
-        except: emit.except.clone(),
+impl Ask {
+    fn selection(&self) -> Selection {
+        Selection {
+            namespace: self.namespace.clone(),
+            rooms: self.rooms.clone(),
+            except: self.except.clone(),
+        }
+    }
+
+    fn event(&self) -> Event {
+        Event {
+            name: self.event.clone(),
+            args: self.args.clone(),
+            attachments: self.attachments.clone().into(),
+            volatile: self.volatile,
+        }
+    }
+}
+
+impl TheirAck {
+    fn is_sound(&self) -> bool {
+        packet::check_args(&self.args, self.attachments.len()).is_ok()
+    }
+}
+
+impl From<TheirAck> for Ack {
+    fn from(ack: TheirAck) -> Self {
+        Self {
+            socket: ack.socket,
+            node: ack.node,
+            args: ack.args,
+            attachments: ack.attachments.into(),
+        }
     }
 }

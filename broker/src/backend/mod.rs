@@ -1,12 +1,13 @@
 //! Back ends: what they may ask of a node, whichever way they ask, and what they are told.
 //!
 //! `emit` is what they send to clients, `read` its one reader, `emitter` what does it, and `repeats` remembers it for those
-//! who ask again; `sockets` is who is where, and how they are moved: these know no HTTP and no NATS. `inbound` takes what
-//! comes over NATS, `outbound` is what clients send to them.
+//! who ask again; `sockets` is who is where, and how they are moved, with the `others` of the cluster: these know no HTTP
+//! and no NATS. `inbound` takes what comes over NATS, `outbound` is what clients send to them.
 
 mod emit;
 mod emitter;
 mod inbound;
+mod others;
 mod outbound;
 mod read;
 mod repeats;

@@ -46,7 +46,7 @@ const MAX_ATTACHMENTS: usize = 64;
 const MAX_NAMES: usize = 10_000;
 
 /// Every node that is asked keeps what it answers for this long.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 const LONGEST_ID: usize = 128;
 

@@ -2,11 +2,16 @@
 //! sockets' own reactors, and what one answer holds is bounded.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
+use super::others::Others;
+use crate::cluster::Cluster;
 use crate::event::hidden;
 use crate::fanout::{Home, Member, Selection};
 use crate::session::Broker;
@@ -152,6 +157,21 @@ impl SteerError {
 pub(crate) struct Sockets {
     broker: Arc<Broker>,
     node: Arc<str>,
+    others: Others,
+}
+
+/// Rooms of a namespace that are to be counted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Count {
+    namespace: String,
+    names: Vec<Arc<str>>,
+}
+
+/// How many sockets a node has of each.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Counted {
+    node: String,
+    counts: Vec<u64>,
 }
 
 impl Sockets {
@@ -159,7 +179,38 @@ impl Sockets {
         Self {
             broker,
             node: node.into(),
+            others: Others::default(),
         }
+    }
+
+    /// Asks these others from now on, and answers them.
+    pub(crate) fn are_among(self: &Arc<Self>, cluster: Arc<Cluster>, patience: Duration) {
+        self.others.are(cluster, patience);
+        let it = self.clone();
+        self.others.answer("sockets", move |filter| {
+            let it = it.clone();
+            Box::pin(async move { it.list_here(filter).await })
+        });
+        let it = self.clone();
+        self.others.answer("rooms", move |filter| {
+            let it = it.clone();
+            Box::pin(async move { it.names_here(filter).await })
+        });
+        let it = self.clone();
+        self.others.answer("count", move |count| {
+            let it = it.clone();
+            Box::pin(async move { it.count_here(count).await })
+        });
+        let it = self.clone();
+        self.others.answer("namespaces", move |()| {
+            let it = it.clone();
+            Box::pin(async move { it.namespaces_here() })
+        });
+        let it = self.clone();
+        self.others.answer("steer", move |steer| {
+            let it = it.clone();
+            Box::pin(async move { it.steer_here(steer).await })
+        });
     }
 
     /// Sockets of all nodes, or of one.
@@ -170,8 +221,17 @@ impl Sockets {
     ) -> Listed<SocketInfo> {
         let limit = filter.limit;
         let mut listed = Listed::cut(Vec::new(), limit);
-        if node.is_none_or(|node| node == *self.node) {
-            listed.add(self.list_here(filter).await);
+        if node.as_ref().is_none_or(|node| **node == *self.node) {
+            listed.add(self.list_here(filter.clone()).await);
+        }
+        if node.as_ref().is_none_or(|node| **node != *self.node) {
+            let elsewhere = self.others.ask("sockets", &filter, Duration::ZERO).await;
+            elsewhere.answers.into_iter().for_each(|it| listed.add(it));
+            listed.silent.extend(elsewhere.silent);
+        }
+        if let Some(node) = node {
+            listed.items.retain(|socket| socket.node == node);
+            listed.silent.retain(|silent| *silent == node);
         }
         listed
             .items
@@ -181,13 +241,59 @@ impl Sockets {
 
     /// Rooms of a namespace, over all nodes.
     pub(crate) async fn rooms(&self, filter: RoomFilter) -> Listed<RoomInfo> {
-        self.rooms_here(filter).await
+        // Twice around: a room's members are counted everywhere or not at all.
+        let here = self.names_here(filter.clone());
+        let elsewhere = self.others.ask("rooms", &filter, Duration::ZERO);
+        let (mut names, elsewhere) = tokio::join!(here, elsewhere);
+        elsewhere.answers.into_iter().for_each(|it| names.add(it));
+        names.items.sort_unstable();
+        names.items.dedup();
+        let names = names.cut_to(filter.limit);
+        let count = Count {
+            namespace: filter.namespace,
+            names: names.items,
+        };
+        let here = self.count_here(count.clone());
+        let others = self.others.ask("count", &count, Duration::ZERO);
+        let (here, others) = tokio::join!(here, others);
+        let mut silent = elsewhere.silent;
+        silent.extend(others.silent);
+        silent.sort_unstable();
+        silent.dedup();
+        Listed {
+            items: add_up(&count.names, others.answers.into_iter().chain([here])),
+            truncated: names.truncated,
+            silent,
+        }
     }
 
     /// Namespaces that have sockets, over all nodes.
     pub(crate) async fn namespaces(&self) -> Listed<NamespaceCensus> {
-        let here = self.namespaces_here();
-        Listed::cut(here, usize::MAX)
+        let others = self
+            .others
+            .ask::<Vec<NamespaceCensus>>("namespaces", &(), Duration::ZERO);
+        let others = others.await;
+        let mut all = BTreeMap::<String, NamespaceCensus>::new();
+        let each = others
+            .answers
+            .into_iter()
+            .flatten()
+            .chain(self.namespaces_here());
+        for its in each {
+            match all.entry(its.path.clone()) {
+                Entry::Vacant(entry) => _ = entry.insert(its),
+                Entry::Occupied(mut entry) => {
+                    let sum = entry.get_mut();
+                    sum.connections += its.connections;
+                    sum.nodes.extend(its.nodes);
+                }
+            }
+        }
+        Listed {
+            items: all.into_values().collect(),
+            truncated: false,
+            silent: others.silent,
+        }
     }
 
     /// Has sockets do something, on all nodes.
@@ -199,7 +305,16 @@ impl Sockets {
         if self.broker.pipelines.load().at(namespace).is_none() {
             return Err(SteerError::UnknownNamespace);
         }
-        Ok(self.steer_here(steer).await)
+        // They wait for each other's word on joins.
+        let longer = self.others.patience();
+        let elsewhere = self.others.ask::<Steered>("steer", &steer, longer);
+        let (mut steered, elsewhere) = tokio::join!(self.steer_here(steer.clone()), elsewhere);
+        for its in elsewhere.answers {
+            steered.sockets += its.sockets;
+            steered.refused += its.refused;
+        }
+        steered.silent = elsewhere.silent;
+        Ok(steered)
     }
 
     async fn list_here(&self, filter: SocketFilter) -> Listed<SocketInfo> {
@@ -211,45 +326,32 @@ impl Sockets {
         Listed::cut(each.await.into_iter().flatten().flatten().collect(), limit)
     }
 
-    /// Twice around: a room is on several reactors, and its members are counted on all of them or not at all.
-    async fn rooms_here(&self, filter: RoomFilter) -> Listed<RoomInfo> {
-        let RoomFilter {
-            namespace,
-            prefix,
-            limit,
-        } = filter;
-        let fanout = &self.broker.fanout;
-        let each = {
-            let namespace = namespace.clone();
-            fanout.each(move |home| home.rooms(&namespace, &prefix, limit + 1))
-        };
+    async fn names_here(&self, filter: RoomFilter) -> Listed<Arc<str>> {
+        let limit = filter.limit;
+        let each = self
+            .broker
+            .fanout
+            .each(move |home| home.rooms(&filter.namespace, &filter.prefix, limit + 1));
         let mut names: Vec<_> = each.await.into_iter().flatten().flatten().collect();
         names.sort_unstable();
         names.dedup();
-        let Listed {
-            items: names,
-            truncated,
-            ..
-        } = Listed::cut(names, limit);
-        let names: Arc<[Arc<str>]> = names.into();
-        let counted = names.clone();
-        let each = fanout.each(move |home| home.count(&namespace, &counted));
-        let mut counts = vec![0; names.len()];
+        Listed::cut(names, limit)
+    }
+
+    async fn count_here(&self, count: Count) -> Counted {
+        let mut counts = vec![0; count.names.len()];
+        let each = self.broker.fanout.each({
+            let count = Arc::new(count);
+            move |home| home.count(&count.namespace, &count.names)
+        });
         for of_reactor in each.await.into_iter().flatten() {
             for (sum, count) in counts.iter_mut().zip(of_reactor) {
                 *sum += count as u64;
             }
         }
-        let rooms = names.iter().zip(counts).filter(|(_, count)| *count > 0);
-        let rooms = rooms.map(|(name, sockets)| RoomInfo {
-            name: name.to_string(),
-            sockets,
-            nodes: [(self.node.to_string(), sockets)].into(),
-        });
-        Listed {
-            items: rooms.collect(),
-            truncated,
-            silent: Vec::new(),
+        Counted {
+            node: self.node.to_string(),
+            counts,
         }
     }
 
@@ -271,7 +373,9 @@ impl Sockets {
     }
 
     async fn steer_here(&self, steer: Steer) -> Steered {
+        let namespace = steer.whom.namespace.clone();
         let (selection, what) = (Arc::new(steer.whom.selection()), Arc::new(steer.what));
+        let done = what.clone();
         let each = self.broker.fanout.each(move |home| {
             let members = home.select(&selection);
             let refused = members.iter().map(|it| what.apply(home, it)).sum::<u64>();
@@ -282,8 +386,50 @@ impl Sockets {
             steered.sockets += sockets;
             steered.refused += refused;
         }
+        if let Steering::Join(rooms) = &*done
+            && steered.sockets > 0
+        {
+            self.known(&namespace, rooms).await;
+        }
         steered
     }
+
+    /// Ends when what is sent to these rooms from any node arrives, as the ack of a client's join promises.
+    async fn known(&self, namespace: &str, rooms: &[String]) {
+        let fanout = &self.broker.fanout;
+        if fanout.is_alone() {
+            return;
+        }
+        let each = rooms.iter().map(|room| {
+            let (told, known) = oneshot::channel();
+            let tell = Box::new(|| _ = told.send(()));
+            fanout.when_known(namespace, room, tell);
+            known
+        });
+        let known = futures_util::future::join_all(each);
+        let _ = tokio::time::timeout(self.others.patience(), known).await;
+    }
+}
+
+/// What all nodes have of these rooms.
+fn add_up(names: &[Arc<str>], counted: impl Iterator<Item = Counted>) -> Vec<RoomInfo> {
+    let empty = |name: &Arc<str>| RoomInfo {
+        name: name.to_string(),
+        sockets: 0,
+        nodes: BTreeMap::new(),
+    };
+    let mut rooms: Vec<_> = names.iter().map(empty).collect();
+    for Counted { node, counts } in counted {
+        for (room, sockets) in rooms.iter_mut().zip(counts) {
+            if sockets > 0 {
+                room.sockets += sockets;
+                room.nodes.insert(node.clone(), sockets);
+            }
+        }
+    }
+    // It may have become empty meanwhile.
+    rooms.retain(|room| room.sockets > 0);
+    rooms
 }
 
 fn find(home: &Home, filter: &SocketFilter) -> Vec<Member> {

@@ -27,7 +27,8 @@ const MAX_PARTS: u32 = 256;
 const MAX_ANSWERING: usize = 64;
 
 /// A question that is not answered by then is not waited for any more by anybody.
-const LONGEST: Duration = Duration::from_secs(30);
+/// Clients have a minute to answer what one asks them.
+const LONGEST: Duration = Duration::from_secs(65);
 
 /// What came of a question.
 #[derive(Debug)]

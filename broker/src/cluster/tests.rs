@@ -30,6 +30,7 @@ fn config(max_rooms: usize) -> config::Cluster {
         max_queued_messages: 1000,
         max_queued_bytes: 1 << 20,
         max_rooms,
+        survey_timeout: Duration::from_secs(1),
         partition: config::Partition::Divide,
         missing_timeout: Duration::from_secs(60),
     }

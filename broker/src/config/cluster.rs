@@ -29,6 +29,8 @@ pub(crate) struct Cluster {
     pub max_queued_bytes: usize,
     /// Rooms that are told to other nodes one by one; beyond that, in buckets.
     pub max_rooms: usize,
+    /// How long another node's answer to a question is waited for.
+    pub survey_timeout: Duration,
     /// What a node does with limits of the cluster's scope while it does not hear all others.
     pub partition: Partition,
     /// How long others that have fallen silent keep their part of such limits.
@@ -72,6 +74,8 @@ pub(crate) struct Tls {
 
 const HEARTBEATS: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(600);
+/// The admin listener answers within ten seconds.
+const SURVEYS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(4);
 const QUEUED: RangeInclusive<usize> = 16..=1 << 22;
 const QUEUED_BYTES: RangeInclusive<u64> = (64 << 10)..=(4 << 30);
 const ROOMS: RangeInclusive<usize> = 0..=1 << 24;
@@ -97,6 +101,7 @@ impl Cluster {
             max_queued_messages: max_queued_messages(s),
             max_queued_bytes: max_queued_bytes(s),
             max_rooms: max_rooms(s),
+            survey_timeout: survey_timeout(s),
             partition: s.get(
                 "partition",
                 "divide",
@@ -292,6 +297,18 @@ fn missing_timeout(s: &mut Section<'_, '_>) -> Duration {
     );
     if timeout > LONGEST {
         s.complain("missing_timeout", "is out of bounds", Some("0s to 10min"));
+    }
+    timeout
+}
+
+fn survey_timeout(s: &mut Section<'_, '_>) -> Duration {
+    let timeout = s.get(
+        "survey_timeout",
+        "1s",
+        "How long other nodes have to answer what operators and back ends ask; the answer names those that do not.",
+    );
+    if !SURVEYS.contains(&timeout) {
+        s.complain("survey_timeout", "is out of bounds", Some("10ms to 4s"));
     }
     timeout
 }
