@@ -27,12 +27,12 @@ nats.subscribe("shop.stock", {
   },
 });
 
-// A message has all visits of a tenth of a second.
+// A message is a visit, or several where the route gathers them.
 nats.subscribe("shop.visit", {
   queue: "shop",
   callback: async (error, message) => {
     if (error) return console.error(error.message);
-    for (const { arguments: [item] } of message.json()) visits.set(item, (visits.get(item) ?? 0) + 1);
+    for (const { arguments: [item] } of [message.json()].flat()) visits.set(item, (visits.get(item) ?? 0) + 1);
     const [popular, count] = [...visits].sort(([, a], [, b]) => b - a)[0];
     try {
       // Everyone in the namespace, on whatever node. The reply says what became of it.

@@ -88,7 +88,7 @@ fn connections(cluster: &Cluster, node: usize) -> f64 {
     cluster[node].metrics().sum("sluice_connections", &[])
 }
 
-/// Sessions of many requests are whole on three nodes, and what they say is acknowledged.
+/// Sessions of many requests are whole on three nodes, and what they say reaches those on all of them.
 fn polling_clients_stay_where_they_are(kind: Kind) {
     let cluster = cluster();
     let driver = Driver::node();
@@ -104,6 +104,17 @@ fn polling_clients_stay_where_they_are(kind: Kind) {
         for client in &visitors.clients {
             client.ok("echo", json!([client.name, round]));
             assert_eq!(client.expect("echo")[1], json!(round));
+        }
+    }
+    for sender in &visitors.clients {
+        sender.ok("news", json!([sender.name]));
+        for client in &visitors.clients {
+            assert_eq!(
+                client.expect("news"),
+                [json!(sender.name)],
+                "{}",
+                client.name
+            );
         }
     }
     // A body that is more than a proxy holds in memory by default.
