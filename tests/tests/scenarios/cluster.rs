@@ -1,5 +1,6 @@
 //! Several brokers on one NATS server are one broker, and what becomes of that when parts of it fail.
 
+mod backends; // the example's
 mod delivery;
 mod everywhere;
 mod nats;

@@ -33,7 +33,7 @@ fn a_node_that_is_killed_is_gone_and_the_others_lose_nothing() {
     // Whom it had is nowhere any more, and nobody waits for its answer.
     for node in 0..2 {
         let listed = cluster[node].get("/api/v1/sockets?namespace=/").json();
-        assert_eq!(listed["silent"], json!([]), "{listed}");
+        assert!(listed["silent"].is_null(), "{listed}");
         let sockets = listed["sockets"].as_array().unwrap();
         let ids: Vec<_> = sockets.iter().map(|socket| &socket["id"]).collect();
         for gone in [&c, &lost] {
