@@ -448,6 +448,10 @@ fn who_comes_later_is_given_everything() {
             "{key}"
         );
     }
+    // What has not been told yet is not given either: it comes with the next message.
+    assert_eq!(net.get(1, "n").as_deref(), Some("0"));
+    net.nodes[1].is_alive = true;
+    net.run(300);
     assert_eq!(net.get(1, "n").as_deref(), Some("3"));
     assert_eq!(net.get(1, "gone"), None);
 }
