@@ -17,7 +17,8 @@ const watchdog = setTimeout(() => {
 
 const clients = await Promise.all(
   urls.map(async (url, number) => {
-    const socket = io(url, { forceNew: true });
+    // Behind a load balancer that knows a session's node by a cookie, clients that begin with polling have to keep it.
+    const socket = io(url, { forceNew: true, withCredentials: true });
     await next(socket, "connect");
     // The ack of a join means that events from every node arrive from now on.
     for (const room of ["tearoom", "orders"]) await ask(socket, "join", room);
