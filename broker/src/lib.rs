@@ -9,7 +9,6 @@ mod backend;
 #[doc(hidden)]
 pub mod bench;
 pub mod cli;
-#[allow(dead_code, reason = "its users come one by one")]
 mod cluster;
 mod config;
 mod edge;
@@ -17,7 +16,6 @@ mod event;
 mod fanout;
 mod glob;
 mod moment;
-#[allow(dead_code, reason = "its users come one by one")]
 mod nats;
 mod node;
 mod packet;

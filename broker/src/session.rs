@@ -5,12 +5,10 @@
 //! what policies want done besides, `answer` tells the sender, and `later` when somebody else knows.
 
 mod admission;
-#[allow(dead_code, reason = "its users come one by one")]
 mod answer;
 mod coalesce;
 mod delivery;
 mod effects;
-#[allow(dead_code, reason = "its users come one by one")]
 mod later;
 mod waiting;
 

@@ -289,6 +289,8 @@ fn sockets_rooms_and_namespaces_are_listed() {
     );
     let present = ok(&broker.get("/api/v1/presence?room=two"));
     let here = broker.ready["node"].as_str().unwrap();
+    let member = json!({"socket": id(&b), "user": "ben", "node": here});
+    assert_eq!(present["members"], json!([member]), "{present}");
     let rooms = ok(&broker.get("/api/v1/rooms"));
     let expected = json!([
         {"name": "one", "sockets": 2, "nodes": {here: 2}},
@@ -397,10 +399,14 @@ fn all_nodes_answer_as_one() {
         &json!({"event": "ask", "rooms": ["r"], "ack": true}),
     );
     assert_eq!(sorted(&asked["acks"]).len(), 2, "{asked}");
-    [&b, &c].map(|client| client.expect("ask"));
+    for client in [&b, &c] {
+        client.expect("ask");
+    }
     // What has been joined is reached from everywhere.
     emit(&cluster[1], &json!({"event": "news", "rooms": ["r"]}));
-    [&b, &c].map(|client| client.expect("news"));
+    for client in [&b, &c] {
+        client.expect("news");
+    }
 
     let sockets = ok(&broker.get("/api/v1/sockets"));
     assert_eq!(sockets["sockets"].as_array().unwrap().len(), 3, "{sockets}");
