@@ -33,16 +33,6 @@ impl Subjects {
         format!("{}.emit.*", self.prefix)
     }
 
-    /// Where back ends find an event of a client.
-    pub(crate) fn event(&self, namespace: &str, event: &str) -> Result<String, TooLong> {
-        Ok(format!(
-            "{}.event.{}.{}",
-            self.prefix,
-            token(namespace)?,
-            token(event)?
-        ))
-    }
-
     /// The events for the sockets of a node.
     pub(crate) fn node(&self, node: impl Display) -> String {
         format!("{}.node.{node}", self.prefix)
@@ -138,10 +128,6 @@ mod tests {
     fn subjects_are_those_that_are_promised() {
         let subjects = Subjects::of("eu");
         assert_eq!(subjects.emits(), "sluice.eu.emit.*");
-        assert_eq!(
-            subjects.event("/", "chat message").unwrap(),
-            "sluice.eu.event.=2F.chat=20message"
-        );
         assert_eq!(subjects.node("n1"), "sluice.eu.node.n1");
     }
 }
