@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::admin;
 use crate::backend::{Backend, Inbound};
+use crate::batch::Events;
 use crate::cli::Exit;
 use crate::cluster::Cluster;
 use crate::config::Loaded;
@@ -129,7 +130,12 @@ async fn serve(
         draining: AtomicBool::new(false),
         owed: Owed::default(),
         backend,
+        gathered: Events::new(
+            fanout.clone(),
+            usize::try_from(config.server.max_payload).unwrap_or(usize::MAX),
+        ),
     });
+    tokio::spawn(broker.gathered.clone().serve());
     let (control, mailbox) = plugin::control();
     let node = Arc::new(Node::new(
         id.to_string(),
@@ -246,6 +252,9 @@ async fn drain(config: &crate::config::Config, broker: &Broker, edge: &Edge) {
         period,
     }
     .emit();
+    broker.gathered.close();
+    // Once each reactor has done this, it has delivered what was handed in before.
+    broker.fanout.each(|_| ()).await;
     edge.drain(period).await;
     if let Some(backend) = &broker.backend {
         backend.drain(LAST_WORDS).await;

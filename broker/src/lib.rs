@@ -6,6 +6,7 @@
 mod admin;
 mod app;
 mod backend;
+mod batch;
 #[doc(hidden)]
 pub mod bench;
 pub mod cli;

@@ -128,6 +128,7 @@ impl Node {
         let mut known = self.failed.lock();
         if let Some(pipelines) = pipelines {
             self.broker.pipelines.store(pipelines);
+            self.broker.gathered.flush();
         }
         let mut news = Vec::new();
         let failed = failed

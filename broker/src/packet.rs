@@ -90,6 +90,27 @@ pub(crate) fn replaced(args: &str, mut put: impl FnMut(&mut String, usize)) -> S
     text
 }
 
+/// The text of the only element of an array, if there is exactly one.
+pub(crate) fn only_argument(args: &str) -> Option<&str> {
+    let array = elements(args).ok()?;
+    array.first.filter(|_| array.second.is_none())
+}
+
+/// Whether anything in it would be taken for the place of an attachment.
+pub(crate) fn has_placeholders(text: &str) -> bool {
+    !walk::placeholders(text).is_empty()
+}
+
+/// Whether arguments that have been checked may stand within so many more arrays.
+pub(crate) fn nests(args: &str, more: usize) -> bool {
+    let opened = args.bytes().filter(|b| b | 0x20 == b'{').count();
+    if opened + more <= MAX_DEPTH {
+        return true;
+    }
+    let deeper = format!("{}{args}{}", "[".repeat(more), "]".repeat(more));
+    walk::check(&deeper, 0).is_ok()
+}
+
 fn push_string(text: &mut String, value: &str) {
     if value.bytes().any(|b| b < b' ' || b == b'"' || b == b'\\') {
         // A string cannot fail to become JSON.

@@ -20,6 +20,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::backend::Backend;
+use crate::batch::Events;
 use crate::event::{Attachments, Client, Code, Denial, Effect, Event};
 use crate::fanout::{Fanout, Home, Member, Outlet};
 use crate::packet;
@@ -51,6 +52,8 @@ pub(crate) struct Broker {
     pub owed: Owed,
     /// `None`: there is no NATS server.
     pub backend: Option<Arc<Backend>>,
+    /// Events that leave together.
+    pub gathered: Events,
 }
 
 pub(crate) struct Session {

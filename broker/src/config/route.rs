@@ -228,8 +228,6 @@ impl Written {
         if leaves_sender_out(&to) && self.batch.is_some() {
             let what = "needs `include_sender = true`, or `to = \"all\"`: a batch holds events of several senders, so it is for all of them";
             s.report("batch", what, None);
-        } else if self.batch.is_some() {
-            s.report("batch", "not part of this version yet", None);
         }
         Some(Action::Emit { to })
     }

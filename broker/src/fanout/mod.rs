@@ -16,6 +16,7 @@ mod message;
 mod namespace;
 pub(crate) mod nodes;
 mod orders;
+mod outside;
 mod room;
 mod shard;
 mod waking;
@@ -30,7 +31,7 @@ use indexmap::IndexMap;
 use crate::event::{Client, Event, Recipients};
 pub(crate) use asked::{Answer, Asked, Asking, Question};
 use directory::{Directory, Peer, Peers};
-use message::{Message, Receipt};
+use message::Message;
 use nodes::{NodeId, Nodes, TAG};
 pub(crate) use orders::Selection;
 use shard::Shard;
@@ -220,53 +221,6 @@ impl Fanout {
         // The sender is a member of its own shard only.
         let message = Message::new(namespace, rooms, &[], event, None);
         self.tell(&peers, message, &ByTurn(&shard.waking));
-    }
-
-    /// Delivers an event of a back end: to the sockets of any of the rooms (of the whole namespace where none is
-    /// named) that are in none of `except`. The answer is the number of sockets of this node that it went to, known
-    /// once all reactors have delivered it.
-    pub(crate) async fn publish(
-        &self,
-        namespace: &str,
-        rooms: &[String],
-        except: &[String],
-        event: &Event,
-    ) -> usize {
-        let rooms = Some(rooms).filter(|rooms| !rooms.is_empty());
-        let presence = self.directory.presence(namespace);
-        let peers = self
-            .directory
-            .with_members(namespace, presence.as_deref(), rooms, None);
-        if peers.is_empty() {
-            return 0;
-        }
-        let receipt = Arc::new(Receipt::new(self.shards_of(&peers).count()));
-        let told = Some(receipt.clone());
-        let name = presence.map_or_else(|| namespace.into(), |presence| presence.name.clone());
-        let message = Message::new(&name, rooms, except, event, told);
-        self.tell(&peers, message, &AtOnce);
-        let complete = tokio::time::timeout(PATIENCE, receipt.complete());
-        if complete.await.is_err() {
-            for shard in self.shards_of(&peers) {
-                while !receipt.is_complete() && shard.deliver_waiting() {}
-            }
-        }
-        receipt.deliveries()
-    }
-
-    /// Delivers what another node has sent to those that are here. It has been policed there.
-    pub(crate) fn deliver_from_node(&self, message: Message) {
-        // They left while it was under way.
-        let Some(presence) = self.directory.presence(&message.namespace) else {
-            return;
-        };
-        let rooms = message.rooms.as_deref();
-        let (namespace, presence) = (&message.namespace, Some(&*presence));
-        let peers = self
-            .directory
-            .with_members(namespace, presence, rooms, None)
-            .below(self.shards.len());
-        self.tell(&peers, message, &AtOnce);
     }
 
     fn tell(&self, peers: &Peers, message: Message, wake: &impl Wake) {

@@ -23,7 +23,7 @@ impl Session {
                 name,
                 to,
                 volatile,
-                batch: _,
+                batch,
             } => {
                 let changed;
                 let event = if name == event.name && !volatile {
@@ -36,8 +36,13 @@ impl Session {
                     };
                     &changed
                 };
-                let fanout = &self.broker.fanout;
-                fanout.emit(&self.home, &self.client, &to, event);
+                if let Some(batch) = batch {
+                    let gathered = &self.broker.gathered;
+                    gathered.add(&self.client, &to, event.clone(), batch)?;
+                } else {
+                    let fanout = &self.broker.fanout;
+                    fanout.emit(&self.home, &self.client, &to, event);
+                }
             }
             Delivery::Join(room) => {
                 let mut seen = self.broker.recorder.subscribe(&self.client, &room);

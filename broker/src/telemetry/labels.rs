@@ -52,6 +52,24 @@ label! {
 }
 
 label! {
+    /// Why a batch of events left.
+    BatchEnd {
+        Window = "window",
+        /// As many events or bytes as it may have.
+        Full = "full",
+        /// The node drains, or its configuration was replaced.
+        Flushed = "flushed",
+        /// There is no room for more batches.
+        Crowded = "crowded",
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct BatchEndLabel {
+    pub reason: BatchEnd,
+}
+
+label! {
     VerdictKind {
         Pass = "pass",
         Accept = "accept",

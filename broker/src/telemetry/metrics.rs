@@ -3,6 +3,7 @@
 //! No label takes what a client says: policies are the operator's, everything else is one of a few words.
 
 mod backend;
+mod batches;
 mod cluster;
 mod collectors;
 mod fetch;
@@ -22,6 +23,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use self::backend::Backend;
+use self::batches::Batches;
 use self::cluster::Cluster;
 pub(crate) use self::collectors::ShownPolicy;
 use self::collectors::{Shown, Watched};
@@ -34,8 +36,8 @@ use self::sharing::Sharing;
 use super::exposition;
 pub(crate) use super::labels::backend::{BackendAnswer, BackendEmit, BackendKind, BackendLoss};
 pub(crate) use super::labels::{
-    CacheFault, ChangeResult, Changed, Compiled, DropReason, FetchOutcome, Hook, TrapKind,
-    TrialOutcome, Undelivered, VerdictKind,
+    BatchEnd, CacheFault, ChangeResult, Changed, Compiled, DropReason, FetchOutcome, Hook,
+    TrapKind, TrialOutcome, Undelivered, VerdictKind,
 };
 use super::labels::{
     CacheFaultLabel, CauseLabels, ChangeLabels, CodeLabel, CompiledLabel, Counters, DenialLabels,
@@ -91,6 +93,7 @@ pub(crate) struct Metrics {
     pub nats: Nats,
     pub sharing: Sharing,
     pub backend: Backend,
+    pub batches: Batches,
     pub cluster: Cluster,
     pub rollouts: Rollouts,
     own_counters: Family<OwnLabels, Tally>,
@@ -205,6 +208,7 @@ impl Metrics {
             nats: Nats::new(&mut r),
             sharing: Sharing::new(&mut r),
             backend: Backend::new(&mut r),
+            batches: Batches::new(&mut r),
             cluster: Cluster::new(&mut r),
             rollouts: Rollouts::new(&mut r),
             own_counters: add(&mut r, "policy_counter", "Counters of a policy's own"),

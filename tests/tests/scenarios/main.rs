@@ -11,6 +11,7 @@
 mod abuse;
 mod admin;
 mod asking; // policies that ask a back end
+mod batch; // events that leave together
 mod breaker;
 mod chat; // the example's own configuration
 mod cluster;

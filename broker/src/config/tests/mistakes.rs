@@ -398,10 +398,6 @@ fn routes() {
         "action = \"ignore\"\nbatch = {}",
         "batch > has no effect in this route",
     );
-    wrong(
-        "to = \"all\"\nbatch = {}",
-        "batch > not part of this version yet",
-    );
     check(
         "[[namespace]]\npath = \"/\"\n[[namespace.route]]\nto = \"all\"",
         "namespace[0].route[0].event (namespace `/`): is missing",

@@ -30,9 +30,11 @@ impl Outlet for Told {
 }
 
 fn session() -> (Arc<Session>, Arc<Told>) {
+    let fanout = Arc::new(Fanout::alone(1));
     let broker = Arc::new(Broker {
         pipelines: Default::default(),
-        fanout: Arc::new(Fanout::alone(1)),
+        gathered: crate::batch::Events::new(fanout.clone(), 1000),
+        fanout,
         store: Arc::new(Store::new()),
         recorder: Arc::default(),
         sessions: AtomicUsize::new(0),

@@ -1,0 +1,229 @@
+//! Events that leave together: what clients and back ends get in place of many.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use sluice_tests::{Broker, Bus, Client, Cluster, Driver, Nats, Setup, eventually};
+
+use crate::shared::{clients, mark, own_code, websocket};
+
+/// A window that no test waits for, and one that all do.
+const ROUTES: &str = r#"
+    [[namespace]]
+    path = "/"
+    [[namespace.route]]
+    event = "join"
+    action = "join"
+    room = "/0"
+    [[namespace.route]]
+    event = "message"
+    to = "all"
+    as = "messageBatch"
+    batch = { window = "100ms", max = 50 }
+    [[namespace.route]]
+    event = "four"
+    to = "room"
+    room = "/0"
+    include_sender = true
+    batch = { window = "60s", max = 4 }
+    [[namespace.route]]
+    event = "long"
+    to = "all"
+    batch = { window = "60s" }
+    [[namespace.route]]
+    event = "*"
+    to = "all"
+"#;
+
+fn ended(broker: &Broker, reason: &str) -> f64 {
+    let labels = [("reason", reason)];
+    broker.metrics().sum("sluice_batches_total", &labels)
+}
+
+/// The numbers that came of each sender, in the order in which they came, and how many batches there were.
+fn numbers(receiver: &Client, count: usize) -> (HashMap<String, Vec<u64>>, usize) {
+    let mut by_sender = HashMap::<String, Vec<u64>>::new();
+    let (mut events, mut batches) = (0, 0);
+    while events < count {
+        let args = receiver.expect("messageBatch");
+        let [Value::Array(items)] = &args[..] else {
+            panic!("not one array: {args:?}");
+        };
+        assert!((1..=50).contains(&items.len()), "{items:?}");
+        for item in items {
+            let by = item["by"].as_str().unwrap().to_owned();
+            by_sender
+                .entry(by)
+                .or_default()
+                .push(item["seq"].as_u64().unwrap());
+        }
+        events += items.len();
+        batches += 1;
+    }
+    assert_eq!(events, count);
+    (by_sender, batches)
+}
+
+/// Each of `senders` sends so many, and each of `receivers` gets all of them once and in order.
+fn send_and_count(senders: &[&Client], receivers: &[&Client], each: u64) {
+    let floods: Vec<_> = senders
+        .iter()
+        .map(|sender| {
+            let options = json!({"ack": true, "template": {"by": sender.name}});
+            sender.flood("message", each, 2000, &options)
+        })
+        .collect();
+    for receiver in receivers {
+        let count = usize::try_from(each).unwrap() * senders.len();
+        let (by_sender, batches) = numbers(receiver, count);
+        assert_eq!(by_sender.len(), senders.len());
+        let all: Vec<_> = (0..each).collect();
+        for (sender, numbers) in by_sender {
+            assert_eq!(numbers, all, "of {sender} at {}", receiver.name);
+        }
+        assert!(batches < count / 2, "{batches} batches");
+    }
+    for flood in floods {
+        assert_eq!(flood.wait().answers.len() as u64, each);
+    }
+}
+
+#[test]
+fn many_senders_events_leave_as_one_in_order() {
+    let broker = Broker::start(ROUTES, &[]);
+    let node = Driver::node();
+    let [a, b, c] = clients(&node, &broker, ["a", "b", "c"]);
+    let polling = json!({"transports": ["polling"]});
+    let d = node.connect("d", &broker.url("/"), &polling);
+    send_and_count(&[&a, &b, &c, &d], &[&a, &b, &c, &d], 300);
+    mark(&a, &[&a, &b, &c, &d]);
+    let events = broker.metrics().sum("sluice_batched_events_total", &[]);
+    assert_eq!(events, 1200.0);
+    // One event, and nothing that would end its window early.
+    let before = ended(&broker, "window");
+    a.ok("message", json!([1, "two"]));
+    assert_eq!(b.expect("messageBatch"), [json!([[1, "two"]])]);
+    assert_eq!(ended(&broker, "window"), before + 1.0);
+}
+
+#[test]
+fn as_many_as_there_may_be_leave_at_once() {
+    let broker = Broker::start(ROUTES, &[]);
+    let node = Driver::node();
+    let [a, b, c] = clients(&node, &broker, ["a", "b", "c"]);
+    for client in [&a, &b] {
+        client.ok("join", json!(["x"]));
+    }
+    c.ok("join", json!(["y"]));
+    // Rooms are gathered apart; acks do not wait.
+    for number in 0..6 {
+        a.ok("four", json!(["x", number]));
+        c.ok("four", json!(["y"]));
+    }
+    for client in [&a, &b] {
+        let first = json!([["x", 0], ["x", 1], ["x", 2], ["x", 3]]);
+        assert_eq!(client.expect("four"), [first]);
+    }
+    // An only argument stands for itself.
+    assert_eq!(c.expect("four"), [json!(["y", "y", "y", "y"])]);
+    mark(&a, &[&a, &b, &c]);
+    b.ok("four", json!(["x"]));
+    b.ok("four", json!(["x", {"n": 7}, null]));
+    let second = json!([["x", 4], ["x", 5], "x", ["x", {"n": 7}, null]]);
+    for client in [&a, &b] {
+        assert_eq!(client.expect("four"), [second.clone()]);
+    }
+    assert_eq!(ended(&broker, "full"), 3.0);
+}
+
+#[test]
+fn binary_values_keep_their_places_in_a_batch() {
+    let broker = Broker::start(ROUTES, &[]);
+    let node = Driver::node();
+    let [a, b] = clients(&node, &broker, ["a", "b"]);
+    for client in [&a, &b] {
+        client.ok("join", json!(["x"]));
+    }
+    let items = [
+        json!(["x", {"$bin": "AQ=="}, {"deep": {"$bin": "Ag=="}}]),
+        json!(["x", 1]),
+        json!(["x", {"$bin": "Aw=="}]),
+        json!(["x", {"_placeholder": false}]),
+    ];
+    for item in &items {
+        a.ok("four", item.clone());
+    }
+    assert_eq!(b.expect("four"), [json!(items)]);
+    // What only looks like one cannot be in the same event.
+    let look_alike = json!(["x", {"_placeholder": true, "num": 0}]);
+    a.ok("four", items[0].clone());
+    a.ok("four", look_alike.clone());
+    assert_eq!(b.expect("four"), [json!([items[0]])]);
+    a.ok("four", items[2].clone());
+    assert_eq!(b.expect("four"), [json!([look_alike])]);
+    // No deeper than an event may be.
+    let deep = (0..125).fold(json!(1), |inner, _| json!([inner]));
+    assert_eq!(
+        own_code(&a.denied("four", json!(["x", deep]))),
+        "invalid_packet"
+    );
+}
+
+#[test]
+fn a_broker_that_ends_or_is_configured_anew_keeps_nothing_back() {
+    let mut broker = Broker::start(ROUTES, &[]);
+    let node = Driver::node();
+    let [a, b] = clients(&node, &broker, ["a", "b"]);
+    a.ok("long", json!([1]));
+    b.ok("long", json!([2]));
+    broker.reconfigure(&format!("{ROUTES}\n[[namespace]]\npath = \"/more\"\n"));
+    for client in [&a, &b] {
+        assert_eq!(client.expect("long"), [json!([1, 2])]);
+    }
+    a.ok("long", json!([3]));
+    b.ok("long", json!([4]));
+    broker.signal_term();
+    for client in [&a, &b] {
+        assert_eq!(client.expect("long"), [json!([3, 4])]);
+        assert_eq!(client.disconnected(), "transport close");
+    }
+    assert_eq!(broker.wait_exit().0, 0);
+}
+
+#[test]
+fn while_a_broker_drains_nothing_is_gathered() {
+    let broker = Broker::start(&format!("[server]\ndrain_period = \"20s\"\n{ROUTES}"), &[]);
+    let node = Driver::node();
+    let names: Vec<_> = (0..8).map(|number| format!("client-{number}")).collect();
+    let clients: Vec<_> = names
+        .iter()
+        .map(|name| node.connect(name, &broker.url("/"), &websocket()))
+        .collect();
+    broker.signal_term();
+    broker
+        .logs
+        .wait("the drain", |record| record.message() == "draining");
+    // The last ones are there for a while: what they send arrives, alone.
+    let last = clients
+        .iter()
+        .rev()
+        .find(|client| client.state()["connected"] == true);
+    let last = last.unwrap();
+    last.emit("long", json!([1]));
+    assert_eq!(last.expect("long"), [json!([1])]);
+}
+
+#[test]
+fn batches_cross_nodes() {
+    let cluster = Cluster::start(2, ROUTES);
+    let node = Driver::node();
+    let [a, b] = clients(&node, &cluster[0], ["a", "b"]);
+    let [c, d] = clients(&node, &cluster[1], ["c", "d"]);
+    send_and_count(&[&a, &c, &d], &[&a, &b, &c, &d], 200);
+    d.ok("join", json!(["x"]));
+    for number in 0..4 {
+        a.ok("four", json!(["x", number]));
+    }
+    let all = json!([["x", 0], ["x", 1], ["x", 2], ["x", 3]]);
+    assert_eq!(d.expect("four"), [all]);
+}
