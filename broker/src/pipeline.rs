@@ -23,6 +23,8 @@ pub(crate) struct Pipelines {
     policies: Vec<Step>,
     pipelines: Vec<Arc<Pipeline>>,
     matcher: matchit::Router<usize>,
+    /// Back ends want to know of the sockets of some namespace.
+    pub tells: bool,
 }
 
 /// One namespace of the configuration; a pattern such as `/org-{id}` serves many.
@@ -47,6 +49,7 @@ impl Pipelines {
                 .map_err(|error| format!("{}: {error}", pipeline.namespace.path))?;
         }
         Ok(Self {
+            tells: pipelines.iter().any(|it| it.namespace.lifecycle.is_some()),
             generation,
             policies,
             pipelines: pipelines.into_iter().map(Arc::new).collect(),

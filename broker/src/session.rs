@@ -2,7 +2,8 @@
 //!
 //! `handle` reads like the life of an event: packet → pipeline → router → fanout → ack. `admission` is what comes before,
 //! `waiting` has what waits for the end of a window (as `coalesce` says), `delivery` does what the router says, `effects`
-//! what policies want done besides, `answer` tells the sender, and `later` when somebody else knows.
+//! what policies want done besides, `answer` tells the sender, and `later` when somebody else knows; `telling` is what
+//! back ends hear of sockets.
 
 mod admission;
 mod answer;
@@ -10,6 +11,7 @@ mod coalesce;
 mod delivery;
 mod effects;
 mod later;
+mod telling;
 mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
@@ -142,10 +144,11 @@ impl Session {
             return;
         }
         self.broker.sessions.fetch_add(1, Ordering::AcqRel);
-        self.home.enter(Member {
+        let member = Member {
             client: self.client.clone(),
             outlet: self.outlet.clone(),
-        });
+        };
+        self.broker.enter(&self.home, member);
         Connected {
             client: &self.client,
             transport: self.transport,
@@ -170,7 +173,7 @@ impl Session {
 
     fn leave(self: &Arc<Self>, reason: DisconnectReason, told: &'static str) {
         self.deliver_all();
-        self.home.exit(&self.client);
+        self.broker.exit(&self.home, &self.client, told);
         let mut effects = Vec::new();
         self.broker.recorder.disconnect(&self.client, reason);
         if let Some(pipeline) = self.broker.pipelines.load().at(&self.client.namespace) {

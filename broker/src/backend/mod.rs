@@ -18,7 +18,7 @@ mod tests;
 pub(crate) use emit::{Emit, EmitError, Emitted};
 pub(crate) use emitter::Emitter;
 pub(crate) use inbound::Inbound;
-pub(crate) use outbound::Backend;
+pub(crate) use outbound::{Backend, Happened};
 pub(crate) use read::{Mistake, Request, named, parse, read, read_packed, rooms};
 pub(crate) use sockets::{
     Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter, SocketInfo, Sockets, Steer,

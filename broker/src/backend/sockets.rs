@@ -376,9 +376,11 @@ impl Sockets {
         let namespace = steer.whom.namespace.clone();
         let (selection, what) = (Arc::new(steer.whom.selection()), Arc::new(steer.what));
         let done = what.clone();
+        let broker = self.broker.clone();
         let each = self.broker.fanout.each(move |home| {
             let members = home.select(&selection);
-            let refused = members.iter().map(|it| what.apply(home, it)).sum::<u64>();
+            let refused = members.iter().map(|it| what.apply(&broker, home, it));
+            let refused = refused.sum::<u64>();
             (members.len() as u64, refused)
         });
         let mut steered = Steered::default();
@@ -512,12 +514,12 @@ impl Whom {
 
 impl Steering {
     /// How many of its joins could not be done.
-    fn apply(&self, home: &Home, member: &Member) -> u64 {
+    fn apply(&self, broker: &Broker, home: &Home, member: &Member) -> u64 {
         let mut refused = 0;
         match self {
             Self::Join(rooms) => {
                 for room in rooms {
-                    if home.join(&member.client, room).is_err() {
+                    if broker.join(home, &member.client, room).is_err() {
                         metrics().dropped(DropReason::TooManyRooms);
                         refused += 1;
                     }
@@ -525,7 +527,7 @@ impl Steering {
             }
             Self::Leave(rooms) => {
                 for room in rooms {
-                    home.leave(&member.client, room);
+                    broker.leave(home, &member.client, room);
                 }
             }
             Self::Disconnect { close } => member.outlet.dismiss(*close),

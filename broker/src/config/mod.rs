@@ -13,6 +13,7 @@ mod drop_in;
 mod env;
 mod expand;
 mod file;
+mod lifecycle;
 mod namespace;
 mod nearest;
 mod overlay;
@@ -44,6 +45,7 @@ pub(crate) use compression::Compression;
 pub(crate) use cors::{Cors, Origins};
 pub(crate) use drop_in::{DropIn, drop_in};
 pub(crate) use env::{Env, FILE_VARIABLE};
+pub(crate) use lifecycle::{Lifecycle, LifecycleEvent};
 pub(crate) use namespace::Namespace;
 pub(crate) use plugins::Plugins;
 pub(crate) use policy::{

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::lifecycle::Lifecycle;
 use super::route::{Reach, Route};
 use super::section::Section;
 use crate::event::RESERVED;
@@ -16,6 +17,8 @@ pub(crate) struct Namespace {
     /// The event with which a client is told of a denial that has no ack.
     pub denial_event: String,
     pub routes: Vec<Route>,
+    /// `None`: back ends are told nothing of its sockets.
+    pub lifecycle: Option<Lifecycle>,
 }
 
 const PATH: &str = "`/`, `/name` or a pattern such as `/org-{id}`";
@@ -33,6 +36,7 @@ impl Namespace {
             policies: policies.to_vec(),
             denial_event: "error".to_owned(),
             routes: Route::relay(),
+            lifecycle: None,
         }
     }
 
@@ -63,6 +67,7 @@ impl Namespace {
             );
         }
         let chosen = chosen(s, policies);
+        let lifecycle = Lifecycle::read(s, reach);
         let mut globs: HashMap<String, usize> = HashMap::new();
         let mut position = 0;
         let routes = s.each(
@@ -86,6 +91,7 @@ impl Namespace {
             policies: chosen,
             denial_event,
             routes: routes.into_iter().flatten().collect(),
+            lifecycle,
         })
     }
 }

@@ -12,6 +12,7 @@ use crate::glob::Glob;
 use crate::router::{LONGEST_ROOM, Pointer};
 pub(crate) use batch::Batch;
 use outbound::Way;
+pub(super) use outbound::subject;
 pub(crate) use outbound::{Encoding, Outbound, Reach, Want};
 
 /// The first route of a namespace whose glob matches an event decides.

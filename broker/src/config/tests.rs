@@ -275,3 +275,31 @@ fn a_whole_configuration() {
     );
     assert_eq!(org.routes[0].rename.as_deref(), Some("message"));
 }
+
+#[test]
+fn back_ends_are_told_of_sockets_what_they_want() {
+    let read = |keys: &str| {
+        let toml = format!(
+            "[cluster]\nnats_url = \"nats://n\"\nname = \"eu\"\n[[namespace]]\npath = \"/\"\n{keys}"
+        );
+        let loaded = Folder::toml(&toml).load().unwrap();
+        loaded.config.namespaces[0].lifecycle.clone()
+    };
+    assert_eq!(read(""), None);
+    let all = read("[namespace.lifecycle]").unwrap();
+    use LifecycleEvent::{Connected, Disconnected, Joined, Left};
+    let is_wanted = |it: &Lifecycle| [Connected, Disconnected, Joined, Left].map(|e| it.wants(e));
+    assert_eq!(is_wanted(&all), [true; 4]);
+    assert_eq!(
+        all.subject.fill("/a", "joined").unwrap(),
+        "sluice.eu.lifecycle.=2Fa.joined"
+    );
+    assert_eq!(all.encoding, Encoding::Json);
+    let some = read(
+        "lifecycle = { events = [\"left\"], subject = \"rooms.{event}\", format = \"msgpack\" }",
+    );
+    let some = some.unwrap();
+    assert_eq!(is_wanted(&some), [false, false, false, true]);
+    assert_eq!(some.subject.fill("/a", "left").unwrap(), "rooms.left");
+    assert_eq!(some.encoding, Encoding::Msgpack);
+}

@@ -22,7 +22,7 @@ mod shard;
 mod waking;
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -326,18 +326,20 @@ impl Home {
         self.0.enter(member);
     }
 
-    /// The socket leaves its rooms and its namespace; empty ones vanish.
-    pub(crate) fn exit(&self, client: &Client) {
-        self.0.exit(client);
+    /// The socket leaves its rooms, which are the answer, and its namespace; empty ones vanish.
+    pub(crate) fn exit(&self, client: &Client) -> BTreeSet<Arc<str>> {
+        self.0.exit(client)
     }
 
     /// Puts a socket into a room: when this returns, what is sent to the room from anywhere reaches it.
-    pub(crate) fn join(&self, client: &Client, room: &str) -> Result<(), TooManyRooms> {
+    /// Whether it was not there already.
+    pub(crate) fn join(&self, client: &Client, room: &str) -> Result<bool, TooManyRooms> {
         self.0.join(client, room)
     }
 
-    pub(crate) fn leave(&self, client: &Client, room: &str) {
-        self.0.leave(client, room);
+    /// Whether it was there.
+    pub(crate) fn leave(&self, client: &Client, room: &str) -> bool {
+        self.0.leave(client, room)
     }
 
     /// Delivers what waits in its inbox, for a benchmark that has no reactor.

@@ -18,6 +18,15 @@ pub(super) struct Namespace {
     rooms: ByName<Room>,
 }
 
+/// What a join has changed.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Joined {
+    /// The socket was not in the room.
+    pub is_new: bool,
+    /// It is the first of this room here.
+    pub is_first: bool,
+}
+
 type Tokens = HashSet<u64, foldhash::fast::RandomState>;
 
 impl Namespace {
@@ -46,17 +55,18 @@ impl Namespace {
         self.members.is_empty()
     }
 
-    /// True: it is the first of this room here.
-    pub(super) fn join(&mut self, client: &Client, room: &str) -> bool {
+    pub(super) fn join(&mut self, client: &Client, room: &str) -> Joined {
         if !self.members.contains_key(&client.peer.token) {
-            return false;
+            return Joined::default();
         }
         let name = self.name_of(room);
-        client.rooms.lock().insert(name.clone());
-        self.put(client.peer.token, name)
+        Joined {
+            is_new: client.rooms.lock().insert(name.clone()),
+            is_first: self.put(client.peer.token, name),
+        }
     }
 
-    /// As [`join`](Self::join), for a room that does not count as one that the socket is in.
+    /// As [`join`](Self::join), for a room that does not count as one that the socket is in. True: it is the first there.
     pub(super) fn join_hidden(&mut self, client: &Client, room: &str) -> bool {
         let name = self.name_of(room);
         self.put(client.peer.token, name)

@@ -1,5 +1,6 @@
 //! What one reactor has of the fan-out: its sockets, their namespaces and rooms, and its inbox.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -57,7 +58,7 @@ impl Shard {
         // Rooms that policies named for this client; `MAX_ROOMS` bounds what clients ask for, not these.
         let rooms = std::mem::take(&mut client.identity.write().rooms);
         for room in rooms {
-            if namespace.join(&client, &room) {
+            if namespace.join(&client, &room).is_first {
                 add(&room, Kind::of_room(&room));
             }
         }
@@ -69,19 +70,20 @@ impl Shard {
         metrics().connections.inc();
     }
 
-    pub(super) fn exit(&self, client: &Client) {
+    pub(super) fn exit(&self, client: &Client) -> BTreeSet<Arc<str>> {
         let mut namespaces = self.namespaces.write();
         let Some(namespace) = namespaces.get_mut(&client.namespace) else {
-            return;
+            return BTreeSet::new();
         };
         if !namespace.exit(client) {
-            return;
+            return BTreeSet::new();
         }
         let presence = namespace.presence.clone();
         let remove = |name: &str, kind| self.directory.remove(&presence, name, kind, self.peer);
-        for room in std::mem::take(&mut *client.rooms.lock()) {
-            if namespace.leave(client, &room) {
-                remove(&room, Kind::of_room(&room));
+        let rooms = std::mem::take(&mut *client.rooms.lock());
+        for room in &rooms {
+            if namespace.leave(client, room) {
+                remove(room, Kind::of_room(room));
             }
         }
         if let Some(room) = room_of_user(client)
@@ -96,12 +98,13 @@ impl Shard {
             self.directory.close(&presence);
         }
         metrics().connections.dec();
+        rooms
     }
 
-    pub(super) fn join(&self, client: &Client, room: &str) -> Result<(), TooManyRooms> {
+    pub(super) fn join(&self, client: &Client, room: &str) -> Result<bool, TooManyRooms> {
         let mut namespaces = self.namespaces.write();
         let Some(namespace) = namespaces.get_mut(&client.namespace) else {
-            return Ok(());
+            return Ok(false);
         };
         {
             let rooms = client.rooms.lock();
@@ -109,22 +112,25 @@ impl Shard {
                 return Err(TooManyRooms);
             }
         }
-        if namespace.join(client, room) {
+        let joined = namespace.join(client, room);
+        if joined.is_first {
             self.directory
                 .add(&namespace.presence, room, Kind::of_room(room), self.peer);
         }
-        Ok(())
+        Ok(joined.is_new)
     }
 
-    pub(super) fn leave(&self, client: &Client, room: &str) {
+    pub(super) fn leave(&self, client: &Client, room: &str) -> bool {
         let mut namespaces = self.namespaces.write();
-        if client.rooms.lock().remove(room)
+        let was_in = client.rooms.lock().remove(room);
+        if was_in
             && let Some(namespace) = namespaces.get_mut(&client.namespace)
             && namespace.leave(client, room)
         {
             self.directory
                 .remove(&namespace.presence, room, Kind::of_room(room), self.peer);
         }
+        was_in
     }
 
     /// The other peers that have members of any of the rooms.

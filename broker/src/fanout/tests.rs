@@ -87,7 +87,7 @@ impl Socket {
         fanout.emit(&self.home, &self.client, to, event);
     }
 
-    pub(crate) fn join(&self, room: &str) -> Result<(), TooManyRooms> {
+    pub(crate) fn join(&self, room: &str) -> Result<bool, TooManyRooms> {
         self.home.join(&self.client, room)
     }
 
@@ -237,6 +237,28 @@ fn rooms_and_namespaces_vanish_when_they_are_empty() {
     assert!(fanout.census().is_empty());
     a.emit(&fanout, &Recipients::All, &event("e"));
     assert!(a.received().is_empty());
+}
+
+#[test]
+fn joining_and_leaving_say_whether_something_changed() {
+    let fanout = Fanout::alone(1);
+    let a = Socket::enter(&fanout, 1, "/", &["own"]);
+    let b = Socket::enter(&fanout, 2, "/", &[]);
+    for (room, is_new) in [("own", false), ("x", true), ("x", false)] {
+        assert_eq!(a.join(room), Ok(is_new), "{room}");
+    }
+    // The second of a room is new there all the same.
+    assert_eq!(b.join("x"), Ok(true));
+    assert!(b.home.leave(&b.client, "x"));
+    assert!(!b.home.leave(&b.client, "x"));
+    let left = a.home.exit(&a.client);
+    assert_eq!(
+        left.iter().map(|it| &**it).collect::<Vec<_>>(),
+        ["own", "x"]
+    );
+    assert!(a.home.exit(&a.client).is_empty());
+    assert_eq!(a.join("x"), Ok(false));
+    assert!(!a.home.leave(&a.client, "x"));
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Session {
                 answer?;
                 return self.join(&room, &event.name, ack);
             }
-            Delivery::Leave(room) => self.home.leave(&self.client, &room),
+            Delivery::Leave(room) => self.broker.leave(&self.home, &self.client, &room),
             Delivery::Publish(outbound, _) => return self.publish(event, &outbound, ack),
             Delivery::Ignore => {}
         }
@@ -96,8 +96,8 @@ impl Session {
             Some(_) if !fanout.is_alone() => Some(Later::new(self, event, ack)?),
             _ => None,
         };
-        self.home
-            .join(&self.client, room)
+        self.broker
+            .join(&self.home, &self.client, room)
             .map_err(|_| Denial::broker(Code::Overloaded, "in too many rooms already"))?;
         Ok(match later {
             Some(later) => {

@@ -16,11 +16,11 @@ impl Session {
                 }
                 // Beyond the bound of rooms that a socket may be in: policies' joins count as its own.
                 Effect::Join(room) => {
-                    if home.join(&self.client, &room).is_err() {
+                    if self.broker.join(home, &self.client, &room).is_err() {
                         metrics().dropped(DropReason::TooManyRooms);
                     }
                 }
-                Effect::Leave(room) => home.leave(&self.client, &room),
+                Effect::Leave(room) => self.broker.leave(home, &self.client, &room),
                 Effect::Disconnect => self.outlet.disconnect(),
                 Effect::SetAttribute { name, value } => {
                     self.client.identity.write().set_attribute(name, value);

@@ -57,6 +57,7 @@ mod signatures;
 mod slow;
 mod state; // what policies remember
 mod stubborn;
+mod told; // back ends hear of sockets
 mod transports;
 mod trial;
 mod verdicts;

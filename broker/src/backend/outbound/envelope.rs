@@ -9,6 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::Happened;
 use crate::config::Encoding;
 use crate::event::{Attachments, Client, Event};
 use crate::packet::{self, msgpack};
@@ -64,6 +65,24 @@ impl Writer {
         text.push_str(&event.args);
         text.push('}');
         encoded(text, &event.attachments, encoding)
+    }
+
+    /// What has happened to a socket.
+    pub(super) fn lifecycle(
+        &self,
+        envelope: &Envelope,
+        client: &Client,
+        happened: Happened<'_>,
+        encoding: Encoding,
+    ) -> Bytes {
+        let mut text = self.head(envelope, client, happened.event().as_str());
+        if let Some((name, value)) = happened.detail() {
+            // A text always serializes.
+            let value = serde_json::to_string(value).unwrap_or_default();
+            text.extend([",\"", name, "\":", &value]);
+        }
+        text.push('}');
+        encoded(text, &Attachments::default(), encoding)
     }
 
     /// All but the closing brace.

@@ -1,10 +1,11 @@
-//! Client events on their way to back ends over NATS, and what is replied.
+//! Client events, and what happens to sockets, on their way to back ends over NATS, and what is replied.
 //!
 //! Nothing here waits on an event's path: a session hands over a message that is written already, the `queue` takes it or
 //! says that it is full, and the `sender` publishes in that order. Whoever is to be answered has a place in `replies`.
 
 mod answer;
 mod envelope;
+mod lifecycle;
 mod queue;
 mod replies;
 mod sender;
@@ -24,6 +25,7 @@ use crate::session::Later;
 use crate::telemetry::events::BackendLost;
 use crate::telemetry::metrics::{BackendKind, BackendLoss};
 use envelope::{Envelope, Writer};
+pub(crate) use lifecycle::Happened;
 use queue::Queue;
 use replies::Replies;
 use sender::Sender;
@@ -41,6 +43,7 @@ struct Outgoing {
     id: String,
     encoding: Encoding,
     payload: Bytes,
+    kind: BackendKind,
     awaited: Awaited,
     since: Instant,
 }
@@ -100,6 +103,7 @@ impl Backend {
             id: envelope.id,
             encoding: to.encoding,
             payload,
+            kind: awaited.kind(),
             awaited,
             since: Instant::now(),
         })
@@ -152,19 +156,20 @@ impl Outgoing {
     fn size(&self) -> usize {
         self.payload.len() + self.subject.len()
     }
-
-    fn kind(&self) -> BackendKind {
-        match self.awaited {
-            Awaited::Nothing => BackendKind::Publish,
-            Awaited::Stored(..) => BackendKind::Durable,
-            Awaited::Reply(..) => BackendKind::Request,
-        }
-    }
 }
 
 // === impl Awaited ===
 
 impl Awaited {
+    /// What an event of a client is published as.
+    fn kind(&self) -> BackendKind {
+        match self {
+            Self::Nothing => BackendKind::Publish,
+            Self::Stored(..) => BackendKind::Durable,
+            Self::Reply(..) => BackendKind::Request,
+        }
+    }
+
     fn denied(self, denial: &Denial) {
         match self {
             Self::Nothing => {}

@@ -76,7 +76,7 @@ impl Sender {
             }
             self.stream.is_there_for(&outgoing.subject).await;
         }
-        let kind = outgoing.kind();
+        let kind = outgoing.kind;
         let subject = outgoing.subject.clone();
         match self.publish(outgoing, deadline).await {
             Ok(()) => BackendPublished { kind }.emit(),

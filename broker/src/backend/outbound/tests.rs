@@ -55,6 +55,35 @@ fn an_envelope_says_who_sent_what() {
 }
 
 #[test]
+fn what_happened_is_said_in_an_envelope_of_its_own() {
+    let told = |happened| {
+        let written =
+            Writer::new("n1").lifecycle(&Envelope::new(), &client(), happened, Encoding::Json);
+        serde_json::from_slice::<serde_json::Value>(&written).unwrap()
+    };
+    let value = told(Happened::Joined("a\"b"));
+    assert_eq!(
+        (&value["event"], &value["room"]),
+        (&"joined".into(), &"a\"b".into())
+    );
+    assert_eq!(
+        (&value["socket"], &value["user"]),
+        (&"so\"cket".into(), &"ann".into())
+    );
+    assert!(value.get("arguments").is_none() && value.get("reason").is_none());
+    let value = told(Happened::Disconnected("transport close"));
+    assert_eq!(value["reason"], "transport close");
+    assert!(told(Happened::Connected).get("room").is_none());
+    let packed = Writer::new("n1").lifecycle(
+        &Envelope::new(),
+        &client(),
+        Happened::Left("den"),
+        Encoding::Msgpack,
+    );
+    assert!(packed.windows(4).any(|it| it == b"\xa3den"));
+}
+
+#[test]
 fn attachments_take_the_places_of_their_placeholders() {
     let one = r#"{"_placeholder":true,"num":1}"#;
     let nought = r#"{"num":0,"_placeholder":true}"#;
@@ -82,6 +111,7 @@ fn the_queue_is_bounded_in_messages_and_bytes() {
         id: String::new(),
         encoding: Encoding::Json,
         payload: vec![0; bytes].into(),
+        kind: BackendKind::Publish,
         awaited: Awaited::Nothing,
         since: Instant::now(),
     };

@@ -493,3 +493,45 @@ fn keys_and_digests_that_are_none() {
         ]
     );
 }
+
+#[test]
+fn what_back_ends_are_told_of_sockets() {
+    let wrong = |cluster: &str, keys: &str, expected: &str| {
+        let (key, what) = expected.split_once(" > ").unwrap();
+        check(
+            &format!("{cluster}\n[[namespace]]\npath = \"/\"\n[namespace.lifecycle]\n{keys}"),
+            &format!("namespace[0].{key} (namespace `/`): {what}"),
+        );
+    };
+    wrong(
+        "",
+        "",
+        "lifecycle > needs a NATS server; expected `cluster.nats_url` beside it",
+    );
+    let cluster = "[cluster]\nnats_url = \"nats://n\"";
+    wrong(
+        cluster,
+        "events = [\"connected\", \"gone\"]",
+        "lifecycle.events[1] > `gone` is none of them; expected `connected` or `disconnected` or `joined` or `left`",
+    );
+    wrong(
+        cluster,
+        "events = [\"left\", \"left\"]",
+        "lifecycle.events[1] > `left` is in the list already",
+    );
+    wrong(
+        cluster,
+        "events = []",
+        "lifecycle.events > the value names nothing",
+    );
+    wrong(
+        cluster,
+        "subject = \".ctl.{event}\"",
+        "lifecycle.subject > `.ctl.{event}` is below `sluice.sluice`, where `emit`",
+    );
+    wrong(
+        cluster,
+        "format = \"xml\"",
+        "lifecycle.format > `xml` is not one of them",
+    );
+}

@@ -1,0 +1,76 @@
+//! What back ends are told of sockets: that one is there, which rooms it has really joined and left, and that it is gone.
+//!
+//! Whoever moves a socket does it here, on the socket's own reactor, so that what is told has the order of what happened.
+
+use super::Broker;
+use crate::backend::{Backend, Happened};
+use crate::event::{Client, hidden};
+use crate::fanout::{Home, Member, TooManyRooms};
+
+impl Broker {
+    /// A socket enters its namespace and the rooms of its identity.
+    pub(super) fn enter(&self, home: &Home, member: Member) {
+        let client = member.client.clone();
+        home.enter(member);
+        if self.tells() {
+            self.tell(&client, Happened::Connected);
+            for room in client.rooms_seen() {
+                self.tell(&client, Happened::Joined(&room));
+            }
+        }
+    }
+
+    /// It leaves them for good.
+    pub(super) fn exit(&self, home: &Home, client: &Client, reason: &str) {
+        let rooms = home.exit(client);
+        if self.tells() {
+            for room in rooms {
+                self.tell(client, Happened::Left(&room));
+            }
+            self.tell(client, Happened::Disconnected(reason));
+        }
+    }
+
+    /// Puts it into a room; it may be there already.
+    pub(crate) fn join(
+        &self,
+        home: &Home,
+        client: &Client,
+        room: &str,
+    ) -> Result<(), TooManyRooms> {
+        if home.join(client, room)? && self.tells() {
+            self.tell(client, Happened::Joined(room));
+        }
+        Ok(())
+    }
+
+    /// Takes it out of a room; it may not be there.
+    pub(crate) fn leave(&self, home: &Home, client: &Client, room: &str) {
+        if home.leave(client, room) && self.tells() {
+            self.tell(client, Happened::Left(room));
+        }
+    }
+
+    fn tells(&self) -> bool {
+        self.pipelines.load().tells
+    }
+
+    fn tell(&self, client: &Client, happened: Happened<'_>) {
+        if let Happened::Joined(room) | Happened::Left(room) = happened
+            && hidden::is(room)
+        {
+            return;
+        }
+        let pipelines = self.pipelines.load();
+        let pipeline = pipelines.at(&client.namespace);
+        let lifecycle = pipeline.and_then(|it| it.namespace.lifecycle.as_ref());
+        let Some(lifecycle) = lifecycle.filter(|it| it.wants(happened.event())) else {
+            return;
+        };
+        match &self.backend {
+            Some(backend) => backend.tell(client, lifecycle, happened),
+            // `cluster.nats_url` was added while the broker serves, and is read at the start only.
+            None => Backend::untold(happened),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Back ends are told of sockets: that they come, where they are, and that they go.
+
+use serde_json::{Value, json};
+use sluice_tests::{Broker, Bus, Client, Driver, Nats, Setup, eventually, jwt};
+
+use crate::shared::{RELAY, SECRET};
+
+/// A user has a room of his own; what else happens, clients tell a policy.
+const POLICIES: &str = r#"
+    [[policy]]
+    name = "jwt-auth"
+    config = { secret = "SECRET", rooms = ["user:{user}"] }
+    [[policy]]
+    name = "fixture-doer"
+    grant = ["emit", "rooms"]
+"#;
+
+fn start(nats: &Nats, cluster: &str, lifecycle: &str) -> Broker {
+    let policies = POLICIES.replace("SECRET", SECRET);
+    let config = format!(
+        "[server]\nreactors = 2\n[cluster]\nname = \"eu\"\n{cluster}\n{policies}{RELAY}\n[namespace.lifecycle]\n{lifecycle}"
+    );
+    let broker = Setup::new(&config)
+        .modules(&["jwt-auth", "fixture-doer"])
+        .env("SLUICE_CLUSTER__NATS_URL", &nats.url())
+        .start();
+    wait_ready(&broker);
+    broker
+}
+
+fn wait_ready(broker: &Broker) {
+    eventually("a node that is ready", || {
+        (broker.get("/readyz").status == 200).then_some(())
+    });
+}
+
+fn wait_alone(broker: &Broker) {
+    eventually("the loss of NATS", || {
+        (broker.get("/readyz").status == 503).then_some(())
+    });
+}
+
+fn connect(node: &Driver, broker: &Broker, name: &str, transports: &[&str]) -> Client {
+    let auth = json!({"token": jwt::user(name, SECRET), "welcome": true, "attribute": "a\"b"});
+    let options = json!({"transports": transports, "auth": auth});
+    node.connect(name, &broker.url("/"), &options)
+}
+
+fn steer(broker: &Broker, what: &str, body: &Value) {
+    let done = broker.post(&format!("/api/v1/sockets/{what}"), body);
+    assert_eq!(done.status, 200, "{done:?}");
+    assert_eq!(done.json()["sockets"], 1, "{done:?}");
+}
+
+/// What was told, without what every message has.
+fn short(told: &[Value]) -> Vec<String> {
+    let each = told.iter().map(|it| {
+        let detail = it.get("room").or(it.get("reason"));
+        let detail = detail.and_then(Value::as_str).unwrap_or("-");
+        format!("{} {detail}", it["event"].as_str().unwrap())
+    });
+    each.collect()
+}
+
+fn counted(broker: &Broker, name: &str, label: (&str, &str)) -> f64 {
+    broker.metrics().sum(name, &[label])
+}
+
+#[test]
+fn what_happens_to_a_socket_is_told_in_order_and_once() {
+    let nats = Nats::start();
+    let bus = Bus::connect(&nats);
+    let broker = start(&nats, "", "");
+    let mut told = bus.subscribe("sluice.eu.lifecycle.>");
+    let node = Driver::node();
+    for transport in ["websocket", "polling"] {
+        let refused = json!({"transports": [transport], "auth": {"token": "no"}});
+        assert!(
+            node.try_connect("refused", &broker.url("/"), &refused)
+                .is_err()
+        );
+        let a = connect(&node, &broker, "ann", &[transport]);
+        let one = json!(["one"]);
+        // The second changes nothing, twice.
+        a.ok("join", one.clone());
+        a.ok("join", one.clone());
+        a.ok("join", json!(["two"]));
+        a.ok("leave", one.clone());
+        a.ok("leave", one);
+        a.ok("do:join", json!(["den"]));
+        a.ok("do:join", json!(["two"]));
+        a.ok("do:leave", json!(["den"]));
+        let which = json!([a.sid]);
+        steer(
+            &broker,
+            "join",
+            &json!({"sockets": which, "join": ["x", "two"]}),
+        );
+        steer(
+            &broker,
+            "leave",
+            &json!({"sockets": which, "leave": ["two", "no"]}),
+        );
+        a.disconnect();
+        let events = told.take(13);
+        assert_eq!(
+            short(&events),
+            [
+                "connected -",
+                "joined user:ann",
+                "joined welcomed",
+                "joined one",
+                "joined two",
+                "left one",
+                "joined den",
+                "left den",
+                "joined x",
+                "left two",
+                "left user:ann",
+                "left welcomed",
+                "left x",
+            ],
+            "{transport}"
+        );
+        let end = told.expect();
+        assert_eq!(end.subject, "sluice.eu.lifecycle.=2F.disconnected");
+        assert_eq!(end.header("Content-Type"), Some("application/json"));
+        let end_json = end.json();
+        assert_eq!(end.header("Nats-Msg-Id"), end_json["id"].as_str());
+        assert_eq!(end_json["reason"], "client namespace disconnect");
+        for event in events.iter().chain([&end_json]) {
+            assert_eq!(event["socket"], *a.sid, "{event}");
+            assert_eq!(event["user"], "ann", "{event}");
+            assert_eq!(event["attributes"]["told"], "a\"b", "{event}");
+            assert_eq!(event["namespace"], "/", "{event}");
+            assert_eq!(event["node"], broker.ready["node"], "{event}");
+            assert!(event["time"].as_str().unwrap().ends_with('Z'), "{event}");
+        }
+        assert!(told.is_empty());
+    }
+    let published = "sluice_backend_published_total";
+    assert_eq!(counted(&broker, published, ("kind", "lifecycle")), 28.0);
+    assert_eq!(broker.metrics().sum(published, &[]), 28.0);
+}
+
+#[test]
+fn an_end_is_told_with_its_reason() {
+    let nats = Nats::start();
+    let bus = Bus::connect(&nats);
+    let mut broker = start(&nats, "", "events = [\"disconnected\"]");
+    let mut told = bus.subscribe("sluice.eu.lifecycle.=2F.*");
+    let node = Driver::node();
+    let mut reason = || told.expect().json()["reason"].as_str().map(str::to_owned);
+    let client = || connect(&node, &broker, "ann", &["websocket"]);
+    client().cut();
+    assert_eq!(reason().unwrap(), "transport close");
+    client().emit("do:disconnect", json!([]));
+    assert_eq!(reason().unwrap(), "server namespace disconnect");
+    let c = client();
+    steer(&broker, "disconnect", &json!({"sockets": [c.sid]}));
+    assert_eq!(reason().unwrap(), "server namespace disconnect");
+    let _last = client();
+    broker.signal_term();
+    assert_eq!(broker.wait_exit().0, 0);
+    assert!(reason().is_some());
+    assert!(told.is_empty());
+}
+
+#[test]
+fn only_what_is_wanted_is_told_where_and_how_it_is_wanted() {
+    let nats = Nats::start();
+    let bus = Bus::connect(&nats);
+    let lifecycle = "events = [\"joined\", \"connected\"]\nsubject = \"presence.{event}\"\nformat = \"msgpack\"\n[[namespace]]\npath = \"/quiet\"";
+    let broker = start(&nats, "", lifecycle);
+    let mut told = bus.subscribe(">");
+    let node = Driver::node();
+    let auth = json!({"token": jwt::user("ann", SECRET)});
+    let options = json!({"transports": ["websocket"], "auth": auth});
+    let quiet = node.connect("quiet", &broker.url("/quiet"), &options);
+    let a = node.connect("a", &broker.url("/"), &options);
+    a.ok("join", json!(["one"]));
+    a.ok("leave", json!(["one"]));
+    quiet.disconnect();
+    a.ok("join", json!(["two"]));
+    for (event, text) in [
+        ("connected", "connected"),
+        ("joined", "user:ann"),
+        ("joined", "one"),
+        ("joined", "two"),
+    ] {
+        // Nodes say other things to themselves.
+        let message = std::iter::repeat_with(|| told.expect())
+            .find(|it| !it.subject.contains(".ctl.") && !it.subject.starts_with('_'))
+            .unwrap();
+        assert_eq!(message.subject, format!("presence.{event}"));
+        assert_eq!(message.header("Content-Type"), Some("application/msgpack"));
+        let mut windows = message.payload.windows(text.len());
+        assert!(windows.any(|it| it == text.as_bytes()), "{message:?}");
+    }
+}
+
+#[test]
+fn what_is_told_while_nats_is_away_arrives_or_is_counted() {
+    let mut nats = Nats::start();
+    let bus = Bus::connect(&nats);
+    bus.make_stream("TOLD", "sluice.eu.lifecycle.>");
+    let cluster = "hold = \"60s\"\nmax_queued_messages = 4";
+    let broker = start(&nats, cluster, "events = [\"joined\"]");
+    let node = Driver::node();
+    let a = connect(&node, &broker, "ann", &["websocket"]);
+    let stored = |count: usize| {
+        eventually("what was told", || {
+            let stored = bus.stored("TOLD")?;
+            let stored: Vec<_> = stored.iter().map(sluice_tests::Published::json).collect();
+            (stored.len() >= count).then(|| short(&stored))
+        })
+    };
+    stored(2);
+    nats.kill();
+    wait_alone(&broker);
+    for number in 0..6 {
+        a.ok("join", json!([format!("r{number}")]));
+    }
+    let lost = "sluice_backend_lost_total";
+    assert_eq!(counted(&broker, lost, ("reason", "overloaded")), 2.0);
+    nats.start_again();
+    wait_ready(&broker);
+    eventually("the rest to leave", || {
+        (broker.metrics().sum("sluice_backend_queued", &[]) == 0.0).then_some(())
+    });
+    a.ok("join", json!(["last"]));
+    let expected = ["user:ann", "welcomed", "r0", "r1", "r2", "r3", "last"];
+    assert_eq!(stored(7), expected.map(|room| format!("joined {room}")));
+    let published = "sluice_backend_published_total";
+    assert_eq!(counted(&broker, published, ("kind", "lifecycle")), 7.0);
+    assert_eq!(broker.metrics().sum(lost, &[]), 2.0);
+}
+
+#[test]
+fn what_is_told_too_long_before_nats_is_back_is_counted() {
+    let mut nats = Nats::start();
+    let broker = start(&nats, "hold = \"100ms\"", "");
+    let node = Driver::node();
+    nats.kill();
+    wait_alone(&broker);
+    let a = connect(&node, &broker, "ann", &["websocket"]);
+    a.ok("join", json!(["one"]));
+    a.disconnect();
+    // Three rooms and the socket itself, twice.
+    let lost = "sluice_backend_lost_total";
+    eventually("all to be given up", || {
+        (counted(&broker, lost, ("reason", "unreachable")) == 8.0).then_some(())
+    });
+    nats.start_again();
+    wait_ready(&broker);
+    let bus = Bus::connect(&nats);
+    let mut told = bus.subscribe("sluice.eu.lifecycle.>");
+    let _b = connect(&node, &broker, "ben", &["websocket"]);
+    assert_eq!(
+        short(&told.take(3)),
+        ["connected -", "joined user:ben", "joined welcomed"]
+    );
+    assert_eq!(broker.metrics().sum(lost, &[]), 8.0);
+}
