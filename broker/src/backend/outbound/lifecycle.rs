@@ -16,7 +16,7 @@ pub(crate) enum Happened<'a> {
     Connected,
     Joined(&'a str),
     Left(&'a str),
-    /// In the words of Node's server.
+    /// In the words of the log.
     Disconnected(&'a str),
 }
 
