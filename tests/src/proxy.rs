@@ -18,7 +18,7 @@ const SHIPPED: (&str, [&str; 3]) = (
 /// A load balancer that ends with the test.
 pub struct Proxy {
     pub address: SocketAddr,
-    _process: Process,
+    process: Process,
     _dir: TempDir,
 }
 
@@ -65,7 +65,7 @@ impl Proxy {
         });
         Self {
             address,
-            _process: process,
+            process,
             _dir: dir,
         }
     }
@@ -97,4 +97,15 @@ fn find(program: &str) -> String {
         return there;
     }
     program.to_owned()
+}
+
+impl Drop for Proxy {
+    /// nginx ends its workers itself, if it is asked to.
+    fn drop(&mut self) {
+        let has_ended = self.process.wait(std::time::Duration::ZERO).is_some();
+        if !has_ended {
+            self.process.signal(rustix::process::Signal::TERM);
+            self.process.wait(std::time::Duration::from_secs(5));
+        }
+    }
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
 
 use super::link::{LinkError, To};
 use super::{Cluster, SEND};
+use crate::fanout::Message;
 use crate::fanout::nodes::{self, Content, Mark, NodeId, Parcel};
 use crate::nats::State;
 use crate::telemetry::events::{EventsMissing, NodeUnreadable};
@@ -61,46 +62,25 @@ async fn is_connected(state: &mut watch::Receiver<State>, until: Instant) -> boo
     matches!(tokio::time::timeout(left, connected).await, Ok(Ok(_)))
 }
 
+/// What is handed in together, at the most.
+const BATCH: usize = 256;
+
 /// Hands what comes to the sockets that are here. Does nothing else: what is not taken in time is dropped by the
 /// connection.
 pub(super) async fn take(cluster: Arc<Cluster>, mut events: BoxStream<'static, Bytes>) {
     let mut numbers = Numbers::default();
-    while let Some(bytes) = events.next().await {
-        metrics().cluster.received_bytes.inc_by(bytes.len() as u64);
-        let frame = match nodes::read(&bytes) {
-            Ok(frame) => frame,
-            Err(error) => {
-                NodeUnreadable {
-                    reason: &error.to_string(),
-                }
-                .emit();
-                continue;
-            }
-        };
-        let is_event = !matches!(frame.content, Content::Mark);
-        let missing = match numbers.see(frame.from, frame.number, is_event) {
-            Some(missing) => missing,
-            // It has been counted as missing, or has come before.
-            None => continue,
-        };
-        if missing > 0 {
-            EventsMissing {
-                node: frame.from,
-                events: missing,
-            }
-            .emit();
+    while let Some(first) = events.next().await {
+        // What has come with it is being taken from the connection in another task.
+        tokio::task::yield_now().await;
+        let mut messages = Vec::new();
+        messages.extend(numbers.read(&first));
+        while messages.len() < BATCH
+            && let Some(Some(bytes)) = events.next().now_or_never()
+        {
+            messages.extend(numbers.read(&bytes));
         }
-        match frame.content {
-            Content::Event(message) => {
-                metrics().cluster.received.inc();
-                cluster.fanout.deliver_from_node(message);
-            }
-            Content::Mark => {}
-            Content::Unknown => NodeUnreadable {
-                reason: "a frame of another version",
-            }
-            .emit(),
-        }
+        metrics().cluster.received.inc_by(messages.len() as u64);
+        cluster.fanout.deliver_from_nodes(messages);
     }
 }
 
@@ -109,6 +89,36 @@ pub(super) async fn take(cluster: Arc<Cluster>, mut events: BoxStream<'static, B
 struct Numbers(HashMap<NodeId, (u64, Instant)>);
 
 impl Numbers {
+    /// The event that has come, if it is one, and one that has not been counted as missing.
+    fn read(&mut self, bytes: &Bytes) -> Option<Message> {
+        metrics().cluster.received_bytes.inc_by(bytes.len() as u64);
+        let unreadable = |reason: &str| NodeUnreadable { reason }.emit();
+        let frame = match nodes::read(bytes) {
+            Ok(frame) => frame,
+            Err(error) => {
+                unreadable(&error.to_string());
+                return None;
+            }
+        };
+        let is_event = !matches!(frame.content, Content::Mark);
+        let missing = self.see(frame.from, frame.number, is_event)?;
+        if missing > 0 {
+            EventsMissing {
+                node: frame.from,
+                events: missing,
+            }
+            .emit();
+        }
+        match frame.content {
+            Content::Event(message) => Some(message),
+            Content::Mark => None,
+            Content::Unknown => {
+                unreadable("a frame of another version");
+                None
+            }
+        }
+    }
+
     /// How many events before this one did not come; `None`: it is not the next one, it is an old one.
     fn see(&mut self, from: NodeId, number: u64, is_event: bool) -> Option<u64> {
         let now = Instant::now();

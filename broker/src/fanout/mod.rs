@@ -11,6 +11,7 @@
 
 mod asked;
 mod directory;
+mod elsewhere;
 mod inbox;
 mod message;
 mod namespace;
@@ -31,11 +32,11 @@ use indexmap::IndexMap;
 use crate::event::{Client, Event, Recipients};
 pub(crate) use asked::{Answer, Asked, Asking, Question};
 use directory::{Directory, Peer, Peers};
-use message::Message;
+pub(crate) use message::Message;
 use nodes::{NodeId, Nodes, TAG};
 pub(crate) use orders::Selection;
 use shard::Shard;
-use waking::Waking;
+use waking::{ByTurn, Wake};
 
 /// An event, encoded once for all its recipients of a shard, in whatever form their outlets share.
 pub(crate) struct Frame(Box<dyn Any + Send + Sync>);
@@ -238,32 +239,6 @@ impl Fanout {
         }
     }
 
-    /// A node takes a place among the peers.
-    pub(crate) fn open_node(&self, place: usize, id: NodeId) {
-        self.directory.open_node(place, id);
-        if let Some(nodes) = &self.nodes {
-            nodes.outbox.open(place, id);
-        }
-    }
-
-    /// A node is gone.
-    pub(crate) fn close_node(&self, place: usize) {
-        self.directory.close_node(place);
-        if let Some(nodes) = &self.nodes {
-            nodes.outbox.close(place);
-        }
-    }
-
-    /// A node has members of rooms that it had none of, or none any more.
-    pub(crate) fn change_node(&self, place: usize, changes: &[(u64, bool)], bucketed: bool) {
-        self.directory.change_node(place, changes, bucketed);
-    }
-
-    /// These are all the rooms that a node has members of.
-    pub(crate) fn replace_node(&self, place: usize, keys: &[u64], bucketed: bool) {
-        self.directory.replace_node(place, keys, bucketed);
-    }
-
     /// Calls back, from any thread, when whoever sends to a room from any node reaches its members here.
     pub(crate) fn when_known(&self, namespace: &str, room: &str, known: Box<dyn FnOnce() + Send>) {
         self.directory.when_known(namespace, room, known);
@@ -283,38 +258,6 @@ impl Fanout {
         let mut census = self.directory.census();
         census.sort_by(|a, b| a.namespace.cmp(&b.namespace));
         census
-    }
-}
-
-/// When those to whom something was handed are woken.
-trait Wake {
-    fn shard(&self, shard: &Arc<Shard>);
-
-    fn nodes(&self, nodes: &Arc<Nodes>);
-}
-
-/// At the end of a reactor's turn.
-struct ByTurn<'a>(&'a Waking);
-
-impl Wake for ByTurn<'_> {
-    fn shard(&self, shard: &Arc<Shard>) {
-        self.0.later(shard);
-    }
-
-    fn nodes(&self, nodes: &Arc<Nodes>) {
-        self.0.nodes_later(nodes);
-    }
-}
-
-struct AtOnce;
-
-impl Wake for AtOnce {
-    fn shard(&self, shard: &Arc<Shard>) {
-        shard.wake();
-    }
-
-    fn nodes(&self, nodes: &Arc<Nodes>) {
-        nodes.outbox.wake();
     }
 }
 

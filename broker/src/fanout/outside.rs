@@ -1,10 +1,11 @@
-//! Events that no client of this moment emits: of back ends, of other nodes, and those that were gathered. All reactors
+//! Events that no client of this moment emits: of back ends, and those that were gathered. All reactors
 //! that have somebody for them are handed them alike.
 
 use std::sync::Arc;
 
 use super::message::{Message, Receipt};
-use super::{AtOnce, Fanout, PATIENCE};
+use super::waking::AtOnce;
+use super::{Fanout, PATIENCE};
 use crate::event::Event;
 
 impl Fanout {
@@ -38,21 +39,6 @@ impl Fanout {
             }
         }
         receipt.deliveries()
-    }
-
-    /// Delivers what another node has sent to those that are here. It has been policed there.
-    pub(crate) fn deliver_from_node(&self, message: Message) {
-        // They left while it was under way.
-        let Some(presence) = self.directory.presence(&message.namespace) else {
-            return;
-        };
-        let rooms = message.rooms.as_deref();
-        let (namespace, presence) = (&message.namespace, Some(&*presence));
-        let peers = self
-            .directory
-            .with_members(namespace, presence, rooms, None)
-            .below(self.shards.len());
-        self.tell(&peers, message, &AtOnce);
     }
 
     /// Delivers an event of nobody in particular to everyone in the rooms (`None`: in the namespace), here and on other

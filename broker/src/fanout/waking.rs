@@ -4,6 +4,7 @@
 //! delivers all of it together, and writes once to each client as the first one does. Only the wake waits. A reactor
 //! that is awake anyway finds what is there.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -83,5 +84,59 @@ impl Sleeper {
             (Self::Nodes(_), Self::Nodes(_)) => true,
             _ => false,
         }
+    }
+}
+
+/// When those to whom something was handed are woken.
+pub(super) trait Wake {
+    fn shard(&self, shard: &Arc<Shard>);
+
+    fn nodes(&self, nodes: &Arc<Nodes>);
+}
+
+/// At the end of a reactor's turn.
+pub(super) struct ByTurn<'a>(pub &'a Waking);
+
+impl Wake for ByTurn<'_> {
+    fn shard(&self, shard: &Arc<Shard>) {
+        self.0.later(shard);
+    }
+
+    fn nodes(&self, nodes: &Arc<Nodes>) {
+        self.0.nodes_later(nodes);
+    }
+}
+
+/// When all has been handed in.
+#[derive(Default)]
+pub(super) struct AtEnd(RefCell<Vec<Arc<Shard>>>);
+
+impl Wake for AtEnd {
+    fn shard(&self, shard: &Arc<Shard>) {
+        let mut asleep = self.0.borrow_mut();
+        if !asleep.iter().any(|it| Arc::ptr_eq(it, shard)) {
+            asleep.push(shard.clone());
+        }
+    }
+
+    // What comes from a node is for those that are here.
+    fn nodes(&self, _: &Arc<Nodes>) {}
+}
+
+pub(super) struct AtOnce;
+
+impl Wake for AtOnce {
+    fn shard(&self, shard: &Arc<Shard>) {
+        shard.wake();
+    }
+
+    fn nodes(&self, nodes: &Arc<Nodes>) {
+        nodes.outbox.wake();
+    }
+}
+
+impl AtEnd {
+    pub(super) fn wake(self) {
+        self.0.into_inner().iter().for_each(|shard| shard.wake());
     }
 }

@@ -46,7 +46,7 @@ impl Cluster {
             missing: add(
                 r,
                 "cluster_missing",
-                "Events that other nodes sent to this one and that did not arrive",
+                "Events for this node that did not arrive, those that other nodes dropped included",
             ),
             unreadable: add(
                 r,
