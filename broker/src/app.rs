@@ -253,6 +253,9 @@ async fn drain(config: &crate::config::Config, broker: &Broker, edge: &Edge) {
     }
     .emit();
     broker.gathered.close();
+    if let Some(backend) = &broker.backend {
+        backend.close();
+    }
     // Once each reactor has done this, it has delivered what was handed in before.
     broker.fanout.each(|_| ()).await;
     edge.drain(period).await;

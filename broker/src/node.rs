@@ -129,6 +129,9 @@ impl Node {
         if let Some(pipelines) = pipelines {
             self.broker.pipelines.store(pipelines);
             self.broker.gathered.flush();
+            if let Some(backend) = &self.broker.backend {
+                backend.flush();
+            }
         }
         let mut news = Vec::new();
         let failed = failed

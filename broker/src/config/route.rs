@@ -241,8 +241,6 @@ impl Written {
         if way == Way::Request && self.batch.is_some() {
             let what = "has no effect in this route: every request has a reply of its own";
             s.report("batch", what, None);
-        } else if self.batch.is_some() {
-            s.report("batch", "not part of this version yet", None);
         }
         let outbound = self.outbound.outbound(s, reach, way);
         outbound.map(Action::Publish)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::answer::Answered;
 use super::{Later, Session};
-use crate::config::{Outbound, Want};
+use crate::config::{Batch, Outbound, Want};
 use crate::event::{Code, Denial, Effect, Event};
 use crate::pipeline::Pipeline;
 use crate::router::{self, Delivery};
@@ -52,7 +52,9 @@ impl Session {
                 return self.join(&room, &event.name, ack);
             }
             Delivery::Leave(room) => self.broker.leave(&self.home, &self.client, &room),
-            Delivery::Publish(outbound, _) => return self.publish(event, &outbound, ack),
+            Delivery::Publish(outbound, batch) => {
+                return self.publish(event, &outbound, batch, ack);
+            }
             Delivery::Ignore => {}
         }
         Ok(Answered::Now)
@@ -63,6 +65,7 @@ impl Session {
         self: &Arc<Self>,
         event: &Event,
         outbound: &Outbound,
+        batch: Option<Batch>,
         ack: Option<i64>,
     ) -> Result<Answered, Denial> {
         let Some(backend) = &self.broker.backend else {
@@ -80,7 +83,7 @@ impl Session {
             Some(_) => Answered::Later,
             None => Answered::Now,
         };
-        backend.publish(&self.client, event, outbound, later)?;
+        backend.publish(&self.client, event, outbound, batch, later)?;
         Ok(answered)
     }
 

@@ -131,7 +131,7 @@ fn as_many_as_there_may_be_leave_at_once() {
     b.ok("four", json!(["x", {"n": 7}, null]));
     let second = json!([["x", 4], ["x", 5], "x", ["x", {"n": 7}, null]]);
     for client in [&a, &b] {
-        assert_eq!(client.expect("four"), [second.clone()]);
+        assert_eq!(client.expect("four"), std::slice::from_ref(&second));
     }
     assert_eq!(ended(&broker, "full"), 3.0);
 }
@@ -226,4 +226,143 @@ fn batches_cross_nodes() {
     }
     let all = json!([["x", 0], ["x", 1], ["x", 2], ["x", 3]]);
     assert_eq!(d.expect("four"), [all]);
+}
+
+const TO_BACK_ENDS: &str = r#"
+    [cluster]
+    name = "eu"
+    [[namespace]]
+    path = "/"
+    [[namespace.route]]
+    event = "many"
+    action = "publish"
+    batch = { window = "100ms", max = 20 }
+    [[namespace.route]]
+    event = "packed"
+    action = "publish"
+    format = "msgpack"
+    subject = "packed"
+    batch = { window = "60s", max = 2 }
+    [[namespace.route]]
+    event = "stored*"
+    action = "publish"
+    durable = true
+    subject = ".event.stored"
+    batch = { window = "60s", max = 3 }
+    [[namespace.route]]
+    event = "long"
+    action = "publish"
+    subject = "long"
+    batch = { window = "60s" }
+    [[namespace.route]]
+    event = "*"
+    to = "all"
+"#;
+
+fn with_nats(nats: &Nats) -> Broker {
+    let broker = Setup::new(TO_BACK_ENDS)
+        .env("SLUICE_CLUSTER__NATS_URL", &nats.url())
+        .start();
+    eventually("a node that is ready", || {
+        (broker.get("/readyz").status == 200).then_some(())
+    });
+    broker
+}
+
+#[test]
+fn back_ends_get_arrays_in_order() {
+    let nats = Nats::start();
+    let bus = Bus::connect(&nats);
+    let broker = with_nats(&nats);
+    let mut many = bus.subscribe("sluice.eu.event.=2F.many");
+    let node = Driver::node();
+    let senders = clients(&node, &broker, ["a", "b", "c"]);
+    let floods: Vec<_> = senders
+        .iter()
+        .map(|sender| sender.flood("many", 200, 2000, &json!({"ack": true})))
+        .collect();
+    let mut by_socket = HashMap::<String, Vec<u64>>::new();
+    let (mut events, mut messages) = (0, 0);
+    while events < 600 {
+        let message = many.expect();
+        let Value::Array(envelopes) = message.json() else {
+            panic!("no array: {message:?}");
+        };
+        assert!((1..=20).contains(&envelopes.len()));
+        assert_eq!(message.header("Nats-Msg-Id"), envelopes[0]["id"].as_str());
+        for envelope in &envelopes {
+            assert_eq!(envelope["event"], "many");
+            let socket = envelope["socket"].as_str().unwrap().to_owned();
+            let number = envelope["arguments"][0].as_u64().unwrap();
+            by_socket.entry(socket).or_default().push(number);
+        }
+        events += envelopes.len();
+        messages += 1;
+    }
+    let all: Vec<_> = (0..200).collect();
+    for sender in &senders {
+        assert_eq!(by_socket[&sender.sid], all, "of {}", sender.name);
+    }
+    assert!(messages < 300, "{messages} messages");
+    for flood in floods {
+        assert_eq!(flood.wait().answers.len(), 200);
+    }
+    assert!(many.is_empty());
+
+    let mut packed = bus.subscribe("packed");
+    senders[0].ok("packed", json!([{"$bin": "AQ=="}]));
+    senders[1].ok("packed", json!([{"$bin": "Ag=="}]));
+    let message = packed.expect();
+    // An array of two maps.
+    assert_eq!(message.payload[0], 0x92);
+    for binary in [[0xc4, 1, 1], [0xc4, 1, 2]] {
+        let mut windows = message.payload.windows(3);
+        assert!(windows.any(|window| window == binary), "{message:?}");
+    }
+}
+
+#[test]
+fn all_who_wait_for_a_stored_batch_are_told_at_once() {
+    let nats = Nats::start();
+    let bus = Bus::connect(&nats);
+    let broker = with_nats(&nats);
+    let node = Driver::node();
+    let [a, b] = clients(&node, &broker, ["a", "b"]);
+    // Three acks for three events: the first two wait for the third.
+    let floods = [
+        a.flood("stored:1", 2, 1000, &json!({"ack": true})),
+        b.flood("stored:2", 1, 1000, &json!({"ack": true})),
+    ];
+    for flood in floods {
+        for (_, answer, _) in flood.wait().answers {
+            assert_eq!(answer, json!({"ok": true}));
+        }
+    }
+    let stored = bus.stored("SLUICE_eu_EVENTS").unwrap();
+    assert_eq!(stored.len(), 1);
+    assert_eq!(stored[0].json().as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn nothing_is_kept_from_back_ends_at_the_end() {
+    let nats = Nats::start();
+    let bus = Bus::connect(&nats);
+    let mut broker = with_nats(&nats);
+    let mut long = bus.subscribe("long");
+    let node = Driver::node();
+    let [a] = clients(&node, &broker, ["a"]);
+    let arguments = |envelopes: Value| -> Vec<Value> {
+        let envelopes = envelopes.as_array().unwrap().iter();
+        envelopes.map(|it| it["arguments"][0].clone()).collect()
+    };
+    a.ok("long", json!([1]));
+    a.ok("long", json!([2]));
+    let more = "\n[[namespace]]\npath = \"/more\"\n";
+    broker.reconfigure(&format!("{TO_BACK_ENDS}{more}"));
+    assert_eq!(arguments(long.expect().json()), [1, 2]);
+    a.ok("long", json!([3]));
+    a.ok("long", json!([4]));
+    broker.signal_term();
+    assert_eq!(arguments(long.expect().json()), [3, 4]);
+    assert_eq!(broker.wait_exit().0, 0);
 }

@@ -4,6 +4,7 @@
 //! says that it is full, and the `sender` publishes in that order. Whoever is to be answered has a place in `replies`.
 
 mod answer;
+mod batch;
 mod envelope;
 mod lifecycle;
 mod queue;
@@ -18,12 +19,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::config::{self, Encoding, Outbound, Want};
+use crate::config::{self, Batch, Encoding, Outbound, Want};
 use crate::event::{Client, Code, Denial, Event};
 use crate::nats::Nats;
 use crate::session::Later;
 use crate::telemetry::events::BackendLost;
 use crate::telemetry::metrics::{BackendKind, BackendLoss};
+use batch::Messages;
 use envelope::{Envelope, Writer};
 pub(crate) use lifecycle::Happened;
 use queue::Queue;
@@ -34,6 +36,8 @@ use sender::Sender;
 pub(crate) struct Backend {
     queue: Arc<Queue>,
     writer: Writer,
+    /// Events that leave together.
+    gathered: Arc<Messages>,
 }
 
 /// A message on its way to NATS.
@@ -70,8 +74,11 @@ impl Backend {
         tokio::spawn(replies.clone().serve(nats.client().clone()));
         let sender = Sender::new(nats.clone(), queue.clone(), replies, config);
         tokio::spawn(sender.run());
+        let gathered = Arc::new(batch::messages(queue.clone()));
+        tokio::spawn(gathered.clone().serve());
         Arc::new(Self {
             queue,
+            gathered,
             writer: Writer::new(node),
         })
     }
@@ -82,6 +89,7 @@ impl Backend {
         client: &Client,
         event: &Event,
         to: &Outbound,
+        batch: Option<Batch>,
         later: Option<Later>,
     ) -> Result<(), Denial> {
         let subject = to.subject.fill(&client.namespace, &event.name);
@@ -93,6 +101,20 @@ impl Backend {
         };
         let envelope = Envelope::new();
         let payload = self.writer.event(&envelope, client, event, to.encoding);
+        if let Some(batch) = batch {
+            let key = batch::To {
+                subject,
+                encoding: to.encoding,
+                want: to.want,
+            };
+            let item = batch::Item {
+                envelope,
+                payload,
+                later,
+            };
+            self.gathered.add(key, item, batch);
+            return Ok(());
+        }
         let awaited = match (to.want, later) {
             (Want::Stored(timeout), Some(later)) => Awaited::Stored(vec![later], timeout),
             (Want::Reply(timeout), Some(later)) => Awaited::Reply(later, timeout),
@@ -110,33 +132,47 @@ impl Backend {
     }
 
     fn hand_over(&self, outgoing: Outgoing) -> Result<(), Denial> {
-        match self.queue.push(outgoing) {
-            Ok(()) => Ok(()),
-            Err(refused) => {
-                BackendLost {
-                    subject: &refused.subject,
-                    loss: BackendLoss::Overloaded,
-                }
-                .emit();
-                let denial = Denial::broker(
-                    Code::Overloaded,
-                    "too much waits for the way to the back ends",
-                );
-                match refused.awaited {
-                    Awaited::Nothing => Err(denial),
-                    awaited => {
-                        awaited.denied(&denial);
-                        Ok(())
-                    }
-                }
-            }
-        }
+        hand_over(&self.queue, outgoing)
+    }
+
+    /// Hands over what has been gathered.
+    pub(crate) fn flush(&self) {
+        self.gathered.flush();
+    }
+
+    /// Hands over what has been gathered; from here on every event leaves at once.
+    pub(crate) fn close(&self) {
+        self.gathered.close();
     }
 
     /// Waits until all that was handed over has left, at most for so long.
     pub(crate) async fn drain(&self, patience: Duration) {
         // What is left is counted by whoever asks for it: the process ends.
         let _ = tokio::time::timeout(patience, self.queue.is_empty()).await;
+    }
+}
+
+fn hand_over(queue: &Queue, outgoing: Outgoing) -> Result<(), Denial> {
+    match queue.push(outgoing) {
+        Ok(()) => Ok(()),
+        Err(refused) => {
+            BackendLost {
+                subject: &refused.subject,
+                loss: BackendLoss::Overloaded,
+            }
+            .emit();
+            let denial = Denial::broker(
+                Code::Overloaded,
+                "too much waits for the way to the back ends",
+            );
+            match refused.awaited {
+                Awaited::Nothing => Err(denial),
+                awaited => {
+                    awaited.denied(&denial);
+                    Ok(())
+                }
+            }
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Outbound {
 }
 
 /// How messages to back ends are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Encoding {
     Json,
     Msgpack,
@@ -28,7 +28,7 @@ names!(Encoding,
 );
 
 /// What a message is to be answered with, and how long that may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Want {
     Nothing,
     /// JetStream's word that it is stored.

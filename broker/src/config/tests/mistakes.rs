@@ -398,6 +398,14 @@ fn routes() {
         "action = \"ignore\"\nbatch = {}",
         "batch > has no effect in this route",
     );
+    wrong(
+        "to = \"all\"\nbatch = { window = \"2min\" }",
+        "batch.window > `2min` is out of bounds; expected 1ms to 60s",
+    );
+    wrong(
+        "to = \"all\"\nbatch = { max = 1001 }",
+        "batch.max > `1001` is too large; expected 1 to 1000",
+    );
     check(
         "[[namespace]]\npath = \"/\"\n[[namespace.route]]\nto = \"all\"",
         "namespace[0].route[0].event (namespace `/`): is missing",
