@@ -28,7 +28,7 @@ use crate::nats::Nats;
 use crate::node::Node;
 use crate::pipeline::Pipelines;
 use crate::plugin::{self, Cache, Engine, Failed, Follower, Outcome, Registry, Reload};
-use crate::session::{Broker, Owed};
+use crate::session::{Broker, Owed, Roll};
 use crate::state::Store;
 use crate::telemetry;
 use crate::telemetry::events::{Draining, ReactorPanicked};
@@ -129,6 +129,7 @@ async fn serve(
         sessions: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
         owed: Owed::default(),
+        roll: Roll::default(),
         backend,
         gathered: Events::new(
             fanout.clone(),

@@ -123,6 +123,8 @@ pub(crate) enum Code {
     BackendFailed,
     /// JetStream has not said that it is stored.
     NotStored,
+    /// Only members of a room may ask who is in it.
+    NotInRoom,
 }
 
 impl Code {
@@ -140,6 +142,7 @@ impl Code {
             Code::BackendTimeout => "backend_timeout",
             Code::BackendFailed => "backend_failed",
             Code::NotStored => "not_stored",
+            Code::NotInRoom => "not_in_room",
         }
     }
 }

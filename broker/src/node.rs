@@ -68,6 +68,9 @@ impl Node {
         metrics().watch(&store);
         let emitter = Emitter::new(broker.clone(), &name, config.server.ack_timeout);
         let sockets = Arc::new(Sockets::new(broker.clone(), &name));
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            broker.roll.is_kept_by(&sockets, runtime);
+        }
         Self {
             name,
             config,

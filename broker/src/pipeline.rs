@@ -23,7 +23,7 @@ pub(crate) struct Pipelines {
     policies: Vec<Step>,
     pipelines: Vec<Arc<Pipeline>>,
     matcher: matchit::Router<usize>,
-    /// Back ends want to know of the sockets of some namespace.
+    /// Back ends or clients want to know of the sockets of some namespace.
     pub tells: bool,
 }
 
@@ -49,7 +49,9 @@ impl Pipelines {
                 .map_err(|error| format!("{}: {error}", pipeline.namespace.path))?;
         }
         Ok(Self {
-            tells: pipelines.iter().any(|it| it.namespace.lifecycle.is_some()),
+            tells: pipelines
+                .iter()
+                .any(|it| it.namespace.lifecycle.is_some() || it.namespace.presence().is_some()),
             generation,
             policies,
             pipelines: pipelines.into_iter().map(Arc::new).collect(),

@@ -25,6 +25,8 @@ pub(crate) enum Delivery {
     },
     Join(String),
     Leave(String),
+    /// The sender wants to know who is in a room.
+    Presence(String),
     Publish(Arc<Outbound>, Option<Batch>),
     Ignore,
 }
@@ -44,6 +46,7 @@ pub(crate) fn route(routes: &[Route], event: &Event) -> Result<Delivery, Denial>
         Action::Publish(outbound) => Ok(Delivery::Publish(outbound.clone(), route.batch)),
         Action::Join { room } => Ok(Delivery::Join(name(room, event)?)),
         Action::Leave { room } => Ok(Delivery::Leave(name(room, event)?)),
+        Action::Presence { room, .. } => Ok(Delivery::Presence(name(room, event)?)),
         Action::Ignore => Ok(Delivery::Ignore),
     }
 }

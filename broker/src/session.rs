@@ -3,7 +3,7 @@
 //! `handle` reads like the life of an event: packet → pipeline → router → fanout → ack. `admission` is what comes before,
 //! `waiting` has what waits for the end of a window (as `coalesce` says), `delivery` does what the router says, `effects`
 //! what policies want done besides, `answer` tells the sender, and `later` when somebody else knows; `telling` is what
-//! back ends hear of sockets.
+//! back ends and watchers hear of sockets, and `presence` how a socket comes to watch.
 
 mod admission;
 mod answer;
@@ -11,6 +11,7 @@ mod coalesce;
 mod delivery;
 mod effects;
 mod later;
+mod presence;
 mod telling;
 mod waiting;
 
@@ -36,6 +37,7 @@ pub(crate) use admission::{Refusal, admit};
 use answer::Answered;
 use coalesce::Coalescer;
 pub(crate) use later::{Later, Owed};
+pub(crate) use presence::Roll;
 use waiting::Waiting;
 
 /// What all sessions share.
@@ -52,6 +54,8 @@ pub(crate) struct Broker {
     pub draining: AtomicBool,
     /// Answers that sockets wait for.
     pub owed: Owed,
+    /// Who knows who is in a room.
+    pub roll: Roll,
     /// `None`: there is no NATS server.
     pub backend: Option<Arc<Backend>>,
     /// Events that leave together.
@@ -158,7 +162,7 @@ impl Session {
         self.apply(welcome);
         // Closed between the two steps: nobody else will take it out again.
         if self.stage.load(Ordering::Acquire) == CLOSED {
-            self.home.exit(&self.client);
+            self.broker.leave_all(&self.home, &self.client);
         }
     }
 

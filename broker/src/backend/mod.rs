@@ -1,7 +1,7 @@
 //! Back ends: what they may ask of a node, whichever way they ask, and what they are told.
 //!
 //! `emit` is what they send to clients, `read` its one reader, `emitter` what does it, and `repeats` remembers it for those
-//! who ask again; `sockets` is who is where, and how they are moved, with the `others` of the cluster: these know no HTTP
+//! who ask again; `sockets` is who is where, and how they are moved, `present` who is in a room, as its members see it, with the `others` of the cluster: these know no HTTP
 //! and no NATS. `inbound` takes what comes over NATS, `outbound` is what clients send to them.
 
 mod emit;
@@ -9,6 +9,7 @@ mod emitter;
 mod inbound;
 mod others;
 mod outbound;
+mod present;
 mod read;
 mod repeats;
 mod sockets;
@@ -19,6 +20,7 @@ pub(crate) use emit::{Emit, EmitError, Emitted};
 pub(crate) use emitter::Emitter;
 pub(crate) use inbound::Inbound;
 pub(crate) use outbound::{Backend, Happened};
+pub(crate) use present::Present;
 pub(crate) use read::{Mistake, Request, named, parse, read, read_packed, rooms};
 pub(crate) use sockets::{
     Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter, SocketInfo, Sockets, Steer,

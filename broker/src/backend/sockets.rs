@@ -8,9 +8,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::others::Others;
+use super::present::MAX_ASKING;
 use crate::cluster::Cluster;
 use crate::event::hidden;
 use crate::fanout::{Home, Member, Selection};
@@ -155,9 +156,10 @@ impl SteerError {
 
 /// Of this node.
 pub(crate) struct Sockets {
-    broker: Arc<Broker>,
+    pub(super) broker: Arc<Broker>,
     node: Arc<str>,
-    others: Others,
+    pub(super) others: Others,
+    pub(super) asking: Semaphore,
 }
 
 /// Rooms of a namespace that are to be counted.
@@ -180,16 +182,24 @@ impl Sockets {
             broker,
             node: node.into(),
             others: Others::default(),
+            asking: Semaphore::new(MAX_ASKING),
         }
     }
 
     /// Asks these others from now on, and answers them.
     pub(crate) fn are_among(self: &Arc<Self>, cluster: Arc<Cluster>, patience: Duration) {
+        let it = self.clone();
+        cluster.when_gone(move |node| it.broker.tell_gone(&node.to_string()));
         self.others.are(cluster, patience);
         let it = self.clone();
         self.others.answer("sockets", move |filter| {
             let it = it.clone();
             Box::pin(async move { it.list_here(filter).await })
+        });
+        let it = self.clone();
+        self.others.answer("present", move |question| {
+            let it = it.clone();
+            Box::pin(async move { it.present_here(question).await })
         });
         let it = self.clone();
         self.others.answer("rooms", move |filter| {
@@ -397,7 +407,7 @@ impl Sockets {
     }
 
     /// Ends when what is sent to these rooms from any node arrives, as the ack of a client's join promises.
-    async fn known(&self, namespace: &str, rooms: &[String]) {
+    pub(super) async fn known(&self, namespace: &str, rooms: &[String]) {
         let fanout = &self.broker.fanout;
         if fanout.is_alone() {
             return;
@@ -487,13 +497,13 @@ impl<T> Listed<T> {
 }
 
 impl<T> Listed<T> {
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.items.extend(other.items);
         self.truncated |= other.truncated;
         self.silent.extend(other.silent);
     }
 
-    fn cut_to(mut self, limit: usize) -> Self {
+    pub(super) fn cut_to(mut self, limit: usize) -> Self {
         self.truncated |= self.items.len() > limit;
         self.items.truncate(limit);
         self

@@ -56,6 +56,7 @@ fn done(route: &Route) -> String {
         },
         Action::Join { room } => format!("join {}", source(room)),
         Action::Leave { room } => format!("leave {}", source(room)),
+        Action::Presence { room, name } => format!("presence in {} as {name}", source(room)),
         Action::Publish(outbound) => {
             let subject = &outbound.subject;
             match outbound.want {

@@ -240,6 +240,9 @@ impl Cluster {
         let silent = self.members.lock().silent(now, self.config.node_timeout);
         for id in silent {
             self.gone(id, "silent");
+            if let Some(tell) = self.mourner.get() {
+                tell(id);
+            }
         }
     }
 

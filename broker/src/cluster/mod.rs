@@ -14,7 +14,7 @@ mod members;
 mod nats;
 mod survey;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -56,6 +56,8 @@ pub(crate) struct Cluster {
     /// When this node last heard itself.
     echo: Mutex<Instant>,
     changed: Notify,
+    /// Who is told of a node that dies.
+    mourner: OnceLock<Box<dyn Fn(NodeId) + Send + Sync>>,
 }
 
 /// Another node, as operators see it.
@@ -91,6 +93,7 @@ impl Cluster {
             answers: Answers::default(),
             echo: Mutex::new(Instant::now()),
             changed: Notify::new(),
+            mourner: OnceLock::new(),
         });
         metrics().cluster.nodes.set(1);
         tokio::spawn(control::send(cluster.clone(), outgoing));
@@ -115,6 +118,12 @@ impl Cluster {
             vitals: other.vitals.clone(),
         };
         members.each().map(status).collect()
+    }
+
+    /// Has a node that has died told of: not one that has left, whose sockets have ended before.
+    pub(crate) fn when_gone(&self, tell: impl Fn(NodeId) + Send + Sync + 'static) {
+        // Said once, at start.
+        let _ = self.mourner.set(Box::new(tell));
     }
 
     /// Whether what is sent comes back: a connection may be up and carry nothing.

@@ -1,9 +1,10 @@
 //! `[[namespace]]`: a Socket.IO namespace, or a pattern that stands for many.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::lifecycle::Lifecycle;
-use super::route::{Reach, Route};
+use super::route::{Action, Reach, Route};
 use super::section::Section;
 use crate::event::RESERVED;
 
@@ -27,6 +28,11 @@ impl Namespace {
     /// It stands for every name that `matchit` finds for it.
     pub(crate) fn is_pattern(&self) -> bool {
         is_pattern(&self.path)
+    }
+
+    /// With which event sockets are told who joins and leaves; `None`: nobody is told.
+    pub(crate) fn presence(&self) -> Option<&Arc<str>> {
+        told_with(&self.routes)
     }
 
     /// What serves where nothing is configured: a relay.
@@ -70,6 +76,7 @@ impl Namespace {
         let lifecycle = Lifecycle::read(s, reach);
         let mut globs: HashMap<String, usize> = HashMap::new();
         let mut position = 0;
+        let mut presence = None;
         let routes = s.each(
             "route",
             "What becomes of an event; the first route that matches decides.",
@@ -83,6 +90,13 @@ impl Namespace {
                     s.complain("event", &what, None);
                 }
                 position += 1;
+                let name = route.as_ref().and_then(|route| told_with([route]));
+                if let Some(name) = name
+                    && presence.get_or_insert_with(|| name.clone()) != name
+                {
+                    let what = "differs from that of an earlier route: all sockets of a namespace are told of presence by one event";
+                    s.complain("as", what, None);
+                }
                 route
             },
         );
@@ -94,6 +108,13 @@ impl Namespace {
             lifecycle,
         })
     }
+}
+
+fn told_with<'a>(routes: impl IntoIterator<Item = &'a Route>) -> Option<&'a Arc<str>> {
+    routes.into_iter().find_map(|route| match &route.action {
+        Action::Presence { name, .. } => Some(name),
+        _ => None,
+    })
 }
 
 fn is_pattern(path: &str) -> bool {

@@ -39,6 +39,12 @@ pub(crate) enum Action {
     Leave {
         room: RoomSource,
     },
+    /// The sender is told who is in the room, and from then on who joins and leaves it.
+    Presence {
+        room: RoomSource,
+        /// Of the events that tell it.
+        name: Arc<str>,
+    },
     /// To back ends.
     Publish(Arc<Outbound>),
     Ignore,
@@ -73,6 +79,7 @@ enum Act {
     Emit,
     Join,
     Leave,
+    Presence,
     Ignore,
     Publish,
     Request,
@@ -82,6 +89,7 @@ names!(Act,
     "emit" => Act::Emit,
     "join" => Act::Join,
     "leave" => Act::Leave,
+    "presence" => Act::Presence,
     "publish" => Act::Publish,
     "request" => Act::Request,
     "ignore" => Act::Ignore,
@@ -144,7 +152,7 @@ impl Route {
             rename: s.optional(
                 "as",
                 "message",
-                "The name under which the event is emitted.",
+                "The name under which the event is emitted; of the events that tell who joins and leaves: `presence` unless given.",
             ),
             volatile: s.optional(
                 "volatile",
@@ -170,6 +178,7 @@ impl Route {
             Act::Emit => written.emit(s),
             Act::Join => written.room(s).map(|room| Action::Join { room }),
             Act::Leave => written.room(s).map(|room| Action::Leave { room }),
+            Act::Presence => written.presence(s),
             Act::Ignore => Some(Action::Ignore),
             Act::Publish => written.publish(s, reach, Way::Publish),
             Act::Request => written.publish(s, reach, Way::Request),
@@ -233,6 +242,14 @@ impl Written {
         Some(Action::Emit { to })
     }
 
+    fn presence(&self, s: &mut Section<'_, '_>) -> Option<Action> {
+        let name = self.rename.as_deref().unwrap_or("presence");
+        Some(Action::Presence {
+            room: self.room(s)?,
+            name: name.into(),
+        })
+    }
+
     fn publish(&self, s: &mut Section<'_, '_>, reach: Reach<'_>, way: Way) -> Option<Action> {
         if reach.cluster.is_none() {
             let what = format!("{} needs a NATS server", s.shown("action"));
@@ -262,7 +279,7 @@ impl Written {
         let to_self = matches!(self.to, Some(Target::All | Target::Sender));
         let idle = [
             ("to", !emits),
-            ("as", !emits),
+            ("as", !emits && act != Act::Presence),
             ("volatile", !emits),
             (
                 "room",

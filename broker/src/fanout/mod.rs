@@ -224,6 +224,19 @@ impl Fanout {
         self.tell(&peers, message, &ByTurn(&shard.waking));
     }
 
+    /// Whether an event for a room would reach anybody, on any node.
+    pub(crate) fn has_members(&self, home: &Home, namespace: &str, room: &str) -> bool {
+        if home.0.has_members(namespace, room) {
+            return true;
+        }
+        let is_only = self.shards.len() == 1 && self.nodes.is_none();
+        !is_only
+            && !home
+                .0
+                .others_with_members(namespace, Some(&[room]))
+                .is_empty()
+    }
+
     fn tell(&self, peers: &Peers, message: Message, wake: &impl Wake) {
         if let Some(nodes) = &self.nodes
             && peers.reach(self.shards.len())

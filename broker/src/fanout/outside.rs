@@ -41,6 +41,13 @@ impl Fanout {
         receipt.deliveries()
     }
 
+    /// Delivers an event of the broker's own to the members that a room has on this node.
+    pub(crate) fn tell_here(&self, namespace: &Arc<str>, room: &str, event: Event) {
+        let rooms = Some(vec![room.into()]);
+        let message = Message::from_node(namespace.clone(), rooms, Vec::new(), event);
+        self.deliver_from_nodes([message]);
+    }
+
     /// Delivers an event of nobody in particular to everyone in the rooms (`None`: in the namespace), here and on other
     /// nodes. Events arrive in the order in which they are handed in, one call after the other.
     pub(crate) fn spread(&self, namespace: &Arc<str>, rooms: Option<&[Arc<str>]>, event: &Event) {

@@ -133,6 +133,13 @@ impl Shard {
         was_in
     }
 
+    /// Whether it has members here.
+    pub(super) fn has_members(&self, namespace: &str, room: &str) -> bool {
+        let namespaces = self.namespaces.read();
+        let namespace = namespaces.get(namespace);
+        namespace.is_some_and(|its| its.count(room) > 0)
+    }
+
     /// The other peers that have members of any of the rooms.
     pub(super) fn others_with_members<S: AsRef<str>>(
         &self,

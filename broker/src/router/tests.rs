@@ -249,3 +249,17 @@ fn pointers_are_checked() {
     assert_eq!(Pointer::argument(2), Pointer::parse("/2").unwrap());
     assert_eq!(Pointer::parse("/0/a~1b").unwrap().to_string(), "/0/a~1b");
 }
+
+#[test]
+fn who_is_in_a_room_is_asked_of_a_room() {
+    let routes = [on(
+        "who",
+        Action::Presence {
+            room: at("/0"),
+            name: "presence".into(),
+        },
+    )];
+    let asked = route(&routes, &event("who", r#"["r"]"#)).unwrap();
+    assert_eq!(asked, Delivery::Presence("r".to_owned()));
+    assert_eq!(code(&routes, &event("who", "[]")), "invalid_packet");
+}

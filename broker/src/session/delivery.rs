@@ -52,6 +52,7 @@ impl Session {
                 return self.join(&room, &event.name, ack);
             }
             Delivery::Leave(room) => self.broker.leave(&self.home, &self.client, &room),
+            Delivery::Presence(room) => return self.watch(&room, &event.name, ack),
             Delivery::Publish(outbound, batch) => {
                 return self.publish(event, &outbound, batch, ack);
             }

@@ -1,4 +1,5 @@
 //! What back ends are told of sockets: that one is there, which rooms it has really joined and left, and that it is gone.
+//! Those who watch a room are told the same of it.
 //!
 //! Whoever moves a socket does it here, on the socket's own reactor, so that what is told has the order of what happened.
 
@@ -13,21 +14,28 @@ impl Broker {
         let client = member.client.clone();
         home.enter(member);
         if self.tells() {
-            self.tell(&client, Happened::Connected);
+            self.tell(home, &client, Happened::Connected);
             for room in client.rooms_seen() {
-                self.tell(&client, Happened::Joined(&room));
+                self.tell(home, &client, Happened::Joined(&room));
             }
         }
     }
 
     /// It leaves them for good.
     pub(super) fn exit(&self, home: &Home, client: &Client, reason: &str) {
+        self.leave_all(home, client);
+        if self.tells() {
+            self.tell(home, client, Happened::Disconnected(reason));
+        }
+    }
+
+    /// It leaves its rooms and its namespace.
+    pub(super) fn leave_all(&self, home: &Home, client: &Client) {
         let rooms = home.exit(client);
         if self.tells() {
             for room in rooms {
-                self.tell(client, Happened::Left(&room));
+                self.tell(home, client, Happened::Left(&room));
             }
-            self.tell(client, Happened::Disconnected(reason));
         }
     }
 
@@ -39,15 +47,19 @@ impl Broker {
         room: &str,
     ) -> Result<(), TooManyRooms> {
         if home.join(client, room)? && self.tells() {
-            self.tell(client, Happened::Joined(room));
+            self.tell(home, client, Happened::Joined(room));
         }
         Ok(())
     }
 
     /// Takes it out of a room; it may not be there.
     pub(crate) fn leave(&self, home: &Home, client: &Client, room: &str) {
-        if home.leave(client, room) && self.tells() {
-            self.tell(client, Happened::Left(room));
+        if !home.leave(client, room) {
+            return;
+        }
+        self.watch_no_longer(home, client, room);
+        if self.tells() {
+            self.tell(home, client, Happened::Left(room));
         }
     }
 
@@ -55,15 +67,20 @@ impl Broker {
         self.pipelines.load().tells
     }
 
-    fn tell(&self, client: &Client, happened: Happened<'_>) {
+    fn tell(&self, home: &Home, client: &Client, happened: Happened<'_>) {
         if let Happened::Joined(room) | Happened::Left(room) = happened
             && hidden::is(room)
         {
             return;
         }
         let pipelines = self.pipelines.load();
-        let pipeline = pipelines.at(&client.namespace);
-        let lifecycle = pipeline.and_then(|it| it.namespace.lifecycle.as_ref());
+        let Some(pipeline) = pipelines.at(&client.namespace) else {
+            return;
+        };
+        if let Some(name) = pipeline.namespace.presence() {
+            self.tell_watchers(name, home, client, happened);
+        }
+        let lifecycle = pipeline.namespace.lifecycle.as_ref();
         let Some(lifecycle) = lifecycle.filter(|it| it.wants(happened.event())) else {
             return;
         };

@@ -7,6 +7,7 @@ mod nats;
 mod nodes;
 mod order;
 mod partition;
+mod presence;
 mod proxies;
 mod rolling;
 mod stream;

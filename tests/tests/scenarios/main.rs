@@ -44,6 +44,7 @@ mod modules; // [6]
 mod msgpack;
 mod nats;
 mod policy_cli;
+mod presence; // who is in a room
 mod publish; // back ends send to clients
 mod python;
 mod reactors;

@@ -354,6 +354,25 @@ fn routes() {
         "room > is missing: the route leads nowhere",
     );
     wrong(
+        "action = \"presence\"",
+        "room > is missing: the route leads nowhere",
+    );
+    wrong(
+        "action = \"presence\"\nroom = \"/0\"\nas = \"connect\"",
+        "as > `connect` is a name that Socket.IO keeps",
+    );
+    wrong(
+        "action = \"presence\"\nroom = \"/0\"\nto = \"all\"",
+        "to > has no effect in this route",
+    );
+    let presence = "action = \"presence\"\nroom = \"/0\"";
+    check(
+        &format!(
+            "[[namespace]]\npath = \"/\"\n[[namespace.route]]\nevent = \"a\"\n{presence}\n[[namespace.route]]\nevent = \"b\"\n{presence}\nas = \"seen\""
+        ),
+        "namespace[0].route[1].as (namespace `/`, event `b`): `seen` differs from that of an earlier route",
+    );
+    wrong(
         "action = \"jion\"\nto = \"all\"",
         "action > `jion` is not one of them",
     );

@@ -3,6 +3,7 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
+use super::super::Roll;
 use super::*;
 use crate::event::{Client, Event, Peer};
 use crate::fanout::{Fanout, Frame, Outlet};
@@ -40,6 +41,7 @@ fn session() -> (Arc<Session>, Arc<Told>) {
         sessions: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
         owed: Owed::default(),
+        roll: Roll::default(),
         backend: None,
     });
     let client = Arc::new(Client {
