@@ -87,7 +87,8 @@ pub(super) async fn beat(cluster: Arc<Cluster>) {
             connections = connection.connections;
             cluster.members.lock().forgive(now);
         }
-        cluster.post(To::All, cluster.beat(is_back || was_away));
+        cluster.post(To::All, cluster.beat(is_back || was_away, false));
+        cluster.remind();
         cluster.nodes.outbox.mark();
         cluster.answers.forget();
         if cluster.is_heard() {
@@ -115,7 +116,7 @@ pub(super) async fn take(cluster: Arc<Cluster>) {
     };
     tokio::spawn(events::take(cluster.clone(), streams.sockets));
     // Only now is it heard what others answer.
-    cluster.post(To::All, cluster.beat(true));
+    cluster.post(To::All, cluster.beat(true, false));
     while let Some(bytes) = streams.control.next().await {
         match Letter::read(&bytes) {
             Some(letter) => cluster.read(letter),
@@ -200,7 +201,7 @@ impl Cluster {
     }
 
     fn heard(&self, from: NodeId, beat: Beat) {
-        let (hello, version) = (beat.hello, beat.vitals.version.clone());
+        let (hello, owed, version) = (beat.hello, beat.owed, beat.vitals.version.clone());
         let (heard, step) = self.members.lock().heard(from, beat, Instant::now());
         if let Heard::New(place) = heard {
             self.fanout.open_node(place, from);
@@ -212,9 +213,23 @@ impl Cluster {
             .emit();
         }
         if hello || matches!(heard, Heard::New(_)) {
-            self.post(To::Node(from), self.beat(false));
+            // What it knows of the rooms here, if it was thought dead, it does not say of itself.
+            self.post(To::Node(from), self.beat(false, true));
+        }
+        if owed {
+            let known = self.members.lock().knows(from);
+            self.carry_out(known.map(|version| Step::Ack(from, version)));
         }
         self.carry_out(step);
+    }
+
+    /// Acknowledgements may be lost: those who owe one are asked for it.
+    fn remind(&self) {
+        let version = self.nodes.interest.version();
+        let owing = self.members.lock().owing(version);
+        for node in owing {
+            self.post(To::Node(node), self.beat(false, true));
+        }
     }
 
     fn gone(&self, id: NodeId, how: &'static str) {

@@ -65,6 +65,9 @@ pub(crate) struct Beat {
     /// Others answer at once: the node is new, or was away.
     #[serde(default)]
     pub hello: bool,
+    /// The receiver owes an acknowledgement.
+    #[serde(default)]
+    pub owed: bool,
     /// The latest version of frames that it reads.
     #[serde(default)]
     pub wire: u8,

@@ -169,6 +169,18 @@ impl Members {
         }
     }
 
+    /// Up to which change this node knows another's rooms.
+    pub(super) fn knows(&self, id: NodeId) -> Option<u64> {
+        self.others.get(&id).map(|other| other.rooms.version)
+    }
+
+    /// Those that have not acknowledged this change.
+    pub(super) fn owing(&self, version: u64) -> Vec<NodeId> {
+        let others = self.others.iter();
+        let owing = others.filter(|(_, other)| other.acked < version);
+        owing.map(|(id, _)| *id).collect()
+    }
+
     /// Up to which change of this node's rooms all others know them.
     pub(super) fn known(&self) -> u64 {
         let acked = self.others.values().map(|other| other.acked);

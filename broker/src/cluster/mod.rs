@@ -14,6 +14,7 @@ mod members;
 mod nats;
 mod survey;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,7 @@ pub(crate) struct Cluster {
     changed: Notify,
     /// Who is told of a node that dies.
     mourner: OnceLock<Box<dyn Fn(NodeId) + Send + Sync>>,
+    is_leaving: AtomicBool,
 }
 
 /// Another node, as operators see it.
@@ -94,6 +96,7 @@ impl Cluster {
             echo: Mutex::new(Instant::now()),
             changed: Notify::new(),
             mourner: OnceLock::new(),
+            is_leaving: AtomicBool::new(false),
         });
         metrics().cluster.nodes.set(1);
         tokio::spawn(control::send(cluster.clone(), outgoing));
@@ -190,8 +193,11 @@ impl Cluster {
             while !self.nodes.outbox.is_empty() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            if let Some(letter) = self.letter(Body::Bye) {
-                let _ = self.link.send(To::All, letter).await;
+            // Its last word: a sign of life after it would bring the node back.
+            self.is_leaving.store(true, Ordering::Release);
+            self.post(To::All, Body::Bye);
+            while self.letters.capacity() < MAX_LETTERS {
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
             self.link.flush().await;
         };
@@ -208,6 +214,9 @@ impl Cluster {
 
     /// Puts a letter on its way. What finds no room is counted and lost: whoever waits for it asks again.
     fn post(&self, to: To, body: Body) {
+        if matches!(body, Body::Beat(_)) && self.is_leaving.load(Ordering::Acquire) {
+            return;
+        }
         let posted = self
             .letter(body)
             .map(|letter| self.letters.try_send((to, letter)));
@@ -216,9 +225,11 @@ impl Cluster {
         }
     }
 
-    fn beat(&self, hello: bool) -> Body {
+    /// `owed`: whoever is told is to say what it knows of this node's rooms.
+    fn beat(&self, hello: bool, owed: bool) -> Body {
         Body::Beat(Box::new(Beat {
             hello,
+            owed,
             wire: crate::fanout::nodes::VERSION,
             rooms_version: self.nodes.interest.version(),
             vitals: (self.vitals)(),

@@ -231,6 +231,27 @@ async fn a_node_that_is_silent_is_gone_and_comes_back() {
 }
 
 #[tokio::test]
+async fn who_comes_back_and_has_missed_nothing_says_so() {
+    let network = Arc::default();
+    let [a, b, c] = three(&network).await;
+    let _there = a.enter(1, &["x"]);
+    a.known("x").await;
+    network.cut(b.id);
+    a.sees(&[&c]).await;
+    network.mend(b.id);
+    a.sees(&[&b, &c]).await;
+    // Nothing has changed that it would have to be told.
+    eventually(|| {
+        a.cluster
+            .members
+            .lock()
+            .owing(a.cluster.nodes.interest.version())
+            .is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn without_a_connection_the_node_goes_on_and_nobody_is_thought_dead() {
     let network = Arc::default();
     let [a, b, c] = three(&network).await;

@@ -20,7 +20,7 @@ pub(super) struct Network {
     cut: Mutex<HashSet<NodeId>>,
     /// How many of the messages for sockets are lost next.
     lose: Mutex<usize>,
-    /// Messages for sockets that were delivered.
+    /// Events for sockets that were delivered.
     carried: Mutex<HashMap<NodeId, usize>>,
 }
 
@@ -61,7 +61,7 @@ impl Network {
         *self.lose.lock() = messages;
     }
 
-    /// Messages that the sockets of a node were sent.
+    /// Events that the sockets of a node were sent.
     pub(super) fn carried(&self, id: NodeId) -> usize {
         self.carried.lock().get(&id).copied().unwrap_or(0)
     }
@@ -87,7 +87,10 @@ impl Network {
                     *lose -= 1;
                     continue;
                 }
-                *self.carried.lock().entry(*id).or_default() += 1;
+                // Marks are carried at the network's convenience.
+                if message.get(1) == Some(&0) {
+                    *self.carried.lock().entry(*id).or_default() += 1;
+                }
             }
             let _ = end.send(message.clone());
         }
