@@ -15,6 +15,10 @@ use crate::packet::{self, MAX_DEPTH};
 /// A single event may have more all the same: it would leave with them without a batch as well.
 const MAX_ATTACHMENTS: usize = 10;
 
+/// Every set of rooms is a batch of its own. One with more than these is rare, takes memory that a client decides on, and
+/// does not wait for others of its kind.
+const MAX_ROOMS: usize = 64;
+
 /// Arrays around an event's arguments that it does not have by itself.
 const DEEPER: usize = 2;
 
@@ -72,13 +76,15 @@ impl Events {
             // The configuration gathers nothing that is for others or the sender only.
             Recipients::All | Recipients::Others | Recipients::Sender => None,
         };
+        let is_rare = rooms.as_ref().is_some_and(|it| it.len() > MAX_ROOMS);
+        let max = if is_rare { 1 } else { batch.max };
         let to = To {
             namespace: sender.namespace.clone(),
             name: event.name.clone(),
             rooms,
             volatile: event.volatile,
         };
-        self.0.add(to, event, batch);
+        self.0.add(to, event, Batch { max, ..batch });
         Ok(())
     }
 
