@@ -365,21 +365,6 @@ impl Metrics {
         self.admin_refused.inc();
     }
 
-    pub(super) fn changed(&self, action: Changed, result: ChangeResult) {
-        self.changes
-            .get_or_create(&ChangeLabels { action, result })
-            .inc();
-    }
-
-    pub(super) fn rolled_back(&self, policy: &str, cause: &'static str) {
-        self.rollbacks
-            .get_or_create(&CauseLabels {
-                policy: policy.into(),
-                cause,
-            })
-            .inc();
-    }
-
     pub(super) fn handshake_error(&self, code: u8) {
         self.handshake_errors
             .get_or_create(&CodeLabel { code })

@@ -1,5 +1,8 @@
 //! What is wrong is said all at once, with key, expectation and origin.
 
+mod cluster;
+mod routes;
+
 use super::*;
 
 #[test]
@@ -165,50 +168,6 @@ fn telemetry() {
 }
 
 #[test]
-fn the_cluster() {
-    let wrong = |keys: &str, expected: &str| {
-        check(
-            &format!("[cluster]\n{keys}"),
-            &format!("cluster.{expected}"),
-        );
-    };
-    wrong(
-        "nats_url = \"http://x\"",
-        "nats_url: `http://x` holds something that is no such URL; expected a URL such as \
-         `nats://127.0.0.1:4222` or `tls://nats.example.com`, or a list of such",
-    );
-    wrong(
-        "name = \"a.b\"",
-        "name: `a.b` is no such name; expected 1 to 64 of A–Z a–z 0–9 _ -",
-    );
-    wrong(
-        "user = \"u\"\npassword = \"p\"\ntoken = \"t\"",
-        "token: is a second way to log in, beside `user`",
-    );
-    wrong("user = \"u\"", "password: is missing beside `user`");
-    wrong(
-        "[cluster.tls]\ncert = \"c.pem\"",
-        "tls.key: is missing beside `cert`",
-    );
-    wrong(
-        "heartbeat = \"1s\"\nnode_timeout = \"1s\"",
-        "node_timeout: `1s` is out of bounds; expected twice `heartbeat` to 10min",
-    );
-    wrong(
-        "max_rooms = 0",
-        "max_rooms: `0` is too small; expected a whole number of at least 1",
-    );
-    wrong(
-        "partition = \"half\"",
-        "partition: `half` is not one of them; expected `divide` or `full`",
-    );
-    wrong(
-        "missing_timeout = \"1h\"",
-        "missing_timeout: `1h` is out of bounds; expected 0s to 10min",
-    );
-}
-
-#[test]
 fn policies() {
     let policy = |keys: &str| format!("[[policy]]\nname = \"a\"\nmodule = \"a.wasm\"\n{keys}");
     let wrong = |keys: &str, expected: &str| check(&policy(keys), &format!("policy[0].{expected}"));
@@ -335,148 +294,6 @@ fn a_policy_twice_in_a_namespace() {
 }
 
 #[test]
-fn routes() {
-    let wrong = |keys: &str, expected: &str| {
-        let toml =
-            format!("[[namespace]]\npath = \"/\"\n[[namespace.route]]\nevent = \"e\"\n{keys}");
-        let expected = format!(
-            "namespace[0].route[0].{}",
-            expected.replace(" >", " (namespace `/`, event `e`):")
-        );
-        check(&toml, &expected);
-    };
-    wrong(
-        "action = \"join\"",
-        "room > is missing: the route leads nowhere",
-    );
-    wrong(
-        "action = \"leave\"",
-        "room > is missing: the route leads nowhere",
-    );
-    wrong(
-        "action = \"presence\"",
-        "room > is missing: the route leads nowhere",
-    );
-    wrong(
-        "action = \"presence\"\nroom = \"/0\"\nas = \"connect\"",
-        "as > `connect` is a name that Socket.IO keeps",
-    );
-    wrong(
-        "action = \"presence\"\nroom = \"/0\"\nto = \"all\"",
-        "to > has no effect in this route",
-    );
-    let presence = "action = \"presence\"\nroom = \"/0\"";
-    check(
-        &format!(
-            "[[namespace]]\npath = \"/\"\n[[namespace.route]]\nevent = \"a\"\n{presence}\n[[namespace.route]]\nevent = \"b\"\n{presence}\nas = \"seen\""
-        ),
-        "namespace[0].route[1].as (namespace `/`, event `b`): `seen` differs from that of an earlier route",
-    );
-    wrong(
-        "action = \"jion\"\nto = \"all\"",
-        "action > `jion` is not one of them",
-    );
-    wrong("to = \"everyone\"", "to > `everyone` is not one of them");
-    wrong(
-        "room = \"/room\"",
-        "room > `/room` does not begin with the number of an argument",
-    );
-    wrong("room = \"/0/~2\"", "room > `/0/~2` has a `~` that neither");
-    wrong("room = \"\"", "room > `` is empty");
-    wrong(
-        "to = \"all\"\nas = \"connect\"",
-        "as > `connect` is a name that Socket.IO keeps",
-    );
-    wrong(
-        "to = \"all\"\nroom = \"x\"",
-        "room > has no effect in this route",
-    );
-    wrong(
-        "to = \"sender\"\ninclude_sender = true",
-        "include_sender > has no effect",
-    );
-    wrong(
-        "action = \"join\"\nroom = \"x\"\nas = \"y\"",
-        "as > has no effect",
-    );
-    wrong("action = \"ignore\"\nto = \"all\"", "to > has no effect");
-    wrong(
-        "to = \"all\"\ndurable = true",
-        "durable > has no effect in this route",
-    );
-    wrong(
-        "action = \"request\"",
-        "action > `request` needs a NATS server",
-    );
-    wrong(
-        "to = \"others\"\nbatch = {}",
-        "batch > needs `include_sender = true`, or `to = \"all\"`",
-    );
-    wrong("to = \"room\"\nroom = \"a\"\nbatch = {}", "batch > needs");
-    wrong(
-        "action = \"ignore\"\nbatch = {}",
-        "batch > has no effect in this route",
-    );
-    wrong(
-        "to = \"all\"\nbatch = { window = \"2min\" }",
-        "batch.window > `2min` is out of bounds; expected 1ms to 60s",
-    );
-    wrong(
-        "to = \"all\"\nbatch = { max = 1001 }",
-        "batch.max > `1001` is too large; expected 1 to 1000",
-    );
-    check(
-        "[[namespace]]\npath = \"/\"\n[[namespace.route]]\nto = \"all\"",
-        "namespace[0].route[0].event (namespace `/`): is missing",
-    );
-}
-
-#[test]
-fn routes_to_back_ends() {
-    let wrong = |route: &str, expected: &str| {
-        let (key, what) = expected.split_once(" > ").unwrap();
-        check(
-            &format!(
-                "[cluster]\nnats_url = \"nats://n\"\n[[namespace]]\npath = \"/\"\n[[namespace.route]]\nevent = \"a\"\n{route}"
-            ),
-            &format!("namespace[0].route[0].{key} (namespace `/`, event `a`): {what}"),
-        );
-    };
-    wrong(
-        "action = \"publish\"\nsubject = \"a..b\"",
-        "subject > `a..b` has an empty token",
-    );
-    wrong(
-        "action = \"publish\"\nsubject = \".emit.{namespace}\"",
-        "subject > `.emit.{namespace}` is below `sluice.sluice`, where `emit`",
-    );
-    wrong(
-        "action = \"publish\"\nformat = \"xml\"",
-        "format > `xml` is not one of them; expected `json` or `msgpack`",
-    );
-    wrong(
-        "action = \"publish\"\ntimeout = \"1s\"",
-        "timeout > has no effect in this route",
-    );
-    wrong(
-        "action = \"request\"\ntimeout = \"0s\"",
-        "timeout > `0s` is out of bounds; expected 1ms to 10min",
-    );
-    wrong(
-        "action = \"request\"\ndurable = true",
-        "durable > has no effect in this route",
-    );
-    wrong(
-        "action = \"request\"\nbatch = {}",
-        "batch > has no effect in this route",
-    );
-    wrong(
-        "action = \"publish\"\nto = \"all\"",
-        "to > has no effect in this route",
-    );
-}
-
-#[test]
 fn a_route_behind_its_own_glob() {
     check(
         "[[namespace]]\npath = \"/\"\nroute = [{event = \"*\", to = \"all\"}, {event = \"a\", to = \"all\"}, \
@@ -518,47 +335,5 @@ fn keys_and_digests_that_are_none() {
             "plugins.trusted_keys: the value trusts nobody, so that no module loads; \
              expected a key, or no `trusted_keys` where modules need no signature [sluice.toml:2]"
         ]
-    );
-}
-
-#[test]
-fn what_back_ends_are_told_of_sockets() {
-    let wrong = |cluster: &str, keys: &str, expected: &str| {
-        let (key, what) = expected.split_once(" > ").unwrap();
-        check(
-            &format!("{cluster}\n[[namespace]]\npath = \"/\"\n[namespace.lifecycle]\n{keys}"),
-            &format!("namespace[0].{key} (namespace `/`): {what}"),
-        );
-    };
-    wrong(
-        "",
-        "",
-        "lifecycle > needs a NATS server; expected `cluster.nats_url` beside it",
-    );
-    let cluster = "[cluster]\nnats_url = \"nats://n\"";
-    wrong(
-        cluster,
-        "events = [\"connected\", \"gone\"]",
-        "lifecycle.events[1] > `gone` is none of them; expected `connected` or `disconnected` or `joined` or `left`",
-    );
-    wrong(
-        cluster,
-        "events = [\"left\", \"left\"]",
-        "lifecycle.events[1] > `left` is in the list already",
-    );
-    wrong(
-        cluster,
-        "events = []",
-        "lifecycle.events > the value names nothing",
-    );
-    wrong(
-        cluster,
-        "subject = \".ctl.{event}\"",
-        "lifecycle.subject > `.ctl.{event}` is below `sluice.sluice`, where `emit`",
-    );
-    wrong(
-        cluster,
-        "format = \"xml\"",
-        "lifecycle.format > `xml` is not one of them",
     );
 }

@@ -1,10 +1,13 @@
 //! Several nodes in one process, with a network that is late, cut, or loses messages.
 
+mod net;
+
 use std::time::Duration;
 
 use super::super::{Decision, Partition};
 use super::*;
 use crate::state::news::OfBucket;
+use net::{Net, linked, without};
 
 const TERMS: Terms = Terms {
     partition: Partition::Divide,
@@ -14,175 +17,6 @@ const TERMS: Terms = Terms {
 /// Between two messages of a node, and how long one is on its way.
 const TICK: u64 = 100;
 const LATE: u64 = 30;
-
-struct Node {
-    name: String,
-    store: Arc<Store>,
-    gossip: Gossip,
-    is_alive: bool,
-}
-
-struct Net {
-    nodes: Vec<Node>,
-    now: u64,
-    /// When it comes, from whom, to whom.
-    on_the_way: Vec<(u64, usize, usize, News)>,
-    /// A cut link carries nothing, and whoever is on its far side is seen as gone.
-    is_linked: Box<dyn Fn(usize, usize) -> bool>,
-    missed: u64,
-}
-
-fn linked(_: usize, _: usize) -> bool {
-    true
-}
-
-/// The node of this number is cut off.
-fn without(node: usize) -> Box<dyn Fn(usize, usize) -> bool> {
-    Box::new(move |a, b| (a == node) == (b == node))
-}
-
-impl Net {
-    fn of(nodes: usize) -> Self {
-        let node = |number: usize| {
-            let store = Arc::new(Store::new());
-            store.policy("p");
-            let gossip = Gossip::new(Arc::clone(&store), TERMS);
-            gossip.settle(true);
-            Node {
-                name: format!("n{number}"),
-                gossip,
-                store,
-                is_alive: true,
-            }
-        };
-        let net = Self {
-            nodes: (0..nodes).map(node).collect(),
-            now: 0,
-            on_the_way: Vec::new(),
-            is_linked: Box::new(linked),
-            missed: 0,
-        };
-        net.look();
-        net
-    }
-
-    fn hears(&self, to: usize, from: usize) -> bool {
-        self.nodes[from].is_alive && (self.is_linked)(from, to)
-    }
-
-    fn look(&self) {
-        for (number, node) in self.nodes.iter().enumerate() {
-            let live = (0..self.nodes.len()).filter(|&from| self.hears(number, from));
-            let live = live.count() as u32;
-            let seen = Seen {
-                live,
-                // Whoever hears nobody has lost the servers.
-                is_connected: live > 1,
-            };
-            node.gossip.look(seen, Millis(self.now));
-        }
-    }
-
-    /// A millisecond goes by.
-    fn step(&mut self) {
-        self.now += 1;
-        let (now, on_the_way) = (self.now, std::mem::take(&mut self.on_the_way));
-        let (come, wait) = on_the_way.into_iter().partition(|(at, ..)| *at <= now);
-        self.on_the_way = wait;
-        let come: Vec<(u64, usize, usize, News)> = come;
-        for (_, from, to, news) in come {
-            let node = &self.nodes[to];
-            let heard = node
-                .gossip
-                .hear(&self.nodes[from].name, news, Millis(self.now));
-            self.missed += heard.missed;
-        }
-        if self.now.is_multiple_of(TICK) {
-            self.look();
-            for from in 0..self.nodes.len() {
-                self.tell(from);
-            }
-        }
-    }
-
-    fn tell(&mut self, from: usize) {
-        let others: Vec<_> = (0..self.nodes.len())
-            .filter(|&to| to != from && self.hears(to, from))
-            .collect();
-        if others.is_empty() || !self.nodes[from].is_alive {
-            return;
-        }
-        for news in self.nodes[from].gossip.news(Millis(self.now)) {
-            // As it goes over the wire.
-            let bytes = rmp_serde::to_vec_named(&news).unwrap();
-            assert!(bytes.len() < 900_000, "{}", bytes.len());
-            for &to in &others {
-                let news = rmp_serde::from_slice(&bytes).unwrap();
-                self.on_the_way.push((self.now + LATE, from, to, news));
-            }
-        }
-    }
-
-    fn run(&mut self, ms: u64) {
-        for _ in 0..ms {
-            self.step();
-        }
-    }
-
-    fn state(&self, node: usize) -> Arc<PolicyState> {
-        self.nodes[node].store.policy("p")
-    }
-
-    fn take(&self, node: usize, rule: &BucketRule) -> Decision {
-        let user = SubjectKey::User("alice".into());
-        self.state(node)
-            .take(rule, user.as_ref(), 1, Millis(self.now))
-    }
-
-    /// Every node asks so many times a second; says how often each was given.
-    fn ask(&mut self, rule: &BucketRule, a_second: u64, ms: u64) -> Vec<u64> {
-        let mut given = vec![0; self.nodes.len()];
-        for _ in 0..ms {
-            self.step();
-            for (node, given) in given.iter_mut().enumerate() {
-                // Not all at the same moment.
-                if (self.now + node as u64 * 7) * a_second % 1000 < a_second
-                    && self.nodes[node].is_alive
-                {
-                    *given += u64::from(self.take(node, rule).allowed);
-                }
-            }
-        }
-        given
-    }
-
-    fn get(&self, node: usize, key: &str) -> Option<String> {
-        let value = self.state(node).shared().get(key, Millis(self.now));
-        Some(String::from_utf8(value.unwrap()?.to_vec()).unwrap())
-    }
-
-    fn set(&self, node: usize, key: &str, value: &str) {
-        let state = self.state(node);
-        let set = state
-            .shared()
-            .set(key, value.as_bytes(), 0, Millis(self.now));
-        set.unwrap();
-    }
-
-    fn add(&self, node: usize, key: &str, by: i64) -> i64 {
-        let state = self.state(node);
-        state.shared().add(key, by, 0, Millis(self.now)).unwrap()
-    }
-
-    fn take_over(&self, node: usize, from: usize, counts: bool) {
-        let mut asked = Some(From::default());
-        while let Some(from_here) = asked {
-            let chunk = self.nodes[from].gossip.chunk(&from_here, Millis(self.now));
-            let node = &self.nodes[node].gossip;
-            asked = node.take_over(chunk, counts, Millis(self.now));
-        }
-    }
-}
 
 fn tokens(burst: u32, per_second: f64) -> BucketRule {
     BucketRule {

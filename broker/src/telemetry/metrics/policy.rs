@@ -3,12 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Hook, Metrics, TrapKind, TrialOutcome, VerdictKind};
-use crate::telemetry::labels::{Counters, HookLabels, TrapLabels, TrialLabels, VerdictLabels};
+use super::{ChangeResult, Changed, Hook, Metrics, TrapKind, TrialOutcome, VerdictKind};
+use crate::telemetry::labels::{
+    CauseLabels, ChangeLabels, Counters, HookLabels, TrapLabels, TrialLabels, VerdictLabels,
+};
 use crate::telemetry::latency::Latency;
 use crate::telemetry::spread::Tally;
 
 impl Metrics {
+    pub(in crate::telemetry) fn changed(&self, action: Changed, result: ChangeResult) {
+        self.changes
+            .get_or_create(&ChangeLabels { action, result })
+            .inc();
+    }
+
+    pub(in crate::telemetry) fn rolled_back(&self, policy: &str, cause: &'static str) {
+        self.rollbacks
+            .get_or_create(&CauseLabels {
+                policy: policy.into(),
+                cause,
+            })
+            .inc();
+    }
+
     /// The handle for one hook of a policy; resolved once, not on each call.
     pub(crate) fn policy(&self, name: &str, hook: Hook) -> PolicyMetrics {
         let policy: Arc<str> = name.into();
