@@ -60,7 +60,7 @@ impl Sharing {
             missing: config.missing_timeout,
         };
         let sharing = Arc::new(Self {
-            gossip: Gossip::new(store, terms),
+            gossip: Gossip::new(&cluster.id().to_string(), store, terms),
             cluster,
             nats,
             missed: Mutex::default(),
@@ -204,7 +204,7 @@ impl Sharing {
             };
             is_settled &= chunk.is_settled;
             entries += chunk.entries.len();
-            question = self.gossip.take_over(chunk, counts, Millis::now());
+            question = self.gossip.take_over(&asked, chunk, counts, Millis::now());
         }
         StateCaughtUp { node, entries }.emit();
         is_settled

@@ -4,11 +4,11 @@
 //! Takes are told as numbers and charged to the buckets of the others, which may be in debt for it. Counters are told
 //! as what was added. Values go with the time at which they were written, and the latest wins.
 
+mod ledger;
 mod messages;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -20,23 +20,20 @@ use super::news::{Addition, Chunk, From, News, OfPolicy, Written};
 use super::shared::Shared;
 use super::standing::{Seen, Standing, Terms};
 use super::{Millis, PolicyState, Scope, Store, SubjectKey};
+use ledger::Ledger;
 use messages::{Messages, changes, takes, told};
 
 /// Entries, and bytes of values, in one message: well under what a NATS server takes.
 const ITEMS: usize = 2048;
 const BYTES: usize = 256 << 10;
 
-/// Nodes whose messages are counted.
-const MAX_NODES: usize = 1024;
-
 /// One node's side of the talk.
 #[derive(Debug)]
 pub(crate) struct Gossip {
     store: Arc<Store>,
     terms: Terms,
-    seq: AtomicU64,
-    /// The number of the last message of each node.
-    heard: Mutex<HashMap<String, u64>>,
+    /// Held while anything is told, heard, handed over or taken over, so that counters and numbers belong together.
+    ledger: Mutex<Ledger>,
     forgotten: AtomicU64,
     is_settled: AtomicBool,
 }
@@ -49,13 +46,13 @@ pub(crate) struct Heard {
 }
 
 impl Gossip {
-    pub(crate) fn new(store: Arc<Store>, terms: Terms) -> Self {
+    /// `own`: what others call this node.
+    pub(crate) fn new(own: &str, store: Arc<Store>, terms: Terms) -> Self {
         store.standing.shares();
         Self {
             store,
             terms,
-            seq: AtomicU64::new(0),
-            heard: Mutex::default(),
+            ledger: Mutex::new(Ledger::new(own)),
             forgotten: AtomicU64::new(0),
             is_settled: AtomicBool::new(false),
         }
@@ -77,6 +74,7 @@ impl Gossip {
 
     /// What there is to say, for nodes that are connected.
     pub(crate) fn news(&self, now: Millis) -> Vec<News> {
+        let mut ledger = self.ledger.lock();
         let mut messages = Messages::default();
         let mut forgotten = 0;
         for (name, state) in self.store.all() {
@@ -87,20 +85,18 @@ impl Gossip {
             forgotten += changes(&mut messages, &name, shared, now);
         }
         self.forgotten.fetch_add(forgotten, Ordering::Relaxed);
-        let number = |mut news: News| {
-            news.seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
-            news
-        };
-        messages.done.into_iter().map(number).collect()
+        messages.done.iter_mut().for_each(|news| ledger.say(news));
+        messages.done
     }
 
     /// What a node says that goes.
     pub(crate) fn farewell(&self) -> News {
-        News {
-            seq: self.seq.fetch_add(1, Ordering::Relaxed) + 1,
+        let mut news = News {
             leaves: true,
-            policies: Vec::new(),
-        }
+            ..News::default()
+        };
+        self.ledger.lock().say(&mut news);
+        news
     }
 
     /// Changes that were never told for want of room, since the last time.
@@ -109,8 +105,9 @@ impl Gossip {
     }
 
     /// What another node says.
-    pub(crate) fn hear(&self, from: &str, news: News, now: Millis) -> Heard {
-        let missed = self.count(from, news.seq);
+    pub(crate) fn hear(&self, from: &str, mut news: News, now: Millis) -> Heard {
+        let mut ledger = self.ledger.lock();
+        let missed = ledger.hear(from, &mut news);
         if news.leaves {
             self.standing().left();
         }
@@ -121,25 +118,6 @@ impl Gossip {
             }
         }
         Heard { missed }
-    }
-
-    fn count(&self, from: &str, seq: u64) -> u64 {
-        let mut heard = self.heard.lock();
-        match heard.get_mut(from) {
-            Some(last) => {
-                let missed = seq.saturating_sub(*last).saturating_sub(1);
-                *last = seq.max(*last);
-                missed
-            }
-            None => {
-                if heard.len() >= MAX_NODES {
-                    heard.clear();
-                }
-                heard.insert(from.to_owned(), seq);
-                // What it said before this node was there is asked for by other means.
-                0
-            }
-        }
     }
 
     fn follow(&self, shared: &Shared, of: OfPolicy, now: Millis) {
@@ -203,6 +181,7 @@ impl Gossip {
 
     /// A part of what this node has, for one that has come.
     pub(crate) fn chunk(&self, asked: &From, now: Millis) -> Chunk {
+        let ledger = self.ledger.lock();
         let mut policies = self.store.all();
         policies.sort_by(|(a, _), (b, _)| a.cmp(b));
         let rest = policies.iter().filter(|(name, _)| **name >= *asked.policy);
@@ -245,27 +224,46 @@ impl Gossip {
             is_settled,
             policy: name.to_string(),
             entries: written,
+            numbers: ledger.numbers().clone(),
             next,
         }
     }
 
     /// Takes over what another node has. With `counts`, the counters of a settled node stand for what this one has
-    /// missed, and what was added here and not told yet comes on top. Nodes that have all been cut off from each
-    /// other have missed nothing: they only tell.
-    pub(crate) fn take_over(&self, chunk: Chunk, counts: bool, now: Millis) -> Option<From> {
+    /// missed, and what was added here and is not in them comes on top: what was not told yet, and what was told and
+    /// not heard there yet. Nodes that have all been cut off from each other have missed nothing: they only tell.
+    pub(crate) fn take_over(
+        &self,
+        asked: &From,
+        chunk: Chunk,
+        counts: bool,
+        now: Millis,
+    ) -> Option<From> {
+        // What is told meanwhile is in later parts too, and is counted twice there: the smaller evil.
+        let is_first = asked.policy.is_empty();
         let counts = counts && chunk.is_settled;
+        let mut ledger = self.ledger.lock();
+        let beyond = ledger.beyond(&chunk.policy, &chunk.numbers);
         if let Some(state) = self.store.find(&chunk.policy) {
             let shared = state.shared();
             for written in chunk.entries {
-                match written.counter {
-                    Some(number) if counts => {
-                        if self.standing().heard(written.version) {
-                            shared.count_from(&written.key, number, &written, now);
-                        }
-                    }
-                    _ => self.write(shared, written, now),
+                let Some(number) = written.counter else {
+                    self.write(shared, written, now);
+                    continue;
+                };
+                if !self.standing().heard(written.version) {
+                    continue;
+                }
+                if counts {
+                    let more = beyond.get(&*written.key).copied().unwrap_or(0);
+                    shared.count_from(&written.key, number.saturating_add(more), &written, now);
+                } else {
+                    shared.count_unless_counted(&written.key, number, &written, now);
                 }
             }
+        }
+        if counts && is_first {
+            ledger.adopt(&chunk.numbers);
         }
         chunk.next
     }

@@ -1,5 +1,7 @@
 //! What nodes tell each other of what they share. Named fields, unknown ones ignored: nodes of other versions listen.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +89,9 @@ pub(crate) struct Chunk {
     pub policy: String,
     #[serde(default)]
     pub entries: Vec<Written>,
+    /// By node, the number of its last message that is counted in.
+    #[serde(default)]
+    pub numbers: HashMap<String, u64>,
     /// Where the next part begins; `None`: that was all.
     #[serde(default)]
     pub next: Option<From>,

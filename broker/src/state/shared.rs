@@ -143,6 +143,19 @@ impl Shared {
         entries.recount(key, number, written.ttl_ms, written.version, now.0);
     }
 
+    /// A counter of a node that may have missed as much as this one: each has what it has added itself.
+    pub(super) fn count_unless_counted(
+        &self,
+        key: &str,
+        number: i64,
+        written: &Written,
+        now: Millis,
+    ) {
+        let number = Value::Counter(number);
+        let entries = &self.part.entries;
+        entries.heard_of_counter(key, number, written.ttl_ms, written.version, now.0);
+    }
+
     fn tell_later(&self, key: &str) {
         if self.standing.is_shared() {
             self.changed.lock().write(key);

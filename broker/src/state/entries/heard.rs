@@ -36,6 +36,31 @@ impl Entries {
         version: u64,
         now: u64,
     ) {
+        self.heard_over(key, value, ttl_ms, version, now, |_| true);
+    }
+
+    /// The same of a counter that is not known to be more right than the one that is here, if there is one.
+    pub(in crate::state) fn heard_of_counter(
+        &self,
+        key: &str,
+        counter: Value,
+        ttl_ms: u64,
+        version: u64,
+        now: u64,
+    ) {
+        let is_none = |known: &Value| !matches!(known, Value::Counter(_));
+        self.heard_over(key, Some(counter), ttl_ms, version, now, is_none);
+    }
+
+    fn heard_over(
+        &self,
+        key: &str,
+        value: Option<Value>,
+        ttl_ms: u64,
+        version: u64,
+        now: u64,
+        gives_way: impl FnOnce(&Value) -> bool,
+    ) {
         let is_sound = |value: &Value| match value {
             Value::Bytes(bytes) => bytes.len() <= MAX_VALUE,
             Value::Counter(_) | Value::Gone => true,
@@ -51,6 +76,7 @@ impl Entries {
             let is_newer = shard.known(hash, key, now).is_none_or(|known| {
                 (known.version, known.value.clone().into_bytes())
                     < (version, value.clone().into_bytes())
+                    && gives_way(&known.value)
             });
             if is_newer {
                 shard.put(hash, key, value, ends_at, version);

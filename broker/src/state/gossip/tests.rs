@@ -259,6 +259,61 @@ fn counters_add_up_when_all_have_been_cut_off() {
 }
 
 #[test]
+fn counters_add_up_when_those_who_were_cut_off_ask_each_other_at_once() {
+    let mut net = Net::of(2);
+    net.add(0, "n", 1);
+    net.run(300);
+    net.is_linked = Box::new(|a, b| a == b);
+    net.run(TICK);
+    for node in 0..2 {
+        net.nodes[node].gossip.settle(false);
+    }
+    net.add(0, "n", 10);
+    // The later one is not the one that counts.
+    let later = net.nodes[0].store.standing.version() + 1;
+    assert!(net.nodes[1].store.standing.heard(later));
+    net.add(1, "n", 100);
+    net.is_linked = Box::new(linked);
+    net.take_over(0, 1, true);
+    net.take_over(1, 0, true);
+    for node in 0..2 {
+        net.nodes[node].gossip.settle(true);
+        assert_eq!(net.get(node, "n"), Some(["11", "101"][node].to_owned()));
+    }
+    net.run(300);
+    for node in 0..2 {
+        assert_eq!(net.get(node, "n").as_deref(), Some("111"), "{node}");
+    }
+}
+
+/// A connection that is up and down again within a moment: a node asks for everything while what it has told is still on
+/// its way, and what others told is on its way to it.
+#[test]
+fn what_is_on_its_way_is_counted_once_by_those_who_take_over() {
+    let mut net = Net::of(3);
+    net.add(0, "n", 1);
+    net.run(300);
+    for node in 0..3 {
+        net.add(node, "n", 10_i64.pow(1 + node as u32));
+        net.tell(node);
+    }
+    // Untold as well.
+    net.add(1, "n", 5);
+    net.take_over(1, 0, true);
+    assert_eq!(
+        net.get(1, "n").as_deref(),
+        Some("116"),
+        "its own is not lost"
+    );
+    net.run(LATE);
+    net.take_over(2, 0, true);
+    net.run(300);
+    for node in 0..3 {
+        assert_eq!(net.get(node, "n").as_deref(), Some("1116"), "{node}");
+    }
+}
+
+#[test]
 fn who_comes_later_is_given_everything() {
     let mut net = Net::of(2);
     net.nodes[1].is_alive = false;

@@ -33,7 +33,7 @@ impl Net {
         let node = |number: usize| {
             let store = Arc::new(Store::new());
             store.policy("p");
-            let gossip = Gossip::new(Arc::clone(&store), TERMS);
+            let gossip = Gossip::new(&format!("n{number}"), Arc::clone(&store), TERMS);
             gossip.settle(true);
             Node {
                 name: format!("n{number}"),
@@ -166,7 +166,7 @@ impl Net {
         while let Some(from_here) = asked {
             let chunk = self.nodes[from].gossip.chunk(&from_here, Millis(self.now));
             let node = &self.nodes[node].gossip;
-            asked = node.take_over(chunk, counts, Millis(self.now));
+            asked = node.take_over(&from_here, chunk, counts, Millis(self.now));
         }
     }
 }
