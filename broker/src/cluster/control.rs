@@ -78,9 +78,7 @@ pub(super) async fn beat(cluster: Arc<Cluster>) {
         let was_away = now.duration_since(last) > cluster.config.node_timeout / 2;
         last = now;
         if !connection.is_connected {
-            // Nobody can be heard, which says nothing about them. Nobody can be told of a join either.
-            cluster.members.lock().forgive(now);
-            cluster.nodes.interest.known(u64::MAX);
+            cluster.hears_nobody(now);
             continue;
         }
         if is_back || was_away {
@@ -94,8 +92,7 @@ pub(super) async fn beat(cluster: Arc<Cluster>) {
         if cluster.is_heard() {
             cluster.bury(now);
         } else {
-            cluster.members.lock().forgive(now);
-            cluster.nodes.interest.known(u64::MAX);
+            cluster.hears_nobody(now);
         }
     }
 }
@@ -248,6 +245,12 @@ impl Cluster {
             .cluster
             .nodes
             .set(i64::try_from(nodes).unwrap_or(i64::MAX));
+    }
+
+    /// That nobody can be heard says nothing about them. Nobody can be told of a join either.
+    fn hears_nobody(&self, now: Instant) {
+        self.members.lock().forgive(now);
+        self.nodes.interest.known(u64::MAX);
     }
 
     /// Those that give no sign of life are gone.

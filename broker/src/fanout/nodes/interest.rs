@@ -39,9 +39,8 @@ struct Inner {
     /// Rooms that not all others have acknowledged, with their change, in its order.
     unknown: VecDeque<(u64, u64)>,
     unknown_keys: Keys<u64>,
-    /// Up to which change all others know.
-    known: u64,
-    waiting: VecDeque<(u64, Known)>,
+    /// Not quite in the order of the changes: a room may have been added before one that waits already.
+    waiting: Vec<(u64, Known)>,
 }
 
 /// Changes that follow each other.
@@ -85,8 +84,7 @@ impl Interest {
                 is_new: false,
                 unknown: VecDeque::new(),
                 unknown_keys: Keys::default(),
-                known: 0,
-                waiting: VecDeque::new(),
+                waiting: Vec::new(),
             }),
             changed: Notify::new(),
             max_rooms,
@@ -128,7 +126,7 @@ impl Interest {
             if let Some(version) = inner.unknown_keys.get(&key).copied()
                 && inner.waiting.len() < MAX_WAITING
             {
-                inner.waiting.push_back((version, known));
+                inner.waiting.push((version, known));
                 return;
             }
         }
@@ -137,11 +135,9 @@ impl Interest {
 
     /// All others know what was changed up to here; `u64::MAX` where there is nobody, or nobody can be reached.
     pub(crate) fn known(&self, version: u64) {
-        let mut ready = Vec::new();
-        {
+        let ready = {
             let mut inner = self.inner.lock();
             let version = version.min(inner.version);
-            inner.known = inner.known.max(version);
             while let Some((key, change)) = inner.unknown.front().copied()
                 && change <= version
             {
@@ -150,18 +146,12 @@ impl Interest {
                     inner.unknown_keys.remove(&key);
                 }
             }
-            // Versions in it are not quite in order: a room may have been added before one that waits already.
-            let mut still = VecDeque::new();
-            for (change, known) in std::mem::take(&mut inner.waiting) {
-                if change <= version {
-                    ready.push(known);
-                } else {
-                    still.push_back((change, known));
-                }
-            }
+            let waiting = std::mem::take(&mut inner.waiting).into_iter();
+            let (ready, still): (Vec<_>, _) = waiting.partition(|(change, _)| *change <= version);
             inner.waiting = still;
-        }
-        for known in ready {
+            ready
+        };
+        for (_, known) in ready {
             known();
         }
     }
