@@ -77,7 +77,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// The admin listener answers within ten seconds.
 const SURVEYS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(4);
 const QUEUED: RangeInclusive<usize> = 16..=1 << 22;
-const QUEUED_BYTES: RangeInclusive<u64> = (64 << 10)..=(4 << 30);
+const QUEUED_BYTES: RangeInclusive<Size> = Size(64 << 10)..=Size(4 << 30);
 const ROOMS: RangeInclusive<usize> = 0..=1 << 24;
 
 impl Cluster {
@@ -140,14 +140,7 @@ impl Login {
             let what = format!("is a second way to log in, beside `{first}`");
             s.report(second, &what, None);
         }
-        if s.has("user") != s.has("password") {
-            let (there, missing) = if s.has("user") {
-                ("user", "password")
-            } else {
-                ("password", "user")
-            };
-            s.report(missing, &format!("is missing beside `{there}`"), None);
-        }
+        s.are_together("user", "password");
         match (user, password, token, nkey, credentials) {
             (Some(user), Some(password), ..) => Self::User { user, password },
             (_, _, Some(token), ..) => Self::Token(token),
@@ -171,14 +164,7 @@ impl Tls {
             "The certificate that the broker shows.",
         );
         let key = s.optional::<PathBuf>("key", "broker.key", "The certificate's key.");
-        if s.has("cert") != s.has("key") {
-            let (there, missing) = if s.has("cert") {
-                ("cert", "key")
-            } else {
-                ("key", "cert")
-            };
-            s.report(missing, &format!("is missing beside `{there}`"), None);
-        }
+        s.are_together("cert", "key");
         Self {
             ca: ca.map(|file| s.resolve(&file)),
             identity: cert
@@ -210,107 +196,76 @@ fn name(s: &mut Section<'_, '_>) -> String {
 }
 
 fn heartbeat(s: &mut Section<'_, '_>) -> Duration {
-    let heartbeat = s.get(
+    s.within(
         "heartbeat",
         "1s",
         "Time between two signs of life of a node.",
-    );
-    if !HEARTBEATS.contains(&heartbeat) {
-        s.complain("heartbeat", "is out of bounds", Some("50ms to 60s"));
-    }
-    heartbeat
+        (HEARTBEATS, "50ms to 60s"),
+    )
 }
 
 fn node_timeout(s: &mut Section<'_, '_>, heartbeat: Duration) -> Duration {
-    let timeout = s.get(
+    s.within(
         "node_timeout",
         "5s",
         "A node that gives no sign of life for so long is taken for gone.",
-    );
-    if timeout < heartbeat * 2 || timeout > LONGEST {
-        s.complain(
-            "node_timeout",
-            "is out of bounds",
-            Some("twice `heartbeat` to 10min"),
-        );
-    }
-    timeout
+        (heartbeat * 2..=LONGEST, "twice `heartbeat` to 10min"),
+    )
 }
 
 fn hold(s: &mut Section<'_, '_>) -> Duration {
-    let hold = s.get(
+    s.within(
         "hold",
         "5s",
         "How long events for other nodes wait for a lost connection to come back; then they are dropped and counted.",
-    );
-    if hold > LONGEST {
-        s.complain("hold", "is out of bounds", Some("0s to 10min"));
-    }
-    hold
+        (..=LONGEST, "0s to 10min"),
+    )
 }
 
 fn max_queued_messages(s: &mut Section<'_, '_>) -> usize {
-    let messages = s.get(
+    s.within(
         "max_queued_messages",
         "65536",
         "Events that may wait for the way to other nodes.",
-    );
-    if !QUEUED.contains(&messages) {
-        s.complain(
-            "max_queued_messages",
-            "is out of bounds",
-            Some("16 to 4194304"),
-        );
-    }
-    messages
+        (QUEUED, "16 to 4194304"),
+    )
 }
 
 fn max_queued_bytes(s: &mut Section<'_, '_>) -> usize {
-    let Size(bytes) = s.get("max_queued_bytes", "64MiB", "What they may take up.");
-    if !QUEUED_BYTES.contains(&bytes) {
-        s.complain(
-            "max_queued_bytes",
-            "is out of bounds",
-            Some("64KiB to 4GiB"),
-        );
-    }
+    let Size(bytes) = s.within(
+        "max_queued_bytes",
+        "64MiB",
+        "What they may take up.",
+        (QUEUED_BYTES, "64KiB to 4GiB"),
+    );
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 fn max_rooms(s: &mut Section<'_, '_>) -> usize {
-    let rooms = s.get::<usize>(
+    s.within(
         "max_rooms",
         "131072",
         "Rooms of a node that others know one by one. Beyond that they know them in 16 million buckets, and may send it events that nobody there wants.",
-    );
-    if !ROOMS.contains(&rooms) {
-        s.complain("max_rooms", "is out of bounds", Some("1 to 16777216"));
-    }
-    rooms
+        (ROOMS, "1 to 16777216"),
+    )
 }
 
 fn missing_timeout(s: &mut Section<'_, '_>) -> Duration {
-    let timeout = s.get(
+    s.within(
         "missing_timeout",
         "1min",
         "How long a node that fell silent keeps its part of limits of cluster scope: it may be cut off and serve on.",
-    );
-    if timeout > LONGEST {
-        s.complain("missing_timeout", "is out of bounds", Some("0s to 10min"));
-    }
-    timeout
+        (..=LONGEST, "0s to 10min"),
+    )
 }
 
 fn survey_timeout(s: &mut Section<'_, '_>) -> Duration {
-    let timeout = s.get(
+    s.within(
         "survey_timeout",
         "1s",
         "How long other nodes have to answer what operators and back ends ask; the answer names those that do not.",
-    );
-    if !SURVEYS.contains(&timeout) {
-        s.complain("survey_timeout", "is out of bounds", Some("10ms to 4s"));
-    }
-    timeout
+        (SURVEYS, "10ms to 4s"),
+    )
 }
 
 /// Addresses of NATS servers.

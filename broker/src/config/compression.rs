@@ -1,5 +1,7 @@
 //! `[server.compression]`: messages of a WebSocket are compressed (permessage-deflate, RFC 7692).
 
+use std::ops::RangeInclusive;
+
 use super::section::Section;
 use super::setting::Size;
 
@@ -20,12 +22,12 @@ pub(crate) struct Compression {
 }
 
 /// 8, the protocol's least, is more than the compressor can do.
-const WINDOW_BITS: std::ops::RangeInclusive<u32> = 9..=15;
-const LEVELS: std::ops::RangeInclusive<u32> = 1..=9;
+const WINDOW_BITS: RangeInclusive<u32> = 9..=15;
+const LEVELS: RangeInclusive<u32> = 1..=9;
 /// Above this no message is compressed.
-const THRESHOLDS: std::ops::RangeInclusive<u64> = 0..=(1 << 30);
+const MAX_THRESHOLD: Size = Size(1 << 30);
 /// Less than a few connections' worth would be a slip.
-const MEMORY: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 40);
+const MEMORY: RangeInclusive<Size> = Size(1 << 20)..=Size(1 << 40);
 
 impl Compression {
     pub(super) fn read(s: &mut Section<'_, '_>) -> Self {
@@ -34,42 +36,36 @@ impl Compression {
             "false",
             "Compresses messages for clients that offer permessage-deflate.",
         );
-        let Size(threshold) = s.get(
+        let Size(threshold) = s.at_most(
             "threshold",
             "1KiB",
             "Shorter messages are sent as they are.",
+            (MAX_THRESHOLD, "0 to 1GiB"),
         );
-        if !THRESHOLDS.contains(&threshold) {
-            s.complain("threshold", "is too large", Some("0 to 1GiB"));
-        }
         let context_takeover = s.get(
             "context_takeover",
             "false",
             "A message may refer to earlier ones: fewer bytes on the wire, hundreds of KiB of memory a connection, \
              and a broadcast is compressed for each client anew.",
         );
-        let window_bits = bounded(
-            s,
+        let window_bits = s.within(
             "window_bits",
             "15",
             "How far back a message may refer, as a power of two of bytes.",
             (WINDOW_BITS, "9 to 15"),
         );
-        let level = bounded(
-            s,
+        let level = s.within(
             "level",
             "6",
             "From 1, the fastest, to 9, the smallest.",
             (LEVELS, "1 to 9"),
         );
-        let Size(max_memory) = s.get(
+        let Size(max_memory) = s.within(
             "max_memory",
             "64MiB",
             "Memory of all connections with context takeover; once it is taken, new ones are compressed without.",
+            (MEMORY, "1MiB to 1TiB"),
         );
-        if !MEMORY.contains(&max_memory) {
-            s.complain("max_memory", "is out of bounds", Some("1MiB to 1TiB"));
-        }
         Self {
             enabled,
             threshold: usize::try_from(threshold).unwrap_or(usize::MAX),
@@ -79,18 +75,4 @@ impl Compression {
             max_memory: usize::try_from(max_memory).unwrap_or(usize::MAX),
         }
     }
-}
-
-fn bounded(
-    s: &mut Section<'_, '_>,
-    name: &'static str,
-    default: &'static str,
-    doc: &'static str,
-    (bounds, expected): (std::ops::RangeInclusive<u32>, &str),
-) -> u32 {
-    let value = s.get(name, default, doc);
-    if !bounds.contains(&value) {
-        s.complain(name, "is out of bounds", Some(expected));
-    }
-    value
 }

@@ -5,6 +5,7 @@
 //! from which `sluice config` prints its lists too. Nothing here opens a socket or loads a policy.
 
 mod admin;
+mod bounds;
 mod cluster;
 mod compression;
 mod cors;

@@ -81,7 +81,7 @@ names!(Failure, "deny" => Failure::Deny, "allow" => Failure::Allow);
 
 const TIMEOUTS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(1);
-const MEMORIES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 30);
+const MEMORIES: std::ops::RangeInclusive<Size> = Size(1 << 20)..=Size(1 << 30);
 const LONGEST_NAME: usize = 64;
 pub(crate) const NAME: &str = "up to 64 of a-z, 0-9 and -";
 
@@ -246,22 +246,21 @@ fn on_error(s: &mut Section<'_, '_>) -> OnError {
 }
 
 fn timeout(s: &mut Section<'_, '_>) -> Duration {
-    let timeout = s.get("timeout", "10ms", "The longest that one call may take.");
-    if !TIMEOUTS.contains(&timeout) {
-        s.complain("timeout", "is out of bounds", Some("1ms to 1s"));
-    }
-    timeout
+    s.within(
+        "timeout",
+        "10ms",
+        "The longest that one call may take.",
+        (TIMEOUTS, "1ms to 1s"),
+    )
 }
 
 fn memory(s: &mut Section<'_, '_>) -> u64 {
-    let Size(memory) = s.get(
+    let Size(memory) = s.within(
         "memory",
         "16MiB",
         "The most memory that one instance may use.",
+        (MEMORIES, "1MiB to 1GiB"),
     );
-    if !MEMORIES.contains(&memory) {
-        s.complain("memory", "is out of bounds", Some("1MiB to 1GiB"));
-    }
     memory
 }
 

@@ -20,18 +20,15 @@ pub(crate) struct PolicyBreaker {
 
 const FAILURES: RangeInclusive<u32> = 0..=1_000_000;
 const TIMES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
-const BOUNDS: &str = "1ms to 1h";
 
 impl PolicyBreaker {
     pub(super) fn read(s: &mut Section<'_, '_>) -> Self {
-        let failures = s.get(
+        let failures = s.within(
             "failures",
             "10",
             "Failing calls that open the breaker, of any one socket at most a third of them; 0 turns it off.",
+            (FAILURES, "0 to 1000000"),
         );
-        if !FAILURES.contains(&failures) {
-            s.complain("failures", "is out of bounds", Some("0 to 1000000"));
-        }
         let window = time(s, "window", "10s", "The time in which they have to happen.");
         let backoff = time(
             s,
@@ -64,11 +61,7 @@ fn time(
     default: &'static str,
     doc: &'static str,
 ) -> Duration {
-    let time = s.get(key, default, doc);
-    if !TIMES.contains(&time) {
-        s.complain(key, "is out of bounds", Some(BOUNDS));
-    }
-    time
+    s.within(key, default, doc, (TIMES, "1ms to 1h"))
 }
 
 #[cfg(test)]

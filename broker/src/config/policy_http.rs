@@ -51,8 +51,8 @@ pub(crate) struct Authorities {
 }
 
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(30);
-const RESPONSES: RangeInclusive<u64> = 1..=16 << 20;
-const REQUESTS: RangeInclusive<usize> = 1..=4096;
+const RESPONSES: RangeInclusive<Size> = Size(1)..=Size(16 << 20);
+const MAX_REQUESTS: usize = 4096;
 /// Each request looks through them.
 const MAX_HOSTS: usize = 64;
 const HOST: &str = "a host such as `auth.example.com` (meaning https), `https://auth.example.com:8443` or `http://127.0.0.1:8080`";
@@ -113,35 +113,31 @@ fn hosts(s: &mut Section<'_, '_>, granted: Option<bool>) -> Option<Vec<Origin>> 
 }
 
 fn timeout(s: &mut Section<'_, '_>) -> Duration {
-    let timeout = s.get(
+    s.within(
         "timeout",
         "2s",
         "The longest that one request may take, from the look-up of the host's name to the end of the answer.",
-    );
-    if !TIMEOUTS.contains(&timeout) {
-        s.complain("timeout", "is out of bounds", Some("1ms to 30s"));
-    }
-    timeout
+        (TIMEOUTS, "1ms to 30s"),
+    )
 }
 
 fn max_response(s: &mut Section<'_, '_>) -> usize {
-    let Size(bytes) = s.get("max_response", "1MiB", "The largest answer that is taken.");
-    if !RESPONSES.contains(&bytes) {
-        s.complain("max_response", "is out of bounds", Some("1 to 16MiB"));
-    }
+    let Size(bytes) = s.within(
+        "max_response",
+        "1MiB",
+        "The largest answer that is taken.",
+        (RESPONSES, "1 to 16MiB"),
+    );
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 fn max_requests(s: &mut Section<'_, '_>) -> usize {
-    let requests = s.get(
+    s.at_most(
         "max_requests",
         "64",
         "Requests under way at once; what is over fails.",
-    );
-    if !REQUESTS.contains(&requests) {
-        s.complain("max_requests", "is too large", Some("1 to 4096"));
-    }
-    requests
+        (MAX_REQUESTS, "1 to 4096"),
+    )
 }
 
 fn authorities(s: &mut Section<'_, '_>) -> Option<Authorities> {

@@ -1,6 +1,7 @@
 //! `[server]`: the listener that clients connect to.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use config::ValueKind;
@@ -64,9 +65,9 @@ const MOST_REACTORS: usize = 1024;
 const MOST_CONNECTIONS: usize = 10_000_000;
 /// A queue is a channel, which panics far above; long before, its bytes are what counts.
 const MOST_QUEUED: usize = 1 << 20;
-const QUEUED_BYTES: std::ops::RangeInclusive<u64> = (64 << 10)..=(1 << 30);
+const QUEUED_BYTES: RangeInclusive<Size> = Size(64 << 10)..=Size(1 << 30);
 /// Below this not even a handshake passes; above it no message is one.
-const PAYLOADS: std::ops::RangeInclusive<u64> = 1024..=(1 << 30);
+const PAYLOADS: RangeInclusive<Size> = Size(1024)..=Size(1 << 30);
 
 impl Server {
     pub(super) fn read(s: &mut Section<'_, '_>) -> Self {
@@ -171,26 +172,21 @@ fn reactors(s: &mut Section<'_, '_>) -> usize {
 }
 
 fn max_connections(s: &mut Section<'_, '_>) -> usize {
-    let connections = s.get(
+    s.at_most(
         "max_connections",
         "100000",
         "Connections beyond this number are refused; one that was never in a namespace counts until connect_timeout.",
-    );
-    if connections > MOST_CONNECTIONS {
-        s.complain("max_connections", "is too large", Some("1 to 10000000"));
-    }
-    connections
+        (MOST_CONNECTIONS, "1 to 10000000"),
+    )
 }
 
 fn max_payload(s: &mut Section<'_, '_>) -> u64 {
-    let Size(size) = s.get(
+    let Size(size) = s.within(
         "max_payload",
         "1MB",
         "The largest message, or polling request, that is taken from a client.",
+        (PAYLOADS, "1KiB to 1GiB"),
     );
-    if !PAYLOADS.contains(&size) {
-        s.complain("max_payload", "is out of bounds", Some("1KiB to 1GiB"));
-    }
     size
 }
 
@@ -200,23 +196,16 @@ fn period(
     default: &'static str,
     doc: &'static str,
 ) -> Duration {
-    let value: Duration = s.get(name, default, doc);
-    if !(SHORTEST..=LONGEST).contains(&value) {
-        s.complain(name, "is out of bounds", Some("1ms to 24days"));
-    }
-    value
+    s.within(name, default, doc, (SHORTEST..=LONGEST, "1ms to 24days"))
 }
 
 fn ack_timeout(s: &mut Section<'_, '_>) -> Duration {
-    let timeout = s.get(
+    s.within(
         "ack_timeout",
         "5s",
         "How long the answers of clients to a back end's event are waited for, unless it says so itself.",
-    );
-    if !(SHORTEST..=LONGEST_ACK).contains(&timeout) {
-        s.complain("ack_timeout", "is out of bounds", Some("1ms to 60s"));
-    }
-    timeout
+        (SHORTEST..=LONGEST_ACK, "1ms to 60s"),
+    )
 }
 
 /// Clients wait for the two together, with one timer.
@@ -233,39 +222,28 @@ fn heartbeat(s: &mut Section<'_, '_>, server: &Server) {
 }
 
 fn drain_period(s: &mut Section<'_, '_>) -> Duration {
-    let value: Duration = s.get(
+    s.within(
         "drain_period",
         "10s",
         "Time over which clients are closed when the broker is told to stop.",
-    );
-    if value > LONGEST {
-        s.complain("drain_period", "is out of bounds", Some("at most 24days"));
-    }
-    value
+        (..=LONGEST, "at most 24days"),
+    )
 }
 
 impl SlowClient {
     fn read(s: &mut Section<'_, '_>) -> Self {
-        let max_queued_messages = s.get(
+        let max_queued_messages = s.at_most(
             "max_queued_messages",
             "8192",
             "A client with more messages waiting than this is disconnected.",
+            (MOST_QUEUED, "1 to 1048576"),
         );
-        if max_queued_messages > MOST_QUEUED {
-            s.complain("max_queued_messages", "is too large", Some("1 to 1048576"));
-        }
-        let Size(max_queued_bytes) = s.get(
+        let Size(max_queued_bytes) = s.within(
             "max_queued_bytes",
             "16MiB",
             "Bytes that wait for one client; one that has more is disconnected.",
+            (QUEUED_BYTES, "64KiB to 1GiB"),
         );
-        if !QUEUED_BYTES.contains(&max_queued_bytes) {
-            s.complain(
-                "max_queued_bytes",
-                "is out of bounds",
-                Some("64KiB to 1GiB"),
-            );
-        }
         Self {
             max_queued_messages,
             max_queued_bytes,

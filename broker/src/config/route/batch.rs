@@ -23,18 +23,18 @@ impl Batch {
             "batch",
             "Events of this route that leave together, as one event or message.",
             |s| {
-                let window = s.get(
+                let window = s.within(
                     "window",
                     "100ms",
                     "How long events are gathered from the first one on.",
+                    (WINDOWS, "1ms to 60s"),
                 );
-                if !WINDOWS.contains(&window) {
-                    s.complain("window", "is out of bounds", Some("1ms to 60s"));
-                }
-                let max = s.get("max", "50", "With so many they leave at once.");
-                if max > MOST {
-                    s.complain("max", "is too large", Some("1 to 1000"));
-                }
+                let max = s.at_most(
+                    "max",
+                    "50",
+                    "With so many they leave at once.",
+                    (MOST, "1 to 1000"),
+                );
                 Self { window, max }
             },
         );
