@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{LazyLock, Once, OnceLock};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How often the counter is compared with the kernel's clock.
 const CHECK: Duration = Duration::from_secs(1);
@@ -158,6 +158,12 @@ impl Sample {
         let some = most / 100;
         (least.saturating_sub(some)..=most + some).contains(&counted)
     }
+}
+
+/// Milliseconds since the Unix epoch, for what other nodes are told or what outlives the process.
+pub(crate) fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! rare, such as logins; a connection waits for it, and nothing else does.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::jetstream::kv::{self, CreateErrorKind, UpdateErrorKind};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use crate::moment::unix_millis;
 use crate::nats::{Nats, subject};
 use crate::plugin::{StrictCounters, TALLY_PATIENCE};
 
@@ -87,28 +88,26 @@ async fn add(nats: &Nats, bucket: &str, key: &str, by: i64, ttl_ms: u64) -> Resu
             Some(entry) => (serde_json::from_slice(&entry.value).ok(), entry.revision),
             None => (None, 0),
         };
-        let new = next(old, by, ttl_ms, now_ms())?;
+        let new = next(old, by, ttl_ms, unix_millis())?;
         if by == 0 {
             return Ok(new.count);
         }
         let text: Bytes = serde_json::to_vec(&new).map_err(said)?.into();
-        let is_conflict = if revision == 0 {
+        if revision == 0 {
             match entries.create(key, text).await {
                 Ok(_) => return Ok(new.count),
-                Err(error) if error.kind() == CreateErrorKind::AlreadyExists => true,
+                Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {}
                 Err(error) => return Err(said(error)),
             }
         } else {
             match entries.update(key, text, revision).await {
                 Ok(_) => return Ok(new.count),
-                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => true,
+                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {}
                 Err(error) => return Err(said(error)),
             }
-        };
-        if is_conflict {
-            // Not all at once again.
-            tokio::time::sleep(Duration::from_micros(rand::random_range(0..2000))).await;
         }
+        // Another node was faster. Not all at once again.
+        tokio::time::sleep(Duration::from_micros(rand::random_range(0..2000))).await;
     }
     Err("others change it all the time".to_owned())
 }
@@ -146,11 +145,6 @@ async fn entries(nats: &Nats, bucket: &str) -> Result<kv::Store, String> {
 
 fn said(error: impl std::fmt::Display) -> String {
     error.to_string()
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 #[cfg(test)]

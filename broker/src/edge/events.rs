@@ -29,7 +29,7 @@ impl MessageHandler<Adapter, ByHand> for Events {
             Value::Str(text, attachments) => {
                 let attachments: Attachments = attachments.into_iter().flatten().collect();
                 if let Some(args) = acks::unmark(&text) {
-                    return self.outlet.answered(ack, &args, attachments);
+                    return self.outlet.questions.answered(ack, &args, attachments);
                 }
                 let unmarked = escape::unmark(&text);
                 let text = unmarked.as_deref().unwrap_or(&text);
@@ -37,7 +37,7 @@ impl MessageHandler<Adapter, ByHand> for Events {
             }
             Value::Bytes(data) => match msgpack::to_json(&data, self.limits) {
                 Ok((text, attachments)) => match acks::unmark_binary(&text) {
-                    Some(args) => self.outlet.answered(ack, &args, attachments),
+                    Some(args) => self.outlet.questions.answered(ack, &args, attachments),
                     None => self.session.handle(&text, attachments, ack),
                 },
                 Err(denial) => self.session.refuse(&denial, ack),

@@ -1,6 +1,7 @@
 //! The way to one socket: over its connection's lane, or through the library's queue while the client polls.
 
-use std::collections::VecDeque;
+mod questions;
+
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::SystemTime;
@@ -19,12 +20,12 @@ use super::lane::{Bounds, Lane, Overflow};
 use super::link::{Link, State};
 use super::manners::Fault;
 use super::socketio;
-use crate::event::{Attachments, Client, Event};
+use crate::event::{Client, Event};
 use crate::fanout::{About, Frame, Outlet, Question};
-use crate::packet;
 use crate::plugin::DisconnectReason;
 use crate::telemetry::events::{SlowClient, SocketFailed};
 use crate::telemetry::metrics::{DropReason, metrics};
+use questions::Questions;
 
 pub(super) struct SocketOutlet {
     sid: Sid,
@@ -45,14 +46,9 @@ pub(super) struct SocketOutlet {
     /// A policy's verdict ended it, or an operator.
     ended: AtomicU8,
     /// What its client has been asked and not answered yet. Most never are.
-    questions: Mutex<Option<Box<Questions>>>,
+    pub(super) questions: Questions,
     since: SystemTime,
 }
-
-type Questions = VecDeque<(i64, Question)>;
-
-/// Questions that one client may leave open; the oldest one is given up for the next.
-const MAX_QUESTIONS: usize = 64;
 
 /// Who ended it.
 const BY_POLICY: u8 = 1;
@@ -99,7 +95,7 @@ impl SocketOutlet {
             before: Mutex::new(before),
             slow: AtomicBool::new(false),
             ended: AtomicU8::new(0),
-            questions: Mutex::default(),
+            questions: Questions::default(),
             since: SystemTime::now(),
         }
     }
@@ -139,38 +135,6 @@ impl SocketOutlet {
         if matches!(*before, Before::Library) {
             *before = Before::Waiting(Waiting::default());
         }
-    }
-
-    /// Its client has answered. What nobody asked for, or waits for any more, is nothing.
-    pub(super) fn answered(&self, id: Option<i64>, args: &str, attachments: Attachments) {
-        let question = {
-            let mut questions = self.questions.lock();
-            let Some(questions) = &mut *questions else {
-                return;
-            };
-            let place = questions.iter().position(|(of, _)| Some(*of) == id);
-            place.and_then(|place| questions.remove(place))
-        };
-        if let Some((_, question)) = question
-            && packet::check_args(args, attachments.len()).is_ok()
-        {
-            question.answer(args, attachments);
-        }
-    }
-
-    /// It answers nothing any more.
-    pub(super) fn forget_questions(&self) {
-        *self.questions.lock() = None;
-    }
-
-    fn keep(&self, id: i64, question: Question) {
-        let mut questions = self.questions.lock();
-        let questions = questions.get_or_insert_default();
-        questions.retain(|(_, question)| !question.is_stale());
-        if questions.len() >= MAX_QUESTIONS {
-            questions.pop_front();
-        }
-        questions.push_back((id, question));
     }
 
     /// Sends a packet through the library's queue that the carrier knows again.
@@ -373,7 +337,7 @@ impl Outlet for SocketOutlet {
             frame.get::<Encoded>().is_some_and(Encoded::is_volatile) && self.takes_nothing();
         // Kept first: its answer may come at once.
         if let Some(id) = id.filter(|_| !is_skipped) {
-            self.keep(id, question);
+            self.questions.keep(id, question);
         }
         self.send(frame);
     }

@@ -364,7 +364,7 @@ impl DisconnectHandler<Adapter, ByHand> for Gone {
         self.place.outlet.report(reason);
         let (reason, words) = self.place.outlet.end(reason);
         self.place.session.close(reason, words);
-        self.place.outlet.forget_questions();
+        self.place.outlet.questions.forget();
         self.place.entry.leave();
         self.place.entry.link.left(&self.place);
         let path = socket.ns().to_owned();

@@ -8,7 +8,7 @@ mod vault;
 mod wanted;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::{RollOutRefusal, Rollouts};
 use crate::cluster::Cluster;
+use crate::moment::unix_millis;
 use crate::nats::Nats;
 use crate::plugin::{Control, Digest};
 use crate::telemetry::events::RollOutEnded;
@@ -133,7 +134,7 @@ impl Rollout {
     ) -> Result<Report, RollOutRefusal> {
         let digest = Digest::of(&module).to_string();
         let (before, revision) = self.vault.wanted(policy).await?;
-        if let Some(other) = before.under_way(now_ms()) {
+        if let Some(other) = before.under_way(unix_millis()) {
             return Err(RollOutRefusal::Conflict(format!(
                 "{} is being rolled out by node {}",
                 other.digest, other.node
@@ -146,7 +147,7 @@ impl Rollout {
             signature,
             by,
             node: self.cluster.id().to_string(),
-            at_ms: now_ms(),
+            at_ms: unix_millis(),
         };
         let begun = before.begun(policy, &release);
         let revision = self.vault.swap(&begun, revision).await?;
@@ -283,9 +284,4 @@ impl From<VaultError> for RollOutRefusal {
             _ => Self::Unavailable(error.to_string()),
         }
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as u64)
 }

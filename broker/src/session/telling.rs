@@ -3,20 +3,25 @@
 //!
 //! Whoever moves a socket does it here, on the socket's own reactor, so that what is told has the order of what happened.
 
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
 use super::Broker;
 use crate::backend::{Backend, Happened};
 use crate::event::{Client, hidden};
 use crate::fanout::{Home, Member, TooManyRooms};
+use crate::pipeline::Pipelines;
 
 impl Broker {
     /// A socket enters its namespace and the rooms of its identity.
     pub(super) fn enter(&self, home: &Home, member: Member) {
         let client = member.client.clone();
         home.enter(member);
-        if self.tells() {
-            self.tell(home, &client, Happened::Connected);
+        if let Some(told) = self.told() {
+            self.tell(&told, home, &client, Happened::Connected);
             for room in client.rooms_seen() {
-                self.tell(home, &client, Happened::Joined(&room));
+                self.tell(&told, home, &client, Happened::Joined(&room));
             }
         }
     }
@@ -24,17 +29,17 @@ impl Broker {
     /// It leaves them for good.
     pub(super) fn exit(&self, home: &Home, client: &Client, reason: &str) {
         self.leave_all(home, client);
-        if self.tells() {
-            self.tell(home, client, Happened::Disconnected(reason));
+        if let Some(told) = self.told() {
+            self.tell(&told, home, client, Happened::Disconnected(reason));
         }
     }
 
     /// It leaves its rooms and its namespace.
     pub(super) fn leave_all(&self, home: &Home, client: &Client) {
         let rooms = home.exit(client);
-        if self.tells() {
+        if let Some(told) = self.told() {
             for room in rooms {
-                self.tell(home, client, Happened::Left(&room));
+                self.tell(&told, home, client, Happened::Left(&room));
             }
         }
     }
@@ -46,8 +51,10 @@ impl Broker {
         client: &Client,
         room: &str,
     ) -> Result<(), TooManyRooms> {
-        if home.join(client, room)? && self.tells() {
-            self.tell(home, client, Happened::Joined(room));
+        if home.join(client, room)?
+            && let Some(told) = self.told()
+        {
+            self.tell(&told, home, client, Happened::Joined(room));
         }
         Ok(())
     }
@@ -58,22 +65,23 @@ impl Broker {
             return;
         }
         self.watch_no_longer(home, client, room);
-        if self.tells() {
-            self.tell(home, client, Happened::Left(room));
+        if let Some(told) = self.told() {
+            self.tell(&told, home, client, Happened::Left(room));
         }
     }
 
-    fn tells(&self) -> bool {
-        self.pipelines.load().tells
+    /// By which pipelines it is told what a socket does; `None`: in no namespace is anybody told of anything.
+    fn told(&self) -> Option<Guard<Arc<Pipelines>>> {
+        let pipelines = self.pipelines.load();
+        pipelines.tells.then_some(pipelines)
     }
 
-    fn tell(&self, home: &Home, client: &Client, happened: Happened<'_>) {
+    fn tell(&self, pipelines: &Pipelines, home: &Home, client: &Client, happened: Happened<'_>) {
         if let Happened::Joined(room) | Happened::Left(room) = happened
             && hidden::is(room)
         {
             return;
         }
-        let pipelines = self.pipelines.load();
         let Some(pipeline) = pipelines.at(&client.namespace) else {
             return;
         };

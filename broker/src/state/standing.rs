@@ -2,9 +2,11 @@
 //! is for what they write.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+
+use crate::moment::unix_millis;
 
 /// Steps of the clock in a millisecond: what is written within one is told apart by them.
 const STEPS: u64 = 1 << 16;
@@ -141,6 +143,5 @@ impl Standing {
 }
 
 fn wall() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as u64 * STEPS)
+    unix_millis() * STEPS
 }
