@@ -13,6 +13,8 @@ mod effects;
 mod later;
 mod presence;
 mod telling;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};

@@ -1,66 +1,11 @@
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::atomic::AtomicBool;
-
-use parking_lot::Mutex;
-
-use super::super::Roll;
 use super::*;
-use crate::event::{Client, Event, Peer};
-use crate::fanout::{Fanout, Frame, Outlet};
+use crate::event::Identity;
+use crate::pipeline::Pipelines;
 use crate::plugin::DisconnectReason;
-use crate::state::Store;
-
-/// Keeps what it is told: `ACK args`, or `event args`.
-#[derive(Default)]
-struct Told(Mutex<Vec<String>>);
-
-impl Outlet for Told {
-    fn encode(&self, event: &Event) -> Frame {
-        Frame::new(format!("{} {}", event.name, event.args))
-    }
-
-    fn send(&self, frame: &Frame) {
-        self.0.lock().extend(frame.get::<String>().cloned());
-    }
-
-    fn ack(&self, id: i64, args: &str) {
-        self.0.lock().push(format!("{id} {args}"));
-    }
-
-    fn disconnect(&self) {}
-}
+use crate::session::tests::{Told, broker, enter};
 
 fn session() -> (Arc<Session>, Arc<Told>) {
-    let fanout = Arc::new(Fanout::alone(1));
-    let broker = Arc::new(Broker {
-        pipelines: Default::default(),
-        gathered: crate::batch::Events::new(fanout.clone(), 1000),
-        fanout,
-        store: Arc::new(Store::new()),
-        recorder: Arc::default(),
-        sessions: AtomicUsize::new(0),
-        draining: AtomicBool::new(false),
-        owed: Owed::default(),
-        roll: Roll::default(),
-        backend: None,
-    });
-    let client = Arc::new(Client {
-        peer: Peer {
-            token: 1,
-            name: "socket".into(),
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            handshake: Arc::default(),
-        },
-        namespace: "/".into(),
-        identity: Default::default(),
-        rooms: Default::default(),
-    });
-    let told = Arc::new(Told::default());
-    let home = broker.fanout.homes().next().unwrap();
-    let session = Session::new(broker, home, client, told.clone(), "websocket", Vec::new());
-    let session = Arc::new(session);
-    session.open();
-    (session, told)
+    enter(&broker(Pipelines::default()), 1, Identity::default())
 }
 
 fn later(session: &Arc<Session>, ack: Option<i64>) -> Later {

@@ -1,48 +1,14 @@
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
-
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
-
-use super::super::Owed;
 use super::*;
 use crate::config::{Action, Namespace, RoomSource, Route};
-use crate::event::{Effect, Identity, Peer};
-use crate::fanout::{Fanout, Frame, Outlet};
+use crate::event::{Effect, Identity};
 use crate::glob::Glob;
 use crate::pipeline::{Pipeline, Pipelines};
 use crate::plugin::DisconnectReason;
 use crate::router::Pointer;
-use crate::state::Store;
-
-/// Keeps what it is told: `ACK args`, or `event args`.
-#[derive(Default)]
-struct Told(Mutex<Vec<String>>);
-
-impl Told {
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock())
-    }
-}
-
-impl Outlet for Told {
-    fn encode(&self, event: &Event) -> Frame {
-        Frame::new(format!("{} {}", event.name, event.args))
-    }
-
-    fn send(&self, frame: &Frame) {
-        self.0.lock().extend(frame.get::<String>().cloned());
-    }
-
-    fn ack(&self, id: i64, args: &str) {
-        self.0.lock().push(format!("{id} {args}"));
-    }
-
-    fn disconnect(&self) {}
-}
+use crate::session::tests::{self, Told};
 
 /// With routes for join, leave and who.
-fn broker() -> Arc<Broker> {
+fn routed() -> Arc<Broker> {
     let room = || RoomSource::Pointer(Pointer::parse("/0").unwrap());
     let route = |event, action| Route {
         event: Glob::new(event),
@@ -71,19 +37,7 @@ fn broker() -> Arc<Broker> {
         steps: Vec::new(),
     };
     let pipelines = Pipelines::new(1, Vec::new(), vec![pipeline]).unwrap();
-    let fanout = Arc::new(Fanout::alone(1));
-    Arc::new(Broker {
-        pipelines: ArcSwap::from_pointee(pipelines),
-        gathered: crate::batch::Events::new(fanout.clone(), 1000),
-        fanout,
-        store: Arc::new(Store::new()),
-        recorder: Arc::default(),
-        sessions: AtomicUsize::new(0),
-        draining: AtomicBool::new(false),
-        owed: Owed::default(),
-        roll: Roll::default(),
-        backend: None,
-    })
+    tests::broker(pipelines)
 }
 
 fn enter(broker: &Arc<Broker>, token: u64, rooms: &[&str]) -> (Arc<Session>, Arc<Told>) {
@@ -92,29 +46,7 @@ fn enter(broker: &Arc<Broker>, token: u64, rooms: &[&str]) -> (Arc<Session>, Arc
         rooms: rooms.iter().map(|&room| room.to_owned()).collect(),
         ..Identity::default()
     };
-    let client = Arc::new(Client {
-        peer: Peer {
-            token,
-            name: format!("s{token}").into(),
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            handshake: Arc::default(),
-        },
-        namespace: "/".into(),
-        identity: parking_lot::RwLock::new(identity),
-        rooms: Mutex::default(),
-    });
-    let (told, home) = (Arc::new(Told::default()), broker.fanout.homes().next());
-    let session = Session::new(
-        broker.clone(),
-        home.unwrap(),
-        client,
-        told.clone(),
-        "websocket",
-        Vec::new(),
-    );
-    let session = Arc::new(session);
-    session.open();
-    (session, told)
+    tests::enter(broker, token, identity)
 }
 
 fn say(session: &Arc<Session>, event: &str, room: &str) {
@@ -127,7 +59,7 @@ fn seen(event: &str, room: &str) -> String {
 
 #[test]
 fn every_way_in_and_out_is_told() {
-    let broker = broker();
+    let broker = routed();
     let (a, told) = enter(&broker, 1, &[]);
     for room in ["r", "q"] {
         say(&a, "join", room);
@@ -154,7 +86,7 @@ fn every_way_in_and_out_is_told() {
 
 #[test]
 fn whoever_leaves_a_room_watches_it_no_longer() {
-    let broker = broker();
+    let broker = routed();
     let (a, told) = enter(&broker, 1, &["r", "q"]);
     for room in ["r", "q"] {
         say(&a, "who", room);
@@ -184,7 +116,7 @@ fn whoever_leaves_a_room_watches_it_no_longer() {
 
 #[test]
 fn only_members_may_ask() {
-    let broker = broker();
+    let broker = routed();
     let (a, told) = enter(&broker, 1, &[]);
     a.handle(r#"["who","r"]"#, Arc::new([]), Some(7));
     // Its own name leads to it, and is no room that anybody joins.
@@ -197,7 +129,7 @@ fn only_members_may_ask() {
 
 #[tokio::test]
 async fn the_answer_names_everyone_in_it() {
-    let broker = broker();
+    let broker = routed();
     let sockets = Arc::new(Sockets::new(broker.clone(), "n"));
     broker.roll.is_kept_by(&sockets, Handle::current());
     let (a, told) = enter(&broker, 1, &["r"]);

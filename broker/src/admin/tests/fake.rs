@@ -1,0 +1,192 @@
+//! A node that keeps what it is asked for, and answers always the same.
+
+use super::*;
+
+#[derive(Default)]
+pub(super) struct Fake {
+    pub(super) reasons: Mutex<Vec<Reason>>,
+    pub(super) emitted: Mutex<Vec<Emit>>,
+    /// What state was asked for, and how much of it; cleared, where there is no limit.
+    pub(super) asked: Mutex<Vec<(Filter, Option<usize>)>>,
+    pub(super) changes: Mutex<Vec<PolicyChange>>,
+    pub(super) looked: Mutex<Vec<(SocketFilter, Option<String>)>>,
+    pub(super) steered: Mutex<Vec<Steer>>,
+}
+
+impl Node for Fake {
+    fn cluster(&self) -> ClusterInfo {
+        ClusterInfo {
+            name: Some("eu".to_owned()),
+            connected: true,
+            nodes: Vec::new(),
+        }
+    }
+
+    fn rollouts(&self) -> Option<Arc<dyn Rollouts>> {
+        None
+    }
+
+    fn info(&self) -> NodeInfo {
+        NodeInfo {
+            node: "n1".to_owned(),
+            version: "0.0.0",
+            started: SystemTime::UNIX_EPOCH,
+            uptime_seconds: 5,
+            reactors: 2,
+            connections: 3,
+            rooms: 1,
+            namespaces: vec![NamespaceInfo {
+                path: "/".to_owned(),
+                connections: 3,
+                rooms: 1,
+            }],
+            listen: Listen {
+                server: SocketAddr::from(([127, 0, 0, 1], 3000)),
+                admin: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            },
+        }
+    }
+
+    fn policies(&self) -> Vec<PolicyInfo> {
+        let failed = PolicyFailure {
+            reason: "not a component".to_owned(),
+            since: SystemTime::UNIX_EPOCH,
+        };
+        vec![
+            PolicyInfo {
+                name: "limits".to_owned(),
+                source: Source::Configured,
+                mode: "enforce",
+                namespaces: vec!["/".to_owned()],
+                loaded: Some(LoadedPolicy {
+                    contract: "0.2",
+                    version: "1.2.3".to_owned(),
+                    digest: "sha256:00".to_owned(),
+                    signature: Some(Signature {
+                        key_id: "E7620F1842B4E81F".to_owned(),
+                        trusted_comment: None,
+                    }),
+                    generation: 4,
+                    hooks: vec!["event"],
+                    since: SystemTime::UNIX_EPOCH,
+                    history: vec![PastGeneration {
+                        generation: 3,
+                        version: "1.2.2".to_owned(),
+                        digest: "sha256:ff".to_owned(),
+                        since: SystemTime::UNIX_EPOCH,
+                        ended: Some("replaced"),
+                    }],
+                    calls: BTreeMap::from([(
+                        "event",
+                        Calls {
+                            verdicts: BTreeMap::from([("pass", 7)]),
+                            traps: BTreeMap::new(),
+                            p50_seconds: Some(0.5),
+                            p99_seconds: None,
+                        },
+                    )]),
+                    candidate: None,
+                    last_trial: None,
+                    instances: 2,
+                    memory_bytes: 3 << 20,
+                    breaker: BreakerInfo {
+                        state: BreakerWord::Open,
+                        since: SystemTime::UNIX_EPOCH,
+                        failures: 12,
+                        last_fault: Some("trap in event: asked to".to_owned()),
+                        retry_at: Some(SystemTime::UNIX_EPOCH),
+                    },
+                }),
+                failed: None,
+            },
+            PolicyInfo {
+                name: "dropped".to_owned(),
+                source: Source::DroppedIn,
+                mode: "enforce",
+                namespaces: vec![],
+                loaded: None,
+                failed: Some(failed),
+            },
+        ]
+    }
+
+    fn state(&self, policy: &str, filter: &Filter, limit: usize) -> Option<Shown> {
+        (policy == "limits").then(|| {
+            self.asked.lock().push((filter.clone(), Some(limit)));
+            state::shown()
+        })
+    }
+
+    fn clear_state(&self, policy: &str, filter: &Filter) -> Option<usize> {
+        (policy == "limits").then(|| {
+            self.asked.lock().push((filter.clone(), None));
+            7
+        })
+    }
+
+    fn change(&self, change: PolicyChange) -> BoxFuture<'_, Result<PolicyChanged, PolicyRefusal>> {
+        self.changes.lock().push(change.clone());
+        Box::pin(std::future::ready(policies::answer(&change)))
+    }
+
+    fn not_ready(&self) -> Vec<Reason> {
+        self.reasons.lock().clone()
+    }
+
+    fn record(&self, wanted: Wanted) -> Result<Recording, Busy> {
+        Arc::new(Recorder::default()).begin(wanted)
+    }
+
+    fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<Emitted, EmitError>> {
+        let answer = match &*emit.namespace {
+            "/nowhere" => Err(EmitError::UnknownNamespace),
+            "/late" => Err(EmitError::Draining),
+            _ => {
+                self.emitted.lock().push(emit);
+                Ok(Emitted {
+                    deliveries: 2,
+                    ..Emitted::default()
+                })
+            }
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn sockets(
+        &self,
+        filter: SocketFilter,
+        node: Option<String>,
+    ) -> BoxFuture<'_, Listed<SocketInfo>> {
+        self.looked.lock().push((filter, node));
+        Box::pin(std::future::ready(listed(Vec::new())))
+    }
+
+    fn rooms(&self, _: RoomFilter) -> BoxFuture<'_, Listed<RoomInfo>> {
+        Box::pin(std::future::ready(listed(Vec::new())))
+    }
+
+    fn namespaces(&self) -> BoxFuture<'_, Listed<NamespaceCensus>> {
+        Box::pin(std::future::ready(listed(Vec::new())))
+    }
+
+    fn steer(&self, steer: Steer) -> BoxFuture<'_, Result<Steered, SteerError>> {
+        let answer = match &*steer.whom.namespace {
+            "/nowhere" => Err(SteerError::UnknownNamespace),
+            "/late" => Err(SteerError::Draining),
+            _ => Ok(Steered {
+                sockets: 3,
+                ..Steered::default()
+            }),
+        };
+        self.steered.lock().push(steer);
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+fn listed<T>(items: Vec<T>) -> Listed<T> {
+    Listed {
+        items,
+        truncated: false,
+        silent: vec!["n2".to_owned()],
+    }
+}
