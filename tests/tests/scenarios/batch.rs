@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use sluice_tests::{Broker, Bus, Client, Cluster, Driver, Nats, Setup, eventually};
+use sluice_tests::{Broker, Bus, Client, Cluster, Driver, Nats, Setup};
 
-use crate::shared::{clients, mark, own_code, websocket};
+use crate::shared::{clients, mark, own_code, start_behind, websocket};
 
 /// A window that no test waits for, and one that all do.
 const ROUTES: &str = r#"
@@ -260,13 +260,7 @@ const TO_BACK_ENDS: &str = r#"
 "#;
 
 fn with_nats(nats: &Nats) -> Broker {
-    let broker = Setup::new(TO_BACK_ENDS)
-        .env("SLUICE_CLUSTER__NATS_URL", &nats.url())
-        .start();
-    eventually("a node that is ready", || {
-        (broker.get("/readyz").status == 200).then_some(())
-    });
-    broker
+    start_behind(nats, Setup::new(TO_BACK_ENDS))
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod stream;
 use serde_json::json;
 use sluice_tests::{Client, Cluster, Driver, eventually};
 
+use self::stream::Stream;
 use crate::shared::websocket;
 
 /// A client over WebSocket on each of these nodes; client `c1` is on node 1.
@@ -90,6 +91,28 @@ impl Accounts {
         }));
         settled.unwrap_or_else(|_| panic!("accounts that do not agree: {last:?}"))
     }
+}
+
+/// What is said while node 2 is away for less than it may be arrives there, whole and in order.
+fn nothing_is_lost(cluster: &Cluster, goes: impl FnOnce(), returns: impl FnOnce()) {
+    let driver = Driver::node();
+    let [a] = one_each(&driver, cluster, [0]);
+    let [away] = one_quiet_each(&driver, cluster, [2]);
+    away.ok("join", json!(["r"]));
+    let stream = Stream::begin(&a, "r");
+    stream.goes_on(20);
+    goes();
+    stream.goes_on(100);
+    returns();
+    let sent = stream.end();
+    away.wait_received(usize::try_from(sent).unwrap());
+    assert!(numbers(&away).into_iter().eq(0..sent));
+    let accounts = Accounts::settled(cluster, &[0, 1, 2]);
+    assert_eq!(
+        (accounts.missing, accounts.dropped),
+        (0.0, 0.0),
+        "{accounts:?}"
+    );
 }
 
 /// A client joins a room on one node, and what another sends into it from then on arrives: everything is as it should

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sluice_tests::{Broker, Bus, Driver, Nats, Setup, eventually};
+use sluice_tests::{Broker, Bus, Driver, Flood, Nats, Setup, eventually};
 
-use crate::shared::{clients, own_code};
+use crate::shared::{clients, own_code, start_behind, wait_alone, wait_ready};
 
 const ROUTES: &str = r#"
     [cluster]
@@ -49,19 +49,18 @@ const ROUTES: &str = r#"
     to = "all"
 "#;
 
-/// The broker behind a NATS server, connected to it.
 fn start(nats: &Nats, config: &str) -> Broker {
-    let broker = Setup::new(config)
-        .env("SLUICE_CLUSTER__NATS_URL", &nats.url())
-        .start();
-    wait_ready(&broker);
-    broker
+    start_behind(nats, Setup::new(config))
 }
 
-fn wait_ready(broker: &Broker) {
-    eventually("a node that is ready", || {
-        (broker.get("/readyz").status == 200).then_some(())
-    });
+fn all_ok(flood: &Flood) {
+    let answers = &flood.answers;
+    assert!(
+        answers
+            .iter()
+            .all(|(_, ack, _)| *ack == json!({"ok": true})),
+        "{answers:?}"
+    );
 }
 
 fn answered(broker: &Broker, outcome: &str) -> f64 {
@@ -198,13 +197,7 @@ fn a_durable_event_is_acknowledged_once_it_is_stored() {
     assert_eq!(stored[0].json()["arguments"], json!([1]));
 
     let flood = a.flood("pay", 300, 3000, &json!({"ack": true}));
-    let answers = flood.wait().answers;
-    assert!(
-        answers
-            .iter()
-            .all(|(_, ack, _)| *ack == json!({"ok": true})),
-        "{answers:?}"
-    );
+    all_ok(&flood.wait());
     assert_eq!(bus.stored("SLUICE_eu_EVENTS").unwrap().len(), 301);
 
     // Gone, it is made again with the next event but one: the first is told that it is not stored.
@@ -244,9 +237,7 @@ fn without_nats_events_wait_and_are_then_refused_and_counted() {
     let node = Driver::node();
     let [a, b] = clients(&node, &broker, ["a", "b"]);
     nats.kill();
-    eventually("its loss", || {
-        (broker.get("/readyz").status == 503).then_some(())
-    });
+    wait_alone(&broker);
     // Nobody waits for it: handed over, then lost, and counted.
     a.ok("order:new", json!([1]));
     // These wait for as long as is configured.
@@ -288,21 +279,13 @@ fn what_is_held_while_nats_restarts_arrives() {
     let [a] = clients(&node, &broker, ["a"]);
     a.ok("pay", json!([0]));
     nats.kill();
-    eventually("its loss", || {
-        (broker.get("/readyz").status == 503).then_some(())
-    });
+    wait_alone(&broker);
     let flood = a.flood("pay", 100, 1000, &json!({"ack": true}));
     eventually("all of them to wait", || {
         (broker.metrics().sum("sluice_backend_queued", &[]) == 100.0).then_some(())
     });
     nats.start_again();
-    let answers = flood.wait().answers;
-    assert!(
-        answers
-            .iter()
-            .all(|(_, ack, _)| *ack == json!({"ok": true})),
-        "{answers:?}"
-    );
+    all_ok(&flood.wait());
     let bus = Bus::connect(&nats);
     let stored = bus.stored("SLUICE_eu_EVENTS").unwrap();
     assert_eq!(stored.len(), 101);
@@ -316,9 +299,7 @@ fn more_than_may_wait_is_refused() {
     let node = Driver::node();
     let [a] = clients(&node, &broker, ["a"]);
     nats.kill();
-    eventually("its loss", || {
-        (broker.get("/readyz").status == 503).then_some(())
-    });
+    wait_alone(&broker);
     for number in 0..16 {
         a.ok("order:new", json!([number]));
     }

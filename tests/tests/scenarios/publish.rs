@@ -3,18 +3,12 @@
 use serde_json::{Value, json};
 use sluice_tests::{Broker, Bus, Driver, Nats, Setup, eventually};
 
-use crate::shared::{RELAY, clients, mark};
+use crate::shared::{RELAY, clients, mark, start_behind};
 
 const TO_ROOT: &str = "sluice.sluice.emit.=2F";
 
 fn start(nats: &Nats) -> Broker {
-    let broker = Setup::new(RELAY)
-        .env("SLUICE_CLUSTER__NATS_URL", &nats.url())
-        .start();
-    eventually("a node that is ready", || {
-        (broker.get("/readyz").status == 200).then_some(())
-    });
-    broker
+    start_behind(nats, Setup::new(RELAY))
 }
 
 fn emits(broker: &Broker, result: &str) -> f64 {

@@ -1,7 +1,7 @@
 //! What several scenarios say in the same words.
 
 use serde_json::{Value, json};
-use sluice_tests::{Broker, Client, Driver, jwt};
+use sluice_tests::{Broker, Client, Driver, Nats, Setup, eventually, jwt};
 
 /// The key that the scenarios sign with.
 pub(crate) const SECRET: &str = "a-secret-of-32-bytes-for-hmac-256";
@@ -41,6 +41,26 @@ pub(crate) fn websocket() -> Value {
 /// The options of a client that signs in as a user.
 pub(crate) fn signed_in(user: &str) -> Value {
     json!({"transports": ["websocket"], "auth": {"token": jwt::user(user, SECRET)}})
+}
+
+/// Starts a broker behind a NATS server, connected to it.
+pub(crate) fn start_behind(nats: &Nats, setup: Setup) -> Broker {
+    let broker = setup.env("SLUICE_CLUSTER__NATS_URL", &nats.url()).start();
+    wait_ready(&broker);
+    broker
+}
+
+pub(crate) fn wait_ready(broker: &Broker) {
+    eventually("a node that is ready", || {
+        (broker.get("/readyz").status == 200).then_some(())
+    });
+}
+
+/// Waits until a node says that it is alone.
+pub(crate) fn wait_alone(broker: &Broker) {
+    eventually("the loss of NATS", || {
+        (broker.get("/readyz").status == 503).then_some(())
+    });
 }
 
 /// Connects clients over WebSocket to the namespace `/`.

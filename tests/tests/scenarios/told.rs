@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sluice_tests::{Broker, Bus, Client, Driver, Nats, Setup, eventually, jwt};
 
-use crate::shared::{RELAY, SECRET};
+use crate::shared::{RELAY, SECRET, start_behind, wait_alone, wait_ready};
 
 /// A user has a room of his own; what else happens, clients tell a policy.
 const POLICIES: &str = r#"
@@ -20,24 +20,8 @@ fn start(nats: &Nats, cluster: &str, lifecycle: &str) -> Broker {
     let config = format!(
         "[server]\nreactors = 2\n[cluster]\nname = \"eu\"\n{cluster}\n{policies}{RELAY}\n[namespace.lifecycle]\n{lifecycle}"
     );
-    let broker = Setup::new(&config)
-        .modules(&["jwt-auth", "fixture-doer"])
-        .env("SLUICE_CLUSTER__NATS_URL", &nats.url())
-        .start();
-    wait_ready(&broker);
-    broker
-}
-
-fn wait_ready(broker: &Broker) {
-    eventually("a node that is ready", || {
-        (broker.get("/readyz").status == 200).then_some(())
-    });
-}
-
-fn wait_alone(broker: &Broker) {
-    eventually("the loss of NATS", || {
-        (broker.get("/readyz").status == 503).then_some(())
-    });
+    let setup = Setup::new(&config).modules(&["jwt-auth", "fixture-doer"]);
+    start_behind(nats, setup)
 }
 
 /// `ann-1` is a client of the user `ann`.

@@ -4,7 +4,9 @@ use serde_json::json;
 use sluice_tests::{Cluster, Driver};
 
 use super::stream::Stream;
-use super::{Accounts, number, numbers, one_each, one_quiet_each, reach_each_other};
+use super::{
+    Accounts, nothing_is_lost, number, numbers, one_each, one_quiet_each, reach_each_other,
+};
 use crate::shared::{RELAY, websocket};
 
 #[test]
@@ -101,24 +103,7 @@ fn a_node_that_hangs_comes_back_with_its_rooms() {
 #[test]
 fn a_short_halt_loses_nothing() {
     let cluster = Cluster::start(3, RELAY);
-    let driver = Driver::node();
-    let [a] = one_each(&driver, &cluster, [0]);
-    let [hung] = one_quiet_each(&driver, &cluster, [2]);
-    hung.ok("join", json!(["r"]));
-    let stream = Stream::begin(&a, "r");
-    stream.goes_on(20);
-    cluster[2].pause();
-    stream.goes_on(100);
-    cluster[2].resume();
-    let sent = stream.end();
-    hung.wait_received(usize::try_from(sent).unwrap());
-    assert!(numbers(&hung).into_iter().eq(0..sent));
-    let accounts = Accounts::settled(&cluster, &[0, 1, 2]);
-    assert_eq!(
-        (accounts.missing, accounts.dropped),
-        (0.0, 0.0),
-        "{accounts:?}"
-    );
+    nothing_is_lost(&cluster, || cluster[2].pause(), || cluster[2].resume());
 }
 
 /// A node that is told to stop says so: the others know at once.

@@ -4,8 +4,10 @@ use serde_json::json;
 use sluice_tests::{Cluster, Driver, eventually};
 
 use super::stream::Stream;
-use super::{Accounts, number, numbers, one_each, one_quiet_each, reach_each_other};
-use crate::shared::RELAY;
+use super::{
+    Accounts, nothing_is_lost, number, numbers, one_each, one_quiet_each, reach_each_other,
+};
+use crate::shared::{RELAY, wait_alone};
 
 #[test]
 fn a_node_that_is_cut_off_serves_its_own_and_comes_back() {
@@ -30,9 +32,7 @@ fn a_node_that_is_cut_off_serves_its_own_and_comes_back() {
             .any(|event| event[2] == json!(1_000_000))
             .then_some(())
     });
-    eventually("a node that says that it is alone", || {
-        (cluster[2].get("/readyz").status == 503).then_some(())
-    });
+    wait_alone(&cluster[2]);
     cluster.heal(2);
     cluster.wait_whole();
     stream.goes_on(50);
@@ -49,22 +49,5 @@ fn a_node_that_is_cut_off_serves_its_own_and_comes_back() {
 #[test]
 fn a_short_cut_loses_nothing() {
     let cluster = Cluster::start_apart(3, RELAY);
-    let driver = Driver::node();
-    let [a] = one_each(&driver, &cluster, [0]);
-    let [apart] = one_quiet_each(&driver, &cluster, [2]);
-    apart.ok("join", json!(["r"]));
-    let stream = Stream::begin(&a, "r");
-    stream.goes_on(20);
-    cluster.cut(2);
-    stream.goes_on(100);
-    cluster.heal(2);
-    let sent = stream.end();
-    apart.wait_received(usize::try_from(sent).unwrap());
-    assert!(numbers(&apart).into_iter().eq(0..sent));
-    let accounts = Accounts::settled(&cluster, &[0, 1, 2]);
-    assert_eq!(
-        (accounts.missing, accounts.dropped),
-        (0.0, 0.0),
-        "{accounts:?}"
-    );
+    nothing_is_lost(&cluster, || cluster.cut(2), || cluster.heal(2));
 }
