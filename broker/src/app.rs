@@ -1,6 +1,7 @@
 //! The composition root: builds every room, opens the doors, and closes them again in order.
 
 mod keep;
+mod supervisor;
 mod together;
 
 use std::io::Write as _;
@@ -32,6 +33,7 @@ use crate::session::{Broker, Owed, Roll};
 use crate::state::Store;
 use crate::telemetry;
 use crate::telemetry::events::{Draining, ReactorPanicked};
+use supervisor::Supervisor;
 use together::Together;
 
 /// Threads for what is not on an event's path: accepting, the admin listener, compilation, watching and what
@@ -109,6 +111,7 @@ async fn serve(
     store: Arc<Store>,
 ) -> anyhow::Result<()> {
     let config = loaded.config;
+    let supervisor = Arc::new(Supervisor::from_environment());
     let id = NodeId::random();
     let nats = match &config.cluster {
         Some(cluster) => Some(Nats::start(cluster, id).await?),
@@ -189,18 +192,22 @@ async fn serve(
     }));
     let served = Served {
         edge: edge.clone(),
-        node,
+        node: node.clone(),
     };
     let watches = config.plugins.watch;
     tokio::spawn(keep::keep(Follower::new(reload), mailbox, watches, served));
     let mut stop = Stop::new()?;
     ready(&ready_line)?;
+    supervisor.ready().await;
+    let watch = supervisor::watch(supervisor.clone(), edge.clone(), broker.clone(), node);
+    tokio::spawn(watch);
     tokio::select! {
         () = stop.wanted() => {}
         () = edge.stopped_accepting() => {
             anyhow::bail!(Exit::Internal("the accept loop ended".to_owned()));
         }
     }
+    supervisor.stopping(config.server.drain_period).await;
     if let Some(inbound) = inbound {
         inbound.stop().await;
     }

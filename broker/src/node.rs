@@ -54,6 +54,8 @@ pub(crate) struct Node {
     control: Control,
     /// Changes of files are no longer noticed.
     blind: AtomicBool,
+    /// Reactors that do not answer.
+    silent: Mutex<Vec<usize>>,
 }
 
 impl Node {
@@ -88,6 +90,7 @@ impl Node {
             histories: Mutex::default(),
             control,
             blind: AtomicBool::new(false),
+            silent: Mutex::default(),
         }
     }
 
@@ -162,6 +165,11 @@ impl Node {
     /// The process goes on with what it has, and a restart is needed to change anything.
     pub(crate) fn stopped_following(&self) {
         self.blind.store(true, Ordering::Relaxed);
+    }
+
+    /// These reactors, and no others, do not answer.
+    pub(crate) fn misses(&self, reactors: Vec<usize>) {
+        *self.silent.lock() = reactors;
     }
 
     fn listen(&self) -> Listen {
@@ -247,6 +255,10 @@ impl admin::Node for Node {
         }
         .emit();
         Some(removed)
+    }
+
+    fn silent_reactors(&self) -> Vec<usize> {
+        self.silent.lock().clone()
     }
 
     fn not_ready(&self) -> Vec<Reason> {

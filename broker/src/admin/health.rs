@@ -23,7 +23,10 @@ struct Readiness {
 /// says beyond its code is left out: it names files of this machine, and here anyone may ask.
 pub(crate) fn probe(path: &str, node: &dyn Node) -> Option<(u16, &'static str, String)> {
     match path {
-        "/healthz" => Some((200, TEXT, "ok".to_owned())),
+        "/healthz" => {
+            let (status, body) = health(node);
+            Some((status.as_u16(), TEXT, body))
+        }
         "/readyz" => {
             let mut reasons = node.not_ready();
             for reason in &mut reasons {
@@ -36,8 +39,20 @@ pub(crate) fn probe(path: &str, node: &dyn Node) -> Option<(u16, &'static str, S
     }
 }
 
-pub(super) async fn healthz() -> &'static str {
-    "ok"
+pub(super) async fn healthz(State(node): State<Arc<dyn Node>>) -> Response {
+    let (status, body) = health(&*node);
+    (status, [(header::CONTENT_TYPE, TEXT)], body).into_response()
+}
+
+/// A process that answers may still have clients that nobody serves.
+fn health(node: &dyn Node) -> (StatusCode, String) {
+    let silent = node.silent_reactors();
+    if silent.is_empty() {
+        return (StatusCode::OK, "ok".to_owned());
+    }
+    let silent: Vec<_> = silent.iter().map(ToString::to_string).collect();
+    let body = format!("reactors that do not answer: {}", silent.join(", "));
+    (StatusCode::SERVICE_UNAVAILABLE, body)
 }
 
 pub(super) async fn readyz(State(node): State<Arc<dyn Node>>) -> Response {

@@ -40,6 +40,9 @@ pub(crate) trait Node: Send + Sync + 'static {
     /// Drops what a policy has counted and stored, and says how much. `None`: there is no such policy.
     fn clear_state(&self, policy: &str, filter: &Filter) -> Option<usize>;
 
+    /// Reactors whose clients wait for them: a new process would help.
+    fn silent_reactors(&self) -> Vec<usize>;
+
     /// Why the node should get no new clients; empty when it is ready.
     fn not_ready(&self) -> Vec<Reason>;
 

@@ -147,6 +147,17 @@ async fn probes_answer_without_a_token() {
 }
 
 #[tokio::test]
+async fn a_node_whose_reactors_hang_is_not_healthy() {
+    let node = Arc::<Fake>::default();
+    *node.silent.lock() = vec![0, 3];
+    let answer = ask(&node, Some("t"), get("/healthz")).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(&*answer.body, "reactors that do not answer: 0, 3");
+    let public = probe("/healthz", &*node).expect("a probe");
+    assert_eq!((public.0, public.2), (503, answer.body));
+}
+
+#[tokio::test]
 async fn everything_else_asks_for_the_token() {
     let node = Arc::<Fake>::default();
     for path in [

@@ -153,6 +153,11 @@ impl Edge {
         join_all(self.reactors.iter().map(each)).await;
     }
 
+    /// The numbers of the reactors that do not answer in this time.
+    pub(crate) async fn silent(&self, patience: Duration) -> Vec<usize> {
+        silent(&self.reactors, patience).await
+    }
+
     /// Returns only if the accept loop has ended by itself, which it must not: nobody could come in any more.
     pub(crate) async fn stopped_accepting(&self) {
         let accepting = self.accepting.lock().take();
@@ -214,6 +219,16 @@ impl Edge {
     }
 }
 
+async fn silent(reactors: &[Reactor], patience: Duration) -> Vec<usize> {
+    let asked = reactors
+        .iter()
+        .map(|reactor| reactor.ask_within(patience, Job::Answer));
+    let answers = join_all(asked).await.into_iter().enumerate();
+    answers
+        .filter_map(|(number, answer)| answer.is_none().then_some(number))
+        .collect()
+}
+
 /// Starts a reactor for each shard of the fan-out.
 fn start_reactors(
     config: config::Server,
@@ -246,4 +261,25 @@ fn start_reactors(
         reactor::start(jobs, home, Arc::new(shared))?;
     }
     Ok(reactors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reactor_that_hangs_is_known_by_its_number() {
+        let (alive, mut jobs) = Reactor::new();
+        let (hanging, _never_read) = Reactor::new();
+        let (gone, _) = Reactor::new();
+        tokio::spawn(async move {
+            while let Some(Job::Answer(here)) = jobs.recv().await {
+                let _ = here.send(());
+            }
+        });
+        let patience = Duration::from_secs(1);
+        let reactors = [alive, hanging, gone];
+        assert_eq!(silent(&reactors, patience).await, [1, 2]);
+        assert_eq!(silent(&reactors[..1], patience).await, [] as [usize; 0]);
+    }
 }

@@ -40,6 +40,8 @@ pub(super) enum Job {
     Follow(Arc<Pipelines>, oneshot::Sender<()>),
     /// Ends a polling session. The answer is false if it was over already.
     ClosePolled(String, oneshot::Sender<bool>),
+    /// Whoever asks wants to know that somebody is there.
+    Answer(oneshot::Sender<()>),
     /// Ends every session.
     Close(oneshot::Sender<()>),
 }
@@ -95,6 +97,7 @@ async fn run(mut jobs: Jobs, shared: Arc<Shared>) {
             Job::ClosePolled(sid, answer) => drop(tokio::spawn(async move {
                 let _ = answer.send(shared.protocols.close_polled(&sid).await);
             })),
+            Job::Answer(here) => drop(here.send(())),
             Job::Close(done) => drop(tokio::spawn(async move {
                 shared.protocols.close().await;
                 let _ = done.send(());
@@ -121,12 +124,21 @@ impl Reactor {
 
     /// Has something done. `None`: it was not done in time, and the reactor still may do it.
     pub(super) async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Option<T> {
+        self.ask_within(PATIENCE, job).await
+    }
+
+    /// The same with a time of the asker's own.
+    pub(super) async fn ask_within<T>(
+        &self,
+        patience: Duration,
+        job: impl FnOnce(oneshot::Sender<T>) -> Job,
+    ) -> Option<T> {
         let (answer, answered) = oneshot::channel();
         let asked = async {
             self.jobs.send(job(answer)).await.ok()?;
             answered.await.ok()
         };
-        tokio::time::timeout(PATIENCE, asked).await.ok()?
+        tokio::time::timeout(patience, asked).await.ok()?
     }
 }
 

@@ -15,6 +15,7 @@ mod policies;
 mod recording;
 mod rollout;
 mod sharing;
+mod supervision;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -40,6 +41,7 @@ pub(crate) use policies::{
 pub(crate) use recording::{RecordingBegan, RecordingEnded};
 pub(crate) use rollout::{RollOutEnded, RollOutFollowed};
 pub(crate) use sharing::{StateCaughtUp, StateForgotten, StateMissed};
+pub(crate) use supervision::{ReactorSilent, SupervisorUntold};
 use tracing::{debug, error, info, warn};
 
 use super::labels::ReloadResult;

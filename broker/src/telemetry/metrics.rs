@@ -11,6 +11,7 @@ mod nats;
 mod policy;
 mod rollout;
 mod sharing;
+mod supervision;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock};
@@ -33,6 +34,7 @@ use self::nats::Nats;
 pub(crate) use self::policy::{PolicyMetrics, TrialOutcomes};
 use self::rollout::Rollouts;
 use self::sharing::Sharing;
+use self::supervision::Supervision;
 use super::exposition;
 pub(crate) use super::labels::backend::{BackendAnswer, BackendEmit, BackendKind, BackendLoss};
 pub(crate) use super::labels::{
@@ -96,6 +98,7 @@ pub(crate) struct Metrics {
     pub batches: Batches,
     pub cluster: Cluster,
     pub rollouts: Rollouts,
+    pub supervision: Supervision,
     own_counters: Family<OwnLabels, Tally>,
     own_gauges: Family<OwnLabels, Gauge<f64, AtomicU64>>,
     connections_denied: Family<DenialLabels, Counter>,
@@ -211,6 +214,7 @@ impl Metrics {
             batches: Batches::new(&mut r),
             cluster: Cluster::new(&mut r),
             rollouts: Rollouts::new(&mut r),
+            supervision: Supervision::new(&mut r),
             own_counters: add(&mut r, "policy_counter", "Counters of a policy's own"),
             own_gauges: add(&mut r, "policy_gauge", "Gauges of a policy's own"),
             connections_denied: add(

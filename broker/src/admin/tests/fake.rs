@@ -5,6 +5,7 @@ use super::*;
 #[derive(Default)]
 pub(super) struct Fake {
     pub(super) reasons: Mutex<Vec<Reason>>,
+    pub(super) silent: Mutex<Vec<usize>>,
     pub(super) emitted: Mutex<Vec<Emit>>,
     /// What state was asked for, and how much of it; cleared, where there is no limit.
     pub(super) asked: Mutex<Vec<(Filter, Option<usize>)>>,
@@ -20,6 +21,10 @@ impl Node for Fake {
             connected: true,
             nodes: Vec::new(),
         }
+    }
+
+    fn silent_reactors(&self) -> Vec<usize> {
+        self.silent.lock().clone()
     }
 
     fn rollouts(&self) -> Option<Arc<dyn Rollouts>> {

@@ -64,6 +64,8 @@ fn names_are_those_that_outsiders_rely_on() {
         "sluice_reactor_messages_total",
         "sluice_reactor_forwarded_total",
         "sluice_reactor_inbox_full_total",
+        "sluice_reactor_silent_total",
+        "sluice_supervisor_untold_total",
         "sluice_policy_instances",
         "sluice_policy_memory_bytes",
         "sluice_policy_verdicts_total",
