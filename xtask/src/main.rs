@@ -1,13 +1,14 @@
 //! All set-up of the project: what is missing is installed, what is stale is built, then the thing asked for runs.
 //!
 //! `workspace` knows where things are and runs programs; `setup` installs; `policies` builds the modules; `dev` and
-//! `test` are the two commands that the README opens with; `cluster` runs the example of three nodes; `bench` measures;
+//! `test` are the two commands that the README opens with; `dist` packs what is put on a machine; `cluster` runs the example of three nodes; `bench` measures;
 //! `page` serves the example's page; `probe` asks it; `ready` reads the line by which a server says that it serves;
 //! `running` is what has been started.
 
 mod bench;
 mod cluster;
 mod dev;
+mod dist;
 mod page;
 mod policies;
 mod probe;
@@ -38,6 +39,8 @@ enum Command {
     Test(test::Options),
     /// Measure what an event costs inside the broker, and the broker beside other servers.
     Bench(bench::Options),
+    /// Pack broker, policies, unit, completions and man pages into target/dist.
+    Dist(dist::Options),
     /// Build all policies (first-party, examples, fixtures of the tests) into target/policies.
     Policies,
 }
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Cluster(options) => cluster::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Dist(options) => dist::run_it(&options),
         Command::Policies => policies::build_all().map(|folder| println!("{}", folder.display())),
     };
     match done {

@@ -18,7 +18,12 @@ pub(crate) fn build_all() -> Result<PathBuf> {
 
 /// Builds the policies that are part of the product. The folder of the modules.
 pub(crate) fn build_first_party() -> Result<PathBuf> {
-    build(&in_folders(&FOLDERS[..1])?)
+    build(&first_party()?)
+}
+
+/// The names of the policies that are part of the product.
+pub(crate) fn first_party() -> Result<Vec<String>> {
+    in_folders(&FOLDERS[..1])
 }
 
 /// The names of the policies that have tests of their own: those of the product, and the examples.

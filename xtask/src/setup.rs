@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::workspace::{cargo, output, program, root, run, target, write_if_changed};
+use crate::workspace::{cargo, folder_of, output, program, root, run, target, write_if_changed};
 
 const WASM: &str = "wasm32-wasip2";
 
@@ -58,9 +58,9 @@ pub(crate) fn python() -> Result<PathBuf> {
     Ok(programs)
 }
 
-/// nginx and HAProxy, as Debian packages them.
+/// nginx, HAProxy and Caddy, as Debian packages them.
 pub(crate) fn load_balancers() -> Result<()> {
-    const PACKAGES: [&str; 2] = ["nginx", "haproxy"];
+    const PACKAGES: [&str; 3] = ["nginx", "haproxy", "caddy"];
     // A user's path may be without the folder of servers.
     let is_there = |package: &&str| {
         let folders = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/usr/bin"];
@@ -81,15 +81,13 @@ pub(crate) fn load_balancers() -> Result<()> {
     install()
         // The lists of packages may be old, or not there at all.
         .or_else(|_| run(program("apt-get", "").arg("update")).and_then(|()| install()))
-        .context("nginx and haproxy are missing and cannot be installed: do it by hand")
+        .context("nginx, haproxy and caddy are wanted, some are missing and cannot be installed: do it by hand")
 }
 
 /// The broker, in a profile of cargo's. Its path.
 pub(crate) fn broker(profile: &str) -> Result<PathBuf> {
     run(cargo().args(["build", "--package", "sluice", "--profile", profile]))?;
-    // Cargo's one exception: the profile `dev` is built into the folder `debug`.
-    let folder = if profile == "dev" { "debug" } else { profile };
-    Ok(target()?.join(folder).join("sluice"))
+    Ok(target()?.join(folder_of(profile)).join("sluice"))
 }
 
 /// A stamp is a copy of the lock file that was installed.

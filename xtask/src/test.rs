@@ -20,6 +20,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::npm("tests/clients")?;
     setup::npm("examples/cluster")?;
+    setup::npm("examples/guide")?;
     let python = setup::python()?;
     setup::load_balancers()?;
     let modules = policies::build_all()?;

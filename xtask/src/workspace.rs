@@ -91,6 +91,11 @@ pub(crate) fn target() -> Result<PathBuf> {
         .context("`cargo metadata` names no target folder")
 }
 
+/// Where cargo puts what it builds in a profile. Its one exception: `dev` is built into `debug`.
+pub(crate) fn folder_of(profile: &str) -> &str {
+    if profile == "dev" { "debug" } else { profile }
+}
+
 /// Writes a file only if its content is another, and in one step, so that nobody sees half of it.
 pub(crate) fn write_if_changed(path: &Path, content: &[u8]) -> Result<()> {
     if std::fs::read(path).is_ok_and(|old| old == content) {

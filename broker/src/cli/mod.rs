@@ -4,6 +4,7 @@ mod check;
 mod policies;
 mod policy;
 mod record;
+mod shipped;
 mod token;
 
 use std::io::Write as _;
@@ -42,6 +43,11 @@ enum Command {
     Record(record::Record),
     /// Make a token for trying things out (JWT, HS256)
     Token(token::Token),
+    /// Print what lets a shell complete the commands
+    Completions(shipped::Completions),
+    /// Write man pages
+    #[command(hide = true)]
+    Manual(shipped::Manual),
 }
 
 #[derive(Debug, clap::Args)]
@@ -117,6 +123,8 @@ pub fn run() -> Result<(), Exit> {
         Command::Policy(policy) => policy.run(),
         Command::Policies(policies) => print(&policies.run()?),
         Command::Record(record) => record.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Manual(manual) => manual.run(),
         Command::Token(token) => print(&format!("{}\n", token.sign()?)),
     }
 }
