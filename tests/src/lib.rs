@@ -6,6 +6,7 @@
 //! - [`Nats`] runs a real NATS server, [`Cluster`] some brokers on one, and [`Proxy`] a load balancer before them;
 //! - [`Relay`] is a network between two of them that can go dead;
 //! - [`Service`] runs a back end of an example;
+//! - [`Supervisor`] is told what systemd would be;
 //! - [`Backend`] answers what policies ask over HTTP.
 //!
 //! Nothing here sleeps for a while and hopes: every wait names what it waits for and ends with [`PATIENCE`].
@@ -29,11 +30,12 @@ mod logs;
 mod metrics;
 mod nats;
 mod process;
-mod proxy;
+pub mod proxy;
 pub mod raw;
 mod relay;
 mod service;
 mod setup;
+mod supervisor;
 mod wait;
 
 pub use backend::{Asked, Backend};
@@ -49,6 +51,7 @@ pub use proxy::Proxy;
 pub use relay::Relay;
 pub use service::Service;
 pub use setup::{Exited, Setup};
+pub use supervisor::Supervisor;
 pub use wait::{PATIENCE, eventually};
 
 use std::path::PathBuf;

@@ -1,5 +1,7 @@
 //! Load balancers before brokers: the real programs with the configurations that the examples ship.
 
+mod deployed;
+
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,6 +10,8 @@ use tempfile::TempDir;
 
 use crate::eventually;
 use crate::process::Process;
+
+pub use deployed::shipped;
 
 /// The addresses that the shipped configurations name: where clients come in, and three nodes.
 const SHIPPED: (&str, [&str; 3]) = (
@@ -26,12 +30,8 @@ impl Proxy {
     /// nginx with a shipped configuration, whose three nodes are these.
     pub fn nginx(shipped: &str, nodes: [SocketAddr; 3]) -> Self {
         let (dir, address, config) = prepare(shipped, nodes);
-        // Debian's build keeps what does not fit into memory in folders of root's.
-        let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|what| format!("    {what}_temp_path {what};\n"));
-        let config = config.replacen("http {\n", &format!("http {{\n{}", folders.concat()), 1);
-        let globals = "daemon off; pid nginx.pid; error_log stderr;";
-        let arguments = ["-p", ".", "-c", "proxy.conf", "-g", globals];
+        let config = with_own_folders(&config);
+        let arguments = ["-p", ".", "-c", "proxy.conf", "-g", NGINX_GLOBALS];
         Self::run("nginx", &arguments, dir, address, &config)
     }
 
@@ -53,6 +53,8 @@ impl Proxy {
         let child = Command::new(find(program))
             .args(arguments)
             .current_dir(dir.path())
+            // Caddy keeps what it makes where it is at home.
+            .env("HOME", dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -88,6 +90,15 @@ fn prepare(shipped: &str, nodes: [SocketAddr; 3]) -> (TempDir, SocketAddr, Strin
         config = config.replace(place, &node.to_string());
     }
     (TempDir::new().expect("a temporary folder"), address, config)
+}
+
+const NGINX_GLOBALS: &str = "daemon off; pid nginx.pid; error_log stderr;";
+
+/// Debian's build of nginx keeps what does not fit into memory in folders of root's.
+fn with_own_folders(config: &str) -> String {
+    let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|what| format!("    {what}_temp_path {what};\n"));
+    config.replacen("http {\n", &format!("http {{\n{}", folders.concat()), 1)
 }
 
 /// Debian puts servers where only root's path leads.

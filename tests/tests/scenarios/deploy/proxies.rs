@@ -1,0 +1,190 @@
+//! nginx, HAProxy and Caddy before three nodes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sluice_tests::{Client, Cluster, Driver, Proxy, Relay, eventually, http};
+
+/// Clients of six networks: each node has some, whoever counts.
+const CLIENTS: u8 = 6;
+
+const CONFIG: &str = r#"
+    [server]
+    probes = true
+    drain_period = "2s"
+    [[namespace]]
+    path = "/"
+    [[namespace.route]]
+    event = "echo"
+    to = "sender"
+    [[namespace.route]]
+    event = "*"
+    to = "all"
+"#;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Nginx,
+    Haproxy,
+    Caddy,
+}
+
+impl Kind {
+    fn start(self, cluster: &Cluster) -> Proxy {
+        let nodes = [0, 1, 2].map(|node| cluster[node].listen);
+        match self {
+            Self::Nginx => Proxy::deployed_nginx(nodes),
+            Self::Haproxy => Proxy::deployed_haproxy(nodes),
+            Self::Caddy => Proxy::deployed_caddy(nodes),
+        }
+    }
+
+    fn url(self, address: SocketAddr) -> String {
+        match self {
+            Self::Nginx | Self::Haproxy => format!("https://{address}/"),
+            Self::Caddy => format!("http://{address}/"),
+        }
+    }
+
+    /// Of a client that keeps cookies and believes the test's certificate.
+    fn options(self, transports: &[&str]) -> Value {
+        json!({
+            "transports": transports,
+            "withCredentials": true,
+            "rejectUnauthorized": false,
+        })
+    }
+}
+
+/// Clients behind a load balancer, each of a network of its own.
+struct Visitors {
+    clients: Vec<Client>,
+    _ways: Vec<Relay>,
+}
+
+impl Visitors {
+    fn connect(driver: &Driver, kind: Kind, proxy: &Proxy, options: &Value) -> Self {
+        let ways: Vec<_> = (1..=CLIENTS)
+            .map(|network| Relay::from_address(IpAddr::from([127, 0, network, 1]), proxy.address))
+            .collect();
+        let clients = ways.iter().enumerate().map(|(number, way)| {
+            let name = format!("visitor-{number}");
+            driver.connect(&name, &kind.url(way.address), options)
+        });
+        Self {
+            clients: clients.collect(),
+            _ways: ways,
+        }
+    }
+}
+
+/// Sessions of many requests are whole, those that upgrade do so where they began, and everyone hears everyone.
+fn clients_are_served(kind: Kind) {
+    let cluster = Cluster::start(3, CONFIG);
+    let driver = Driver::node();
+    let proxy = kind.start(&cluster);
+    let polling = Visitors::connect(&driver, kind, &proxy, &kind.options(&["polling"]));
+    for round in 0..5 {
+        for client in &polling.clients {
+            client.ok("echo", json!([client.name, round]));
+            assert_eq!(client.expect("echo")[1], json!(round));
+        }
+    }
+    // A body that is more than a proxy holds in memory by default.
+    let large = "x".repeat(500_000);
+    polling.clients[0].ok("echo", json!([large]));
+    assert_eq!(polling.clients[0].expect("echo"), [json!(large)]);
+    let url = kind.url(proxy.address);
+    let upgraded = driver.connect("upgraded", &url, &kind.options(&["polling", "websocket"]));
+    assert_eq!(upgraded.upgraded(), "websocket");
+    let direct = driver.connect("direct", &url, &kind.options(&["websocket"]));
+    direct.ok("news", json!(["of the day"]));
+    for client in polling.clients.iter().chain([&upgraded, &direct]) {
+        assert_eq!(
+            client.expect("news"),
+            [json!("of the day")],
+            "{}",
+            client.name
+        );
+    }
+    let mut elsewhere = kind.options(&["polling"]);
+    elsewhere["path"] = json!("/metrics");
+    let refused = driver.try_connect("operator", &url, &elsewhere).err();
+    let status = refused.and_then(|refusal| refusal.status);
+    assert_eq!(status, Some(404), "operators' paths are not for the world");
+}
+
+#[test]
+fn clients_are_served_behind_nginx() {
+    clients_are_served(Kind::Nginx);
+}
+
+#[test]
+fn clients_are_served_behind_haproxy() {
+    clients_are_served(Kind::Haproxy);
+}
+
+#[test]
+fn clients_are_served_behind_caddy() {
+    clients_are_served(Kind::Caddy);
+}
+
+/// A node is told to stop, drains and is gone: its clients come back on others, and new ones come in all the time.
+fn a_node_may_leave(kind: Kind) {
+    let mut cluster = Cluster::start(3, CONFIG);
+    let driver = Driver::node();
+    let proxy = kind.start(&cluster);
+    let mut options = kind.options(&["websocket"]);
+    options["reconnection"] = json!(true);
+    options["reconnectionDelay"] = json!(100);
+    let visitors = Visitors::connect(&driver, kind, &proxy, &options);
+    cluster[0].signal_term();
+    let url = kind.url(proxy.address);
+    let mut late = 0;
+    while cluster[0].runs() {
+        eventually("a client that comes in", || {
+            let name = format!("late-{late}");
+            late += 1;
+            let once = kind.options(&["websocket"]);
+            driver.try_connect(&name, &url, &once).ok()
+        })
+        .disconnect();
+    }
+    for client in &visitors.clients {
+        // What it sends while it has not noticed yet is lost.
+        eventually("a client that is back", || {
+            client.ask_within("echo", json!([]), Duration::from_secs(1))
+        });
+    }
+    let connections = |node: usize| cluster[node].metrics().sum("sluice_connections", &[]);
+    eventually("all of them on the nodes that stay", || {
+        (connections(1) + connections(2) == f64::from(CLIENTS)).then_some(())
+    });
+}
+
+#[test]
+fn a_node_may_leave_behind_nginx_with_tls() {
+    a_node_may_leave(Kind::Nginx);
+}
+
+#[test]
+fn a_node_may_leave_behind_haproxy_with_tls() {
+    a_node_may_leave(Kind::Haproxy);
+}
+
+#[test]
+fn a_node_may_leave_behind_caddy() {
+    a_node_may_leave(Kind::Caddy);
+}
+
+/// What is not TLS at a listener of TLS goes no further.
+#[test]
+fn nobody_comes_in_without_tls() {
+    let cluster = Cluster::start(3, CONFIG);
+    for kind in [Kind::Nginx, Kind::Haproxy] {
+        let proxy = kind.start(&cluster);
+        let plain = http::request(proxy.address, "GET", "/socket.io/", &[], &[]);
+        assert!(plain.is_err() || plain.is_ok_and(|response| response.status == 400));
+    }
+}
