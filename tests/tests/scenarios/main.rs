@@ -25,6 +25,7 @@ mod containment; // [5]
 mod contracts;
 mod control; // [1]
 mod cors;
+mod deploy; // examples/deploy
 mod drain; // [7]
 mod dropin; // [3], second half
 mod effects;
@@ -32,6 +33,7 @@ mod fanout; // [2]
 mod first_party;
 mod following;
 mod generations;
+mod guide; // examples/guide
 mod hostile; // [8]
 mod ids;
 mod keep_alive;
@@ -58,6 +60,7 @@ mod signatures;
 mod slow;
 mod state; // what policies remember
 mod stubborn;
+mod supervisor; // systemd and its like
 mod told; // back ends hear of sockets
 mod transports;
 mod trial;

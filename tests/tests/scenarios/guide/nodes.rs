@@ -1,0 +1,79 @@
+//! Three servers on NATS in place of Redis, behind the load balancers of the Node server.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::json;
+use sluice_tests::{Cluster, Driver, Proxy, Relay, eventually};
+
+use super::{read, signed_in, start};
+
+fn nginx(cluster: &Cluster) -> Proxy {
+    let nodes = [0, 1, 2].map(|node| cluster[node].listen.port());
+    Proxy::before("nginx", &read("nginx.conf"), nodes)
+}
+
+fn haproxy(cluster: &Cluster) -> Proxy {
+    let nodes = [0, 1, 2].map(|node| cluster[node].listen.port());
+    Proxy::before("haproxy", &read("haproxy.cfg"), nodes)
+}
+
+/// Users of networks of their own, so that they are on different servers.
+fn everyone_hears_everyone(cluster: &Cluster, proxy: &Proxy) {
+    let driver = Driver::node();
+    let ways: Vec<_> = (1..=8)
+        .map(|network| Relay::from_address(IpAddr::from([127, 0, network, 1]), proxy.address))
+        .collect();
+    let users: Vec<_> = ways
+        .iter()
+        .enumerate()
+        .map(|(number, way)| {
+            let user = format!("user-{number}");
+            driver.connect(
+                &user,
+                &format!("http://{}/", way.address),
+                &signed_in(&user),
+            )
+        })
+        .collect();
+    let with_some =
+        (0..3).filter(|node| cluster[*node].metrics().sum("sluice_connections", &[]) > 0.0);
+    assert!(with_some.count() > 1, "all on one server show nothing");
+    for sender in &users {
+        sender.ok("message", json!([format!("hello from {}", sender.name)]));
+        for user in &users {
+            let heard = user.expect("message");
+            assert_eq!(heard[0]["from"], sender.name.as_str());
+        }
+    }
+}
+
+#[test]
+fn several_servers_are_one_behind_nginx() {
+    let cluster = start(3);
+    everyone_hears_everyone(&cluster, &nginx(&cluster));
+}
+
+#[test]
+fn several_servers_are_one_behind_haproxy() {
+    let cluster = start(3);
+    everyone_hears_everyone(&cluster, &haproxy(&cluster));
+}
+
+/// A server dies without a word; its clients come back by themselves, elsewhere.
+#[test]
+fn clients_come_back_when_a_server_dies() {
+    let mut cluster = start(3);
+    let proxy = nginx(&cluster);
+    let driver = Driver::node();
+    let mut options = signed_in("alice");
+    options["reconnection"] = json!(true);
+    options["reconnectionDelay"] = json!(100);
+    let alice = driver.connect("alice", &proxy.url("/"), &options);
+    let hers = (0..3).find(|node| cluster[*node].metrics().sum("sluice_connections", &[]) > 0.0);
+    cluster[hers.expect("a server with alice")].kill();
+    assert_eq!(alice.disconnected(), "transport close");
+    eventually("alice is back", || {
+        alice.ask_within("join", json!(["tearoom"]), Duration::from_secs(1))
+    });
+}
