@@ -33,6 +33,7 @@ use crate::session::{Broker, Owed, Roll};
 use crate::state::Store;
 use crate::telemetry;
 use crate::telemetry::events::{Draining, ReactorPanicked};
+use crate::telemetry::metrics::metrics;
 use supervisor::Supervisor;
 use together::Together;
 
@@ -149,6 +150,8 @@ async fn serve(
         control.clone(),
         nats.clone(),
     ));
+    let asked = Arc::downgrade(&node);
+    metrics().watch_queues(move || Some(asked.upgrade()?.depths()));
     let inbound = nats.as_ref().map(|nats| takes_from_back_ends(nats, &node));
     let cluster = match (&config.cluster, others, nats) {
         (Some(config), Some(others), Some(nats)) => {

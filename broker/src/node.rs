@@ -2,6 +2,7 @@
 
 mod breakers;
 mod cluster;
+mod depths;
 mod policies;
 
 use std::collections::HashMap;

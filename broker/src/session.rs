@@ -28,13 +28,14 @@ use crate::backend::Backend;
 use crate::batch::Events;
 use crate::event::{Attachments, Client, Code, Denial, Effect, Event};
 use crate::fanout::{Fanout, Home, Member, Outlet};
+use crate::moment::Moment;
 use crate::packet;
 use crate::pipeline::{Judged, Passage, Pipeline, Pipelines};
 use crate::plugin::DisconnectReason;
 use crate::record::{Draft, Recorder};
 use crate::state::Store;
 use crate::telemetry::events::{Connected, Disconnected};
-use crate::telemetry::metrics::{DropReason, metrics};
+use crate::telemetry::metrics::{DropReason, Held, metrics};
 pub(crate) use admission::{Refusal, admit};
 use answer::Answered;
 use coalesce::Coalescer;
@@ -198,6 +199,7 @@ impl Session {
     /// One event, as it came: the text `["name",…]`, and its attachments.
     pub(crate) fn handle(self: &Arc<Self>, text: &str, attachments: Attachments, ack: Option<i64>) {
         let mut turn = self.turn.lock();
+        let begin = Moment::now();
         metrics().events_received.inc();
         let (name, args) = match packet::read(text, attachments.len()) {
             Ok(read) => read,
@@ -220,6 +222,7 @@ impl Session {
             .event(&self.client, &event, ack.is_some());
         let passage = Passage::new(event, turn.events, ack.is_some());
         self.advance(&mut turn, &pipeline, passage, ack, seen);
+        metrics().traffic.event_since(begin);
     }
 
     /// One event that cannot be read.
@@ -263,6 +266,7 @@ impl Session {
                         passage,
                         pipeline: pipeline.clone(),
                         ack,
+                        counted: Held::by(&metrics().traffic.coalescing),
                     };
                     next = self.coalesce(turn, policy, coalescing, waiting);
                 }

@@ -58,17 +58,18 @@ pub(crate) fn python() -> Result<PathBuf> {
     Ok(programs)
 }
 
-/// nginx, HAProxy and Caddy, as Debian packages them.
-pub(crate) fn load_balancers() -> Result<()> {
-    const PACKAGES: [&str; 3] = ["nginx", "haproxy", "caddy"];
+/// nginx, HAProxy, Caddy and promtool, as Debian packages them.
+pub(crate) fn system_packages() -> Result<()> {
+    const PACKAGES: [&str; 4] = ["nginx", "haproxy", "caddy", "prometheus"];
+    const PROGRAMS: [&str; 4] = ["nginx", "haproxy", "caddy", "promtool"];
     // A user's path may be without the folder of servers.
-    let is_there = |package: &&str| {
+    let is_there = |program: &&str| {
         let folders = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/usr/bin"];
         folders
             .iter()
-            .any(|folder| Path::new(folder).join(package).is_file())
+            .any(|folder| Path::new(folder).join(program).is_file())
     };
-    if PACKAGES.iter().all(is_there) {
+    if PROGRAMS.iter().all(is_there) {
         return Ok(());
     }
     let install = || {
@@ -81,7 +82,7 @@ pub(crate) fn load_balancers() -> Result<()> {
     install()
         // The lists of packages may be old, or not there at all.
         .or_else(|_| run(program("apt-get", "").arg("update")).and_then(|()| install()))
-        .context("nginx, haproxy and caddy are wanted, some are missing and cannot be installed: do it by hand")
+        .context("nginx, haproxy, caddy and prometheus are wanted, some are missing and cannot be installed: do it by hand")
 }
 
 /// The broker, in a profile of cargo's. Its path.

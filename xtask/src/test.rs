@@ -22,7 +22,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     setup::npm("examples/cluster")?;
     setup::npm("examples/guide")?;
     let python = setup::python()?;
-    setup::load_balancers()?;
+    setup::system_packages()?;
     let modules = policies::build_all()?;
     let broker = setup::broker("dev")?;
     compiled(options, &broker, &modules)?;

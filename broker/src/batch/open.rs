@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Load;
 use crate::config::Batch;
-use crate::telemetry::metrics::BatchEnd;
+use crate::telemetry::metrics::{BatchEnd, metrics};
 
 /// Keys are made of names that clients choose.
 const MAX_OPEN: usize = 16_384;
@@ -93,6 +93,7 @@ impl<K: Clone + Eq + Hash, L: Load> Open<K, L> {
         }
         if let Some(one) = self.batches.get_mut(&key) {
             one.add(item, weight);
+            metrics().traffic.batching.inc();
             self.bytes += weight;
             if one.items >= batch.max {
                 self.take(&key, BatchEnd::Full, out);
@@ -128,6 +129,7 @@ impl<K: Clone + Eq + Hash, L: Load> Open<K, L> {
             end,
         };
         one.add(item, weight);
+        metrics().traffic.batching.inc();
         self.bytes += weight;
         self.ends.insert(end, key.clone());
         self.batches.insert(key, one);
@@ -172,6 +174,8 @@ impl<K: Clone + Eq + Hash, L: Load> Open<K, L> {
         if let Some(one) = self.batches.remove(key) {
             self.ends.remove(&one.end);
             self.bytes -= one.bytes;
+            let items = i64::try_from(one.items).unwrap_or(i64::MAX);
+            metrics().traffic.batching.dec_by(items);
             out(key, one.load, end);
         }
     }

@@ -136,6 +136,9 @@ impl Lane {
             return Err(Overflow);
         }
         put(&mut queue);
+        if queue.stage == Stage::Blocked {
+            queue.tell_waiting();
+        }
         if queue.stage == Stage::Idle {
             queue.stage = Stage::Listed;
             drop(queue);

@@ -20,6 +20,7 @@ use super::manners::{Fault, Judgement};
 use super::socketio::Service;
 use super::wire::{self, Said};
 use super::{Shared, acks, escape};
+use crate::telemetry::metrics::Carried;
 
 /// Between two packets (Engine.IO protocol, "HTTP long-polling").
 pub(super) const SEPARATOR: char = '\u{1e}';
@@ -75,6 +76,7 @@ pub(super) async fn poll(
     } else {
         body = read_over(body, &again, &link, service).await?;
     }
+    Carried::Polling.sent(body.len());
     parts.headers.remove(header::CONTENT_LENGTH);
     Ok(Response::from_parts(parts, full(body)))
 }
@@ -128,7 +130,11 @@ async fn read_body(body: Incoming, link: &Link, shared: &Shared) -> Result<Bytes
     let bound = usize::try_from(shared.config.max_payload).unwrap_or(usize::MAX);
     let body = Limited::new(body, bound).collect();
     match tokio::time::timeout(BODY_TIMEOUT, body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Ok(body)) => {
+            let body = body.to_bytes();
+            Carried::Polling.received(body.len());
+            Ok(body)
+        }
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLarge),
         // The client broke off, or does not come to an end.
         Ok(Err(_)) | Err(_) => {

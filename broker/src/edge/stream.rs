@@ -30,6 +30,7 @@ use super::link::{Link, State};
 use super::pace::{Pace, Ticket};
 use super::reactor::Place;
 use super::wire::{self, Said};
+use crate::telemetry::metrics::Carried;
 
 pub(super) struct Carrier {
     /// `None` only while the stream is being dropped.
@@ -244,6 +245,7 @@ impl Carrier {
                     self.waits = Some(Box::new(Waits::End(Ticket::default(), has_read)));
                     return self.poll_waits(cx, buf);
                 }
+                Carried::WebSocket.received(read.filled().len());
                 self.receive(read.filled(), buf);
                 if buf.filled().len() > before {
                     return Poll::Ready(Ok(()));

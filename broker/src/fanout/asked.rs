@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::event::Attachments;
+use crate::telemetry::metrics::metrics;
 
 /// Bytes of the answers that are kept at a time, of all events.
 const MAX_BYTES: usize = 64 << 20;
@@ -73,6 +74,7 @@ impl Asked {
 
     pub(crate) fn question(self: &Arc<Self>, socket: &Arc<str>) -> Question {
         self.inner.lock().open += 1;
+        metrics().traffic.answers_waiting.inc();
         Question {
             asked: Arc::downgrade(self),
             socket: socket.clone(),
@@ -117,6 +119,7 @@ impl Asked {
             None => inner.missing += 1,
         }
         inner.open = inner.open.saturating_sub(1);
+        metrics().traffic.answers_waiting.dec();
         if inner.open == 0 {
             self.changed.notify_waiters();
         }
@@ -126,6 +129,9 @@ impl Asked {
 impl Drop for Asked {
     fn drop(&mut self) {
         let mut inner = std::mem::take(self.inner.get_mut());
+        // Whoever answers now finds nobody.
+        let open = i64::try_from(inner.open).unwrap_or(i64::MAX);
+        metrics().traffic.answers_waiting.dec_by(open);
         self.give_back(&mut inner);
     }
 }

@@ -88,6 +88,11 @@ impl Inbox {
         }
     }
 
+    /// How much waits. What is being delivered is not asked about: whoever delivers would be waited for.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.lock().messages.len()
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.out.lock().len() + self.queue.lock().messages.len()

@@ -267,6 +267,13 @@ impl Fanout {
         shards.filter(|shard| peers.contains(shard.peer))
     }
 
+    /// What waits for each reactor, and messages and bytes for other nodes.
+    pub(crate) fn depths(&self) -> (Vec<usize>, Option<(usize, usize)>) {
+        let inboxes = self.shards.iter().map(|shard| shard.depth()).collect();
+        let outbox = self.nodes.as_ref().map(|nodes| nodes.outbox.depth());
+        (inboxes, outbox)
+    }
+
     pub(crate) fn census(&self) -> Vec<Census> {
         let mut census = self.directory.census();
         census.sort_by(|a, b| a.namespace.cmp(&b.namespace));

@@ -276,6 +276,10 @@ impl Shard {
         true
     }
 
+    pub(super) fn depth(&self) -> usize {
+        self.inbox.waiting()
+    }
+
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.inbox.len()

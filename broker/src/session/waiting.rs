@@ -9,13 +9,14 @@ use super::{CLOSED, Session, Turn};
 use crate::event::Coalescing;
 use crate::pipeline::{Passage, Pipeline};
 use crate::record::Draft;
-use crate::telemetry::metrics::{DropReason, metrics};
+use crate::telemetry::metrics::{DropReason, Held, metrics};
 
 /// An event that waits for the end of its window. It ends in the pipeline in which it began.
 pub(super) struct Waiting {
     pub passage: Passage,
     pub pipeline: Arc<Pipeline>,
     pub ack: Option<i64>,
+    pub counted: Held,
 }
 
 impl Session {
@@ -94,8 +95,11 @@ impl Session {
             passage,
             pipeline,
             ack,
+            counted,
         } in events
         {
+            // It waits no more.
+            drop(counted);
             self.advance(turn, &pipeline, passage, ack, Draft::none());
         }
     }

@@ -44,6 +44,7 @@ macro_rules! label {
 }
 
 pub(super) mod backend;
+pub(super) mod traffic;
 
 label! {
     #[derive(serde::Deserialize)]

@@ -6,12 +6,15 @@ mod backend;
 mod batches;
 mod cluster;
 mod collectors;
+mod counting;
 mod fetch;
 mod nats;
 mod policy;
+mod queues;
 mod rollout;
 mod sharing;
 mod supervision;
+mod traffic;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock};
@@ -32,11 +35,16 @@ use self::fetch::Fetches;
 pub(crate) use self::fetch::PolicyHttpMetrics;
 use self::nats::Nats;
 pub(crate) use self::policy::{PolicyMetrics, TrialOutcomes};
+pub(crate) use self::queues::Depths;
+use self::queues::Queues;
 use self::rollout::Rollouts;
 use self::sharing::Sharing;
 use self::supervision::Supervision;
+pub(crate) use self::traffic::Held;
+use self::traffic::Traffic;
 use super::exposition;
 pub(crate) use super::labels::backend::{BackendAnswer, BackendEmit, BackendKind, BackendLoss};
+pub(crate) use super::labels::traffic::Carried;
 pub(crate) use super::labels::{
     BatchEnd, CacheFault, ChangeResult, Changed, Compiled, DropReason, FetchOutcome, Hook,
     TrapKind, TrialOutcome, Undelivered, VerdictKind,
@@ -50,7 +58,6 @@ use super::latency::Latency;
 use super::log::LogLines;
 use super::process::Process;
 use super::spread::Tally;
-use crate::event::Denial;
 use crate::state::Store;
 
 /// The metrics of this process.
@@ -68,6 +75,8 @@ pub(crate) enum OwnMetric {
 
 pub(crate) struct Metrics {
     registry: Registry,
+    /// Of the names that every process has, without our prefix.
+    process: Registry,
     /// Sockets that are connected to a namespace.
     pub connections: Gauge,
     pub rooms: Gauge,
@@ -99,6 +108,7 @@ pub(crate) struct Metrics {
     pub cluster: Cluster,
     pub rollouts: Rollouts,
     pub supervision: Supervision,
+    pub traffic: Traffic,
     own_counters: Family<OwnLabels, Tally>,
     own_gauges: Family<OwnLabels, Gauge<f64, AtomicU64>>,
     connections_denied: Family<DenialLabels, Counter>,
@@ -116,6 +126,7 @@ pub(crate) struct Metrics {
     disconnects: Family<DisconnectLabel, Counter>,
     state: Watched,
     policies: Shown,
+    queues: Queues,
 }
 
 // === impl Metrics ===
@@ -148,19 +159,21 @@ impl Metrics {
             "module_cache_faults",
             "Compiled modules in the cache that were rejected, or could not be kept",
         );
-        let durations = Family::default();
-        r.register_with_unit(
+        let durations = add_seconds(
+            &mut r,
             "policy_duration",
             "Time a policy took for a call",
-            Unit::Seconds,
-            Family::clone(&durations),
+            Family::default(),
         );
         let state = Watched::default();
         r.register_collector(Box::new(state.clone()));
         let policies = Shown::default();
         r.register_collector(Box::new(policies.clone()));
-        r.register_collector(Box::new(Process));
+        let queues = Queues::default();
+        r.register_collector(Box::new(queues.clone()));
         r.register_collector(Box::new(LogLines));
+        let mut process = Registry::default();
+        process.register_collector(Box::new(Process));
         Self {
             connections: add(&mut r, "connections", "Sockets that are connected"),
             rooms: add(&mut r, "rooms", "Rooms with a socket in them"),
@@ -215,6 +228,7 @@ impl Metrics {
             cluster: Cluster::new(&mut r),
             rollouts: Rollouts::new(&mut r),
             supervision: Supervision::new(&mut r),
+            traffic: Traffic::new(&mut r),
             own_counters: add(&mut r, "policy_counter", "Counters of a policy's own"),
             own_gauges: add(&mut r, "policy_gauge", "Gauges of a policy's own"),
             connections_denied: add(
@@ -271,7 +285,9 @@ impl Metrics {
             disconnects: add(&mut r, "disconnects", "Sockets that ended"),
             state,
             policies,
+            queues,
             registry: r,
+            process,
         }
     }
 
@@ -307,90 +323,38 @@ impl Metrics {
         *self.policies.0.lock() = policies;
     }
 
+    /// Asks how much waits when the metrics are read.
+    pub(crate) fn watch_queues(&self, ask: impl Fn() -> Option<Depths> + Send + Sync + 'static) {
+        *self.queues.0.lock() = Some(Box::new(ask));
+    }
+
     /// All metrics as OpenMetrics text, or in the older form of Prometheus.
     pub(crate) fn render(&self, open_metrics: bool) -> String {
         let mut rendered = String::new();
         // Writing to a string does not fail.
-        let _ = text::encode(&mut rendered, &self.registry);
+        let _ = text::encode_registry(&mut rendered, &self.registry);
+        let _ = text::encode(&mut rendered, &self.process);
         if open_metrics {
             rendered
         } else {
             exposition::classic(&rendered)
         }
     }
-
-    pub(super) fn slow_client(&self) {
-        self.slow_clients.inc();
-    }
-
-    pub(super) fn reload(&self, result: ReloadResult) {
-        self.reloads.inc(result);
-    }
-
-    pub(super) fn compiled(&self, compiled: Compiled) {
-        self.compiled.inc(compiled);
-    }
-
-    pub(super) fn cache_fault(&self, fault: CacheFault) {
-        self.cache_faults.inc(fault);
-    }
-
-    pub(super) fn connection_denied(&self, denial: &Denial) {
-        self.connections_denied
-            .get_or_create(&DenialLabels::new(denial))
-            .inc();
-    }
-
-    /// Refused for a reason that is the broker's own.
-    pub(super) fn connection_denied_with(&self, code: &str) {
-        self.connections_denied
-            .get_or_create(&DenialLabels {
-                policy: None,
-                code: code.to_owned(),
-            })
-            .inc();
-    }
-
-    pub(super) fn event_denied(&self, denial: &Denial) {
-        self.events_denied
-            .get_or_create(&DenialLabels::new(denial))
-            .inc();
-    }
-
-    pub(super) fn origin_refused(&self) {
-        self.origins_refused.inc();
-    }
-
-    pub(super) fn connection_refused(&self) {
-        self.connections_refused.inc();
-    }
-
-    pub(super) fn admin_refused(&self) {
-        self.admin_refused.inc();
-    }
-
-    pub(super) fn handshake_error(&self, code: u8) {
-        self.handshake_errors
-            .get_or_create(&CodeLabel { code })
-            .inc();
-    }
-
-    pub(super) fn socket_error(&self, code: &'static str) {
-        self.socket_errors
-            .get_or_create(&SocketErrorLabel { code })
-            .inc();
-    }
-
-    pub(super) fn disconnected(&self, reason: &'static str) {
-        self.disconnects
-            .get_or_create(&DisconnectLabel { reason })
-            .inc();
-    }
 }
 
 fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    #[cfg(test)]
+    tests::added(name);
     let metric = M::default();
     registry.register(name, help, metric.clone());
+    metric
+}
+
+/// Of durations in seconds.
+fn add_seconds<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    #[cfg(test)]
+    tests::added(&format!("{name}_seconds"));
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
     metric
 }
 

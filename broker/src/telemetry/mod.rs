@@ -35,6 +35,7 @@ impl Drop for Records {
 
 /// Sends records to stderr from now on. Does nothing when a subscriber is installed already, as in tests.
 pub(crate) fn init(telemetry: &Telemetry) -> Records {
+    let _ = *process::STARTED;
     let builder = tracing_subscriber::fmt()
         // Checked with the configuration, so nothing is left out here.
         .with_env_filter(EnvFilter::builder().parse_lossy(&telemetry.log))

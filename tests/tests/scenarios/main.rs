@@ -43,6 +43,7 @@ mod load;
 mod logs;
 mod manners;
 mod modules; // [6]
+mod monitoring; // what Prometheus and Grafana make of it
 mod msgpack;
 mod nats;
 mod policy_cli;

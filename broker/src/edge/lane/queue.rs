@@ -9,6 +9,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 
 use super::Bounds;
 use crate::edge::deflate::Outbound;
+use crate::telemetry::metrics::{Carried, metrics};
 
 /// Frames up to this size are copied behind each other; larger ones are shared by all their recipients.
 pub(super) const SMALL: usize = 1024;
@@ -30,6 +31,8 @@ pub(super) struct Queue {
     /// Bytes of the front that are written already.
     written: usize,
     bytes: usize,
+    /// Of them, those that are in the metrics.
+    told: usize,
     messages: usize,
     pub stage: Stage,
     /// Here, because what it makes has to leave in the order in which it is made.
@@ -132,6 +135,7 @@ impl Queue {
             tail_messages: 0,
             written: 0,
             bytes: 0,
+            told: 0,
             messages: 0,
             stage: Stage::Idle,
             outbound: outbound.map(Box::new),
@@ -210,7 +214,10 @@ impl Queue {
             };
             match written {
                 Ok(1..) => self.advance(written.unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Flushed::Blocked,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.tell(self.bytes);
+                    return Flushed::Blocked;
+                }
                 // The reader meets the end of the connection too, and tells.
                 Ok(0) | Err(_) => {
                     self.end();
@@ -236,6 +243,7 @@ impl Queue {
 
     /// Lets go of what has been written.
     fn advance(&mut self, count: usize) {
+        Carried::WebSocket.sent(count);
         self.bytes = self.bytes.saturating_sub(count);
         self.written += count;
         while let Some(front) = self.pieces.front() {
@@ -257,14 +265,42 @@ impl Queue {
         self.clear();
     }
 
+    /// More waits for a client that takes nothing at the moment.
+    pub(super) fn tell_waiting(&mut self) {
+        self.tell(self.bytes);
+    }
+
+    /// What waits is in the metrics only where a client does not take it: nobody else pays for that.
+    fn tell(&mut self, bytes: usize) {
+        if bytes == self.told {
+            return;
+        }
+        let traffic = &metrics().traffic;
+        match (self.told, bytes) {
+            (0, _) => _ = traffic.blocked.inc(),
+            (_, 0) => _ = traffic.blocked.dec(),
+            _ => {}
+        }
+        let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+        traffic.send_queue.inc_by(signed(bytes) - signed(self.told));
+        self.told = bytes;
+    }
+
     fn clear(&mut self) {
         self.pieces = VecDeque::new();
         // An idle connection keeps none.
         self.tail = Frames::NONE;
         self.tail_messages = 0;
         self.written = 0;
+        self.tell(0);
         self.bytes = 0;
         self.messages = 0;
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.tell(0);
     }
 }
 

@@ -186,6 +186,12 @@ impl Outbox {
         }
     }
 
+    /// Messages and bytes that wait.
+    pub(in crate::fanout) fn depth(&self) -> (usize, usize) {
+        let queue = self.queue.lock();
+        (queue.parcels.len(), queue.bytes)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.lock().parcels.is_empty()
     }

@@ -49,6 +49,7 @@ pub(crate) struct Disconnected<'a> {
 impl Disconnected<'_> {
     pub(crate) fn emit(self) {
         metrics().disconnected(self.reason);
+        metrics().traffic.disconnected(self.after);
         let user = user(self.client);
         info!(
             target: CONNECTION,
@@ -267,7 +268,7 @@ impl ConnectionRefused {
             return;
         };
         warn!(
-            target: CONNECTION,
+            target: SECURITY,
             address = %self.address,
             code = "overloaded",
             total_connections = metrics().connections.get(),

@@ -18,6 +18,9 @@ pub(crate) struct ModuleReady<'a> {
 impl ModuleReady<'_> {
     pub(crate) fn emit(self) {
         metrics().compiled(self.compiled);
+        if self.compiled == Compiled::Fresh {
+            metrics().traffic.compiled(self.took);
+        }
         debug!(
             target: POLICY,
             digest = self.digest,

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
-use super::add;
+use super::{add, add_seconds};
 use crate::telemetry::labels::{Counters, FetchLabels, FetchOutcome, PolicyLabel};
 use crate::telemetry::spread::Tally;
 
@@ -36,12 +36,11 @@ impl Fetches {
             "Requests that policies wanted to make",
         );
         let histogram: fn() -> Histogram = || Histogram::new(BOUNDS);
-        let durations = Family::new_with_constructor(histogram);
-        registry.register_with_unit(
+        let durations = add_seconds(
+            registry,
             "policy_http_duration",
             "Time that a request of a policy took",
-            Unit::Seconds,
-            Family::clone(&durations),
+            Family::new_with_constructor(histogram),
         );
         Self {
             requests,

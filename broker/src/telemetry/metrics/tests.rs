@@ -1,5 +1,9 @@
+mod listed;
+
+pub(super) use listed::added;
+
 use super::*;
-use crate::event::Code;
+use crate::event::{Code, Denial};
 use crate::state::{BucketRule, Millis, SubjectRef};
 
 /// The names of all samples, without labels.
@@ -10,8 +14,8 @@ fn names(text: &str) -> Vec<&str> {
         .collect()
 }
 
-#[test]
-fn names_are_those_that_outsiders_rely_on() {
+/// Metrics of which each has a series, and the store that some of them are of.
+fn filled() -> (Metrics, Arc<Store>) {
     let metrics = Metrics::new();
     let store = Arc::new(Store::new());
     let rule = BucketRule {
@@ -53,6 +57,25 @@ fn names_are_those_that_outsiders_rely_on() {
     metrics.connection_denied(&Denial::broker(Code::Draining, ""));
     metrics.handshake_error(1);
     metrics.disconnected("transport close");
+    metrics.socket_error("parse_error");
+    metrics.changed(Changed::Reload, ChangeResult::Changed);
+    metrics.rolled_back("p", "operator");
+    metrics.trial(&"p".into());
+    metrics.own(&"p".into(), "seen", true);
+    metrics.own(&"p".into(), "open", false);
+    metrics.watch_queues(|| {
+        Some(Depths {
+            is_ready: true,
+            inboxes: vec![3, 0],
+            outbox: Some((2, 900)),
+        })
+    });
+    (metrics, store)
+}
+
+#[test]
+fn names_are_those_that_outsiders_rely_on() {
+    let (metrics, store) = filled();
     let open = metrics.render(true);
     let classic = metrics.render(false);
     for name in [
@@ -92,9 +115,18 @@ fn names_are_those_that_outsiders_rely_on() {
         "sluice_state_keys",
         "sluice_state_bytes",
         "sluice_state_evictions_total",
-        "sluice_process_cpu_seconds_total",
-        "sluice_process_resident_memory_bytes",
-        "sluice_process_open_fds",
+        "sluice_ready",
+        "sluice_received_bytes_total",
+        "sluice_sent_bytes_total",
+        "sluice_event_duration_seconds_bucket",
+        "sluice_connection_duration_seconds_bucket",
+        "sluice_reactor_inbox_messages",
+        "sluice_send_queue_bytes",
+        "process_cpu_seconds_total",
+        "process_start_time_seconds",
+        "process_resident_memory_bytes",
+        "process_open_fds",
+        "process_max_fds",
     ] {
         assert!(names(&open).contains(&name), "{name} is not in\n{open}");
         assert!(
