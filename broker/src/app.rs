@@ -1,19 +1,19 @@
 //! The composition root: builds every room, opens the doors, and closes them again in order.
 
+mod ending;
 mod keep;
 mod supervisor;
 mod together;
 
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::admin;
@@ -22,6 +22,7 @@ use crate::batch::Events;
 use crate::cli::Exit;
 use crate::cluster::Cluster;
 use crate::config::Loaded;
+use crate::drain::Drain;
 use crate::edge::{self, Edge};
 use crate::fanout::Fanout;
 use crate::fanout::nodes::{NodeId, Nodes};
@@ -32,7 +33,7 @@ use crate::plugin::{self, Cache, Engine, Failed, Follower, Outcome, Registry, Re
 use crate::session::{Broker, Owed, Roll};
 use crate::state::Store;
 use crate::telemetry;
-use crate::telemetry::events::{Draining, ReactorPanicked};
+use crate::telemetry::events::ReactorPanicked;
 use crate::telemetry::metrics::metrics;
 use supervisor::Supervisor;
 use together::Together;
@@ -40,9 +41,6 @@ use together::Together;
 /// Threads for what is not on an event's path: accepting, the admin listener, compilation, watching and what
 /// policies ask over HTTP.
 const CONTROL_THREADS: usize = 2;
-
-/// How long what clients have said last may take to reach NATS.
-const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Serves until told to stop.
 pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
@@ -132,6 +130,7 @@ async fn serve(
         recorder: Arc::default(),
         sessions: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
+        ending: AtomicBool::new(false),
         owed: Owed::default(),
         roll: Roll::default(),
         backend,
@@ -141,6 +140,7 @@ async fn serve(
         ),
     });
     tokio::spawn(broker.gathered.clone().serve());
+    let drain = Arc::new(Drain::new(broker.clone(), config.server.drain_period));
     let (control, mailbox) = plugin::control();
     let node = Arc::new(Node::new(
         id.to_string(),
@@ -149,6 +149,8 @@ async fn serve(
         store.clone(),
         control.clone(),
         nats.clone(),
+        drain.clone(),
+        loaded.effective,
     ));
     let asked = Arc::downgrade(&node);
     metrics().watch_queues(move || Some(asked.upgrade()?.depths()));
@@ -188,8 +190,9 @@ async fn serve(
     node.is_at(edge.address(), admin_address);
     let ready_line = node.ready_line();
     let (stop_admin, admin_stopped) = oneshot::channel::<()>();
-    let token = config.admin.token.clone();
-    let admin_server = tokio::spawn(admin::serve(admin, node.clone(), token, async {
+    let is_local = admin_address.ip().to_canonical().is_loopback();
+    let auth = Arc::new(admin::Auth::new(&config.admin, is_local));
+    let admin_server = tokio::spawn(admin::serve(admin, node.clone(), auth, async {
         // Stopped by a word or by the end of whoever would say it.
         let _ = admin_stopped.await;
     }));
@@ -199,22 +202,17 @@ async fn serve(
     };
     let watches = config.plugins.watch;
     tokio::spawn(keep::keep(Follower::new(reload), mailbox, watches, served));
-    let mut stop = Stop::new()?;
+    let mut stop = ending::Stop::new()?;
     ready(&ready_line)?;
     supervisor.ready().await;
     let watch = supervisor::watch(supervisor.clone(), edge.clone(), broker.clone(), node);
     tokio::spawn(watch);
-    tokio::select! {
-        () = stop.wanted() => {}
-        () = edge.stopped_accepting() => {
-            anyhow::bail!(Exit::Internal("the accept loop ended".to_owned()));
-        }
-    }
-    supervisor.stopping(config.server.drain_period).await;
+    let end = ending::until_end(&drain, &edge, &mut stop).await?;
+    supervisor.stopping(drain.wanted_period()).await;
     if let Some(inbound) = inbound {
         inbound.stop().await;
     }
-    drain(&config, &broker, &edge).await;
+    ending::close(&drain, &broker, &edge, &mut stop, end).await;
     if let Some((cluster, sharing)) = cluster {
         sharing.leave();
         cluster.leave(LEAVING).await;
@@ -252,49 +250,6 @@ fn ready(line: &str) -> std::io::Result<()> {
 struct Served {
     edge: Arc<Edge>,
     node: Arc<Node>,
-}
-
-/// Readiness first, so that nobody is sent here any more; then the clients, spread over the period.
-async fn drain(config: &crate::config::Config, broker: &Broker, edge: &Edge) {
-    broker.draining.store(true, Ordering::Relaxed);
-    let period = config.server.drain_period;
-    Draining {
-        connections: edge.connections(),
-        period,
-    }
-    .emit();
-    broker.gathered.close();
-    if let Some(backend) = &broker.backend {
-        backend.close();
-    }
-    // Once each reactor has done this, it has delivered what was handed in before.
-    broker.fanout.each(|_| ()).await;
-    edge.drain(period).await;
-    if let Some(backend) = &broker.backend {
-        backend.drain(LAST_WORDS).await;
-    }
-}
-
-/// The signals that end the process.
-struct Stop {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn wanted(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
 
 /// A task that panics is caught by its runtime, which would go on without it: a node with half its connections dead

@@ -12,6 +12,7 @@ pub mod bench;
 pub mod cli;
 mod cluster;
 mod config;
+mod drain;
 mod edge;
 mod event;
 mod fanout;

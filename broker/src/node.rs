@@ -3,21 +3,23 @@
 mod breakers;
 mod cluster;
 mod depths;
+mod drain;
 mod policies;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use futures_util::future::BoxFuture;
 
 use crate::admin::{
-    self, ClusterInfo, Listen, NamespaceInfo, NodeInfo, PolicyChange, PolicyChanged, PolicyInfo,
-    PolicyRefusal, Reason, Rollouts,
+    self, ClusterInfo, DrainInfo, Listen, NamespaceInfo, NodeInfo, PolicyChange, PolicyChanged,
+    PolicyInfo, PolicyRefusal, Reason, Rollouts,
 };
 use crate::backend::{
     Emit, EmitError, Emitted, Emitter, Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter,
@@ -25,6 +27,7 @@ use crate::backend::{
 };
 use crate::cluster::Cluster;
 use crate::config::Config;
+use crate::drain::{Drain, Ending};
 use crate::nats::Nats;
 use crate::pipeline::Pipelines;
 use crate::plugin::{Before, Control, Failed};
@@ -46,6 +49,9 @@ pub(crate) struct Node {
     since: Instant,
     listen: OnceLock<Listen>,
     nats: Option<Arc<Nats>>,
+    drain: Arc<Drain>,
+    /// The configuration that is followed, as it may be shown.
+    effective: ArcSwap<serde_json::Value>,
     cluster: OnceLock<Arc<Cluster>>,
     rollout: OnceLock<Arc<Rollout>>,
     failed: Mutex<Vec<Failed>>,
@@ -67,6 +73,8 @@ impl Node {
         store: Arc<Store>,
         control: Control,
         nats: Option<Arc<Nats>>,
+        drain: Arc<Drain>,
+        effective: Arc<serde_json::Value>,
     ) -> Self {
         metrics().watch(&store);
         let emitter = Emitter::new(broker.clone(), &name, config.server.ack_timeout);
@@ -85,6 +93,8 @@ impl Node {
             since: Instant::now(),
             listen: OnceLock::new(),
             nats,
+            drain,
+            effective: ArcSwap::new(effective),
             cluster: OnceLock::new(),
             rollout: OnceLock::new(),
             failed: Mutex::default(),
@@ -189,6 +199,11 @@ impl Node {
         self.sockets.are_among(cluster.clone(), patience);
         // Said once, at start.
         let _ = self.cluster.set(cluster);
+    }
+
+    /// This configuration is followed from now on.
+    pub(crate) fn is_configured(&self, effective: Arc<serde_json::Value>) {
+        self.effective.store(effective);
     }
 
     fn is_connected(&self) -> bool {
@@ -313,9 +328,29 @@ impl admin::Node for Node {
             ));
         }
         if self.is_draining() {
-            reasons.push(reason("draining", "the node is shutting down"));
+            let what = match self.drain.is_ending() {
+                true => "the node is shutting down",
+                false => "the node is emptied of its clients until it is told to serve",
+            };
+            reasons.push(reason("draining", what));
         }
         reasons
+    }
+
+    fn effective(&self) -> Arc<serde_json::Value> {
+        self.effective.load_full()
+    }
+
+    fn drain(&self) -> DrainInfo {
+        drain::shown(self.drain.status())
+    }
+
+    fn begin_drain(&self, period: Option<Duration>, exit: bool) -> Result<DrainInfo, Ending> {
+        self.drain.begin(period, exit).map(drain::shown)
+    }
+
+    fn undo_drain(&self) -> Result<DrainInfo, Ending> {
+        self.drain.undo().map(drain::shown)
     }
 
     fn record(&self, wanted: Wanted) -> Result<Recording, Busy> {

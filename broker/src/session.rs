@@ -14,7 +14,7 @@ mod later;
 mod presence;
 mod telling;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
@@ -53,8 +53,10 @@ pub(crate) struct Broker {
     pub recorder: Arc<Recorder>,
     /// Sockets that are in a namespace and of whose end nobody has been told yet.
     pub sessions: AtomicUsize,
-    /// Set once, at the end: no new client is let in.
+    /// No new client is let in: the node is at its end, or is to be without clients for a while.
     pub draining: AtomicBool,
+    /// Set once, at the end: nothing new is begun for others either.
+    pub ending: AtomicBool,
     /// Answers that sockets wait for.
     pub owed: Owed,
     /// Who knows who is in a room.

@@ -16,6 +16,10 @@ pub(super) async fn node(State(node): State<Arc<dyn Node>>) -> Json<NodeInfo> {
     Json(node.info())
 }
 
+pub(super) async fn config(State(node): State<Arc<dyn Node>>) -> Json<Arc<serde_json::Value>> {
+    Json(node.effective())
+}
+
 /// A page of another site can post a form, but not JSON, without asking first.
 pub(super) fn accept_json(headers: &HeaderMap) -> Result<(), Problem> {
     let essence = headers

@@ -6,12 +6,13 @@ use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::node::{Node, iso};
+use super::node::{Iso, Node, iso};
 
 /// The nodes of a cluster. A node that is alone is its only one.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct ClusterInfo {
     /// `null`: the node is alone.
     pub name: Option<String>,
@@ -21,7 +22,7 @@ pub(crate) struct ClusterInfo {
     pub nodes: Vec<ClusterNode>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct ClusterNode {
     pub node: String,
     /// The node that answers.
@@ -29,6 +30,7 @@ pub(crate) struct ClusterNode {
     pub is_self: bool,
     pub version: String,
     #[serde(serialize_with = "iso")]
+    #[schemars(with = "Iso")]
     pub started: SystemTime,
     /// How long ago it was heard of.
     pub heard_seconds: f64,

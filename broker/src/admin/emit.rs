@@ -2,33 +2,55 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::api::{accept_json, mistaken, unreadable};
+use super::audit::Did;
 use super::node::Node;
 use super::problem::Problem;
-use crate::backend::{self, Emit, EmitError, Emitted, Mistake, Request};
+use crate::backend::{self, Emit, EmitBody, EmitError, Emitted, Mistake, Request};
 
 /// The key of a request that may be sent again. A field of the body says the same.
 const KEY: &str = "idempotency-key";
 
-#[derive(Serialize)]
-struct Results {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EmitResults")]
+pub(super) struct Results {
     /// In the order of the request.
     results: Vec<Outcome>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "EmitOutcome")]
 enum Outcome {
     Emitted(Emitted),
     Problem(Problem),
+}
+
+/// What a request is, for the schemas.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "a shape, of which there is none")]
+pub(super) enum EmitRequest {
+    One(EmitBody<'static>),
+    Batch(Vec<EmitBody<'static>>),
+}
+
+/// What is answered to it.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "a shape, of which there is none")]
+pub(super) enum EmitAnswer {
+    One(Emitted),
+    Batch(Results),
 }
 
 pub(super) async fn emit(
@@ -42,17 +64,24 @@ pub(super) async fn emit(
         .and_then(|request| with_key(request, &headers));
     match request {
         Err(problem) => problem.into_response(),
-        Ok(Request::One(emit)) => match node.emit(emit).await {
-            Ok(emitted) => Json(emitted).into_response(),
-            Err(error) => refused(&error).into_response(),
-        },
+        Ok(Request::One(emit)) => {
+            let event = emit.event.clone();
+            match node.emit(emit).await {
+                Ok(emitted) => {
+                    let did = format!("event {event}: {} deliveries", emitted.deliveries);
+                    (Extension(Did(did)), Json(emitted)).into_response()
+                }
+                Err(error) => refused(&error).into_response(),
+            }
+        }
         Ok(Request::Batch(items)) => {
+            let did = Did(format!("{} events", items.len()));
             let mut results = Vec::with_capacity(items.len());
             // One after the other: their order is kept.
             for item in items {
                 results.push(outcome(&*node, item).await);
             }
-            Json(Results { results }).into_response()
+            (Extension(did), Json(Results { results })).into_response()
         }
     }
 }

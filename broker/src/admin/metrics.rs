@@ -8,10 +8,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::breaker::BreakerWord;
-use super::node::{Node, iso};
+use super::node::{Iso, Node, iso};
 use crate::telemetry::metrics::{ShownPolicy, metrics};
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -22,11 +23,12 @@ enum Form {
     Json,
 }
 
-#[derive(Serialize)]
-struct Numbers {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Numbers {
     connections: u64,
     rooms: u64,
     #[serde(serialize_with = "iso")]
+    #[schemars(with = "Iso")]
     timestamp: SystemTime,
     uptime_seconds: u64,
     events_received: u64,

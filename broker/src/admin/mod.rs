@@ -3,9 +3,12 @@
 //! Knows the node only as the trait [`Node`] and shows it as plain data. Nothing here is on an event's path.
 
 mod api;
+mod audit;
 mod auth;
 mod breaker;
 mod cluster;
+mod describe;
+mod drain;
 mod emit;
 mod health;
 mod metrics;
@@ -15,14 +18,18 @@ mod problem;
 mod record;
 mod rollout;
 mod router;
+mod routes;
 mod server;
 mod sockets;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tries;
 
+pub(crate) use auth::Auth;
 pub(crate) use breaker::{BreakerInfo, BreakerWord};
 pub(crate) use cluster::{ClusterInfo, ClusterNode};
+pub(crate) use drain::{DrainInfo, DrainState};
 pub(crate) use health::probe;
 pub(crate) use node::{Listen, NamespaceInfo, Node, NodeInfo, Reason};
 pub(crate) use policies::{

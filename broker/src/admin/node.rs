@@ -1,19 +1,23 @@
 //! What the operator may ask of a node, and what it answers.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use super::cluster::ClusterInfo;
+use super::drain::DrainInfo;
 use super::policies::{PolicyChange, PolicyChanged, PolicyInfo, PolicyRefusal};
 use super::rollout::Rollouts;
 use crate::backend::{
     Emit, EmitError, Emitted, Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter,
     SocketInfo, Steer, SteerError, Steered,
 };
+use crate::drain::Ending;
 use crate::record::{Busy, Recording, Wanted};
 use crate::state::{Filter, Shown};
 
@@ -46,6 +50,18 @@ pub(crate) trait Node: Send + Sync + 'static {
     /// Why the node should get no new clients; empty when it is ready.
     fn not_ready(&self) -> Vec<Reason>;
 
+    /// The configuration that is followed, without secrets.
+    fn effective(&self) -> Arc<serde_json::Value>;
+
+    /// How far the node is emptied of its clients.
+    fn drain(&self) -> DrainInfo;
+
+    /// Lets nobody in any more and closes who is in, over this period or the one configured.
+    fn begin_drain(&self, period: Option<Duration>, exit: bool) -> Result<DrainInfo, Ending>;
+
+    /// Serves again.
+    fn undo_drain(&self) -> Result<DrainInfo, Ending>;
+
     /// Records what clients do, for as long as the answer is not dropped.
     fn record(&self, wanted: Wanted) -> Result<Recording, Busy>;
 
@@ -69,12 +85,13 @@ pub(crate) trait Node: Send + Sync + 'static {
     fn steer(&self, steer: Steer) -> BoxFuture<'_, Result<Steered, SteerError>>;
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct NodeInfo {
     /// The node's name.
     pub node: String,
     pub version: &'static str,
     #[serde(serialize_with = "iso")]
+    #[schemars(with = "Iso")]
     pub started: SystemTime,
     pub uptime_seconds: u64,
     pub reactors: usize,
@@ -84,21 +101,21 @@ pub(crate) struct NodeInfo {
     pub listen: Listen,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct NamespaceInfo {
     pub path: String,
     pub connections: u64,
     pub rooms: u64,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Listen {
     pub server: SocketAddr,
     pub admin: SocketAddr,
 }
 
 /// Why a node is not ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Reason {
     pub code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,6 +123,23 @@ pub(crate) struct Reason {
     /// Empty where anyone may ask.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
+}
+
+/// How a time is written, for the schemas.
+pub(super) struct Iso;
+
+impl JsonSchema for Iso {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "date-time"})
+    }
 }
 
 pub(super) fn iso<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {

@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::sync::Semaphore;
 
+use super::audit::Did;
 use super::auth::From as Address;
 use super::node::Node;
 use super::problem::Problem;
@@ -173,7 +174,13 @@ async fn carry_out(node: &dyn Node, change: PolicyChange, who: Who) -> Response 
     }
     .emit();
     match done {
-        Ok(done) => Json(done).into_response(),
+        Ok(done) => {
+            let did = match &done.policy {
+                Some(policy) => format!("generation {}, {}", policy.generation, policy.digest),
+                None => format!("changed: {}", done.changed),
+            };
+            (Extension(Did(did)), Json(done)).into_response()
+        }
         Err(refusal) => refused(refusal),
     }
 }

@@ -3,17 +3,20 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::audit::Refusal;
 use crate::rollout::OnNode;
 
 /// What went wrong with a request. The type is `about:blank`: the status and `code` say all there is to look up.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct Problem {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
     #[serde(serialize_with = "number")]
+    #[schemars(with = "u16")]
     status: StatusCode,
     /// For programs: one word a cause.
     code: &'static str,
@@ -31,7 +34,8 @@ pub(super) struct Problem {
 }
 
 /// A pointer away: few problems have any, and all of them are passed around.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "ProblemNodes")]
 struct Nodes(Vec<OnNode>);
 
 impl Problem {
@@ -52,6 +56,10 @@ impl Problem {
         self.code
     }
 
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub(super) fn again_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
@@ -70,12 +78,13 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let retry_after = self.retry_after;
+        let (retry_after, refusal) = (self.retry_after, Refusal(self.code));
         let mut response = (self.status, Json(self)).into_response();
         response.headers_mut().insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
+        response.extensions_mut().insert(refusal);
         if let Some(seconds) = retry_after {
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, seconds.into());

@@ -10,6 +10,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::api::{accept_json, parse, unreadable, wrong};
@@ -27,9 +28,9 @@ const MAX_BYTES: usize = 1 << 30;
 /// Globs and headers that a request names: each is looked at for every event.
 const MAX_NAMES: usize = 64;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct RecordBody {
+pub(super) struct RecordBody {
     seconds: u64,
     limit: usize,
     max_bytes: usize,

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use futures_util::future::BoxFuture;
 
+use super::audit::Did;
 use super::node::Node;
 use super::policies::{Uploads, Who, busy, signature, unreadable};
 use super::problem::Problem;
@@ -75,7 +76,10 @@ pub(super) async fn push(
     };
     let by = who.map(|Extension(address)| address.0.to_string());
     match rollouts.push(policy, module, signature, by).await {
-        Ok(report) => Json(report).into_response(),
+        Ok(report) => {
+            let did = Did(format!("{} on {} nodes", report.digest, report.nodes.len()));
+            (Extension(did), Json(report)).into_response()
+        }
         Err(refusal) => refused(refusal),
     }
 }

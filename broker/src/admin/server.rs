@@ -17,7 +17,6 @@ use tower_service::Service as _;
 use super::auth::{Auth, From};
 use super::node::Node;
 use super::router::router;
-use crate::config::Secret;
 use crate::telemetry::events::AcceptFailed;
 
 /// An operator's tools hold a few; more are refused so that a flood here takes no descriptors from clients.
@@ -32,14 +31,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long requests under way may take to end at shutdown.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Serves until `shutdown` is done. Without a token, `listener` must be on a loopback address.
+/// Serves until `shutdown` is done. Where `auth` has no token, `listener` must be on a loopback address.
 pub(crate) async fn serve(
     listener: TcpListener,
     node: Arc<dyn Node>,
-    token: Option<Secret>,
+    auth: Arc<Auth>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let router = router(node, Auth::new(token.as_ref()));
+    let router = router(node, auth);
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {

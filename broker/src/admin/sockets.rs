@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api::{accept_json, mistaken, parse, unreadable};
+use super::audit::Did;
 use super::node::Node;
 use super::problem::Problem;
 use crate::backend::{
@@ -26,7 +28,7 @@ const MAX_LIMIT: usize = 10_000;
 /// Rooms that one request has sockets join or leave.
 const MAX_TARGETS: usize = 1024;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct SocketList {
     sockets: Vec<SocketInfo>,
     truncated: bool,
@@ -34,7 +36,7 @@ pub(super) struct SocketList {
     silent: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct RoomList {
     rooms: Vec<RoomInfo>,
     truncated: bool,
@@ -42,7 +44,7 @@ pub(super) struct RoomList {
     silent: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct NamespaceList {
     namespaces: Vec<NamespaceCensus>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -50,9 +52,10 @@ pub(super) struct NamespaceList {
 }
 
 /// What is moved is named in the body of each request alike.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "SteerBody")]
 #[serde(deny_unknown_fields)]
-struct Body {
+pub(super) struct Body {
     namespace: Option<String>,
     sockets: Option<Vec<String>>,
     rooms: Option<Vec<String>>,
@@ -127,7 +130,7 @@ pub(super) async fn show(
 }
 
 /// Who is in a room, on all nodes.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Present {
     members: Vec<Presence>,
     /// Each once, in order.
@@ -137,7 +140,7 @@ pub(super) struct Present {
     silent: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Presence {
     socket: String,
     user: Option<String>,
@@ -207,7 +210,7 @@ pub(super) async fn namespaces(State(node): State<Arc<dyn Node>>) -> Json<Namesp
     })
 }
 
-type Answered = Result<Json<Steered>, Problem>;
+type Answered = Result<(Extension<Did>, Json<Steered>), Problem>;
 
 pub(super) async fn join(
     State(node): State<Arc<dyn Node>>,
@@ -243,8 +246,16 @@ pub(super) async fn disconnect(
 }
 
 async fn steer(node: &dyn Node, whom: Whom, what: Steering) -> Answered {
+    let meant = format!(
+        "namespace {}, rooms {:?}, users {:?}, except {:?}",
+        whom.namespace, whom.rooms, whom.users, whom.except
+    );
     let steered = node.steer(Steer { whom, what }).await;
-    steered.map(Json).map_err(|error| {
+    let did = |steered: Steered| {
+        let did = Did(format!("{} sockets: {meant}", steered.sockets));
+        (Extension(did), Json(steered))
+    };
+    steered.map(did).map_err(|error| {
         let (code, detail) = (error.code(), error.to_string());
         match error {
             SteerError::UnknownNamespace => {

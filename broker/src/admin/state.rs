@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::audit::Did;
 use super::node::Node;
 use super::problem::Problem;
 use crate::state::{Filter, Shown};
@@ -17,7 +19,7 @@ const LIMIT: usize = 100;
 
 const MAX_LIMIT: usize = 10_000;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Cleared {
     /// Buckets and entries that are no more.
     removed: usize,
@@ -49,7 +51,7 @@ pub(super) async fn clear(
     State(node): State<Arc<dyn Node>>,
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Cleared>, Problem> {
+) -> Result<(Extension<Did>, Json<Cleared>), Problem> {
     let name = name.map_err(|_| unknown())?;
     let asked = Asked::read(query.as_deref())?;
     if asked.limit.is_some() {
@@ -60,7 +62,10 @@ pub(super) async fn clear(
         return Err(wrong("it is empty; leave it out to clear everything").at("prefix"));
     }
     node.clear_state(&name, &asked.filter)
-        .map(|removed| Json(Cleared { removed }))
+        .map(|removed| {
+            let did = Did(format!("{removed} buckets and entries"));
+            (Extension(did), Json(Cleared { removed }))
+        })
         .ok_or_else(unknown)
 }
 

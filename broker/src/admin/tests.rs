@@ -1,5 +1,7 @@
+mod drain;
 mod emit;
 mod fake;
+mod openapi;
 mod policies;
 mod shown;
 mod sockets;
@@ -26,7 +28,8 @@ use crate::backend::{
     Emit, EmitError, Emitted, Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter,
     SocketInfo, Steer, SteerError, Steered,
 };
-use crate::config::Secret;
+use crate::config::{self, Secret};
+use crate::drain::Ending;
 use crate::record::{Busy, Recorder, Recording, Wanted};
 use crate::state::{Filter, Shown};
 
@@ -61,9 +64,17 @@ impl Answer {
     }
 }
 
+fn auth(token: Option<&str>) -> Arc<Auth> {
+    let admin = config::Admin {
+        listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
+        token: token.map(|token| Secret::new(token.to_owned())),
+        tokens: Vec::new(),
+    };
+    Arc::new(Auth::new(&admin, true))
+}
+
 async fn ask(node: &Arc<Fake>, token: Option<&str>, request: Request<Body>) -> Answer {
-    let token = token.map(|token| Secret::new(token.to_owned()));
-    let response = router(node.clone(), Auth::new(token.as_ref()))
+    let response = router(node.clone(), auth(token))
         .oneshot(request)
         .await
         .expect("infallible");
@@ -225,7 +236,7 @@ async fn it_serves_and_stops() {
         .expect("a port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(serve(listener, Arc::<Fake>::default(), None, async {
+    let server = tokio::spawn(serve(listener, Arc::<Fake>::default(), auth(None), async {
         let _ = stopped.await;
     }));
     let mut client = tokio::net::TcpStream::connect(address)

@@ -141,6 +141,7 @@ async fn apply(outcome: Outcome, served: &Served) {
     let Served { edge, node } = served;
     // First, so that whoever sees no candidate any more sees what became of it.
     node.remembers(outcome.histories);
+    node.is_configured(outcome.effective);
     // From here on every event that begins sees the new ones, as a whole.
     let news = node.follows(outcome.pipelines.clone(), outcome.failed);
     if let Some(pipelines) = outcome.pipelines {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -37,7 +38,7 @@ pub(crate) struct Emit {
 pub(crate) struct Wait(pub Option<Duration>);
 
 /// What became of an event.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Emitted {
     /// To how many clients it was handed: of this node or, where answers were asked for, of all that are heard.
     pub deliveries: u64,
@@ -53,14 +54,16 @@ pub(crate) struct Emitted {
 }
 
 /// What one client answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Ack {
     pub socket: Arc<str>,
     pub node: Arc<str>,
     /// The text of a JSON array, checked.
     #[serde(serialize_with = "raw")]
+    #[schemars(with = "Vec<serde_json::Value>")]
     pub args: Box<str>,
     #[serde(serialize_with = "base64", skip_serializing_if = "is_empty")]
+    #[schemars(with = "Vec<String>")]
     pub attachments: Attachments,
 }
 

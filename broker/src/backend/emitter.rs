@@ -120,7 +120,7 @@ impl Emitter {
 
 impl Inner {
     async fn deliver(&self, emit: Emit) -> Result<Emitted, EmitError> {
-        if self.broker.draining.load(Ordering::Relaxed) {
+        if self.broker.ending.load(Ordering::Relaxed) {
             return Err(EmitError::Draining);
         }
         if self.broker.pipelines.load().at(&emit.namespace).is_none() {

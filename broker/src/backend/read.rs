@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
@@ -50,9 +51,10 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 const LONGEST_ID: usize = 128;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Body<'a> {
+#[schemars(rename = "EmitBody")]
+pub(crate) struct Body<'a> {
     namespace: Option<String>,
     rooms: Option<Vec<String>>,
     users: Option<Vec<String>>,
@@ -60,7 +62,9 @@ struct Body<'a> {
     event: String,
     /// Passed on byte for byte.
     #[serde(borrow)]
+    #[schemars(with = "Option<Vec<serde_json::Value>>")]
     args: Option<&'a RawValue>,
+    #[schemars(with = "Option<Vec<String>>")]
     attachments: Option<Vec<Base64>>,
     #[serde(default)]
     volatile: bool,
@@ -68,7 +72,8 @@ struct Body<'a> {
     id: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "EmitAck")]
 #[serde(
     untagged,
     expecting = "`true`, or an object such as {\"timeout\": \"5s\"}"
@@ -78,13 +83,16 @@ enum Ack {
     Terms(Terms),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "EmitAckTerms")]
 struct Terms {
+    /// At most 60 seconds.
     timeout: Option<Time>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "EmitTimeout")]
 #[serde(
     untagged,
     expecting = "a time such as \"5s\", or a number of milliseconds"

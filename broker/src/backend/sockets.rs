@@ -173,7 +173,7 @@ impl Sockets {
 
     /// Has sockets do something, on all nodes.
     pub(crate) async fn steer(&self, steer: Steer) -> Result<Steered, SteerError> {
-        if self.broker.draining.load(Ordering::Relaxed) {
+        if self.broker.ending.load(Ordering::Relaxed) {
             return Err(SteerError::Draining);
         }
         let namespace = &steer.whom.namespace;

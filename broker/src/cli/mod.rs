@@ -1,10 +1,16 @@
 //! The command line: what `sluice` can be told, and with which exit code it answers.
 
 mod check;
+mod client;
+mod drain;
+mod emit;
+mod node;
 mod policies;
 mod policy;
 mod record;
 mod shipped;
+mod sockets;
+mod table;
 mod token;
 
 use std::io::Write as _;
@@ -37,8 +43,26 @@ enum Command {
     /// Make, inspect, test, measure and sign modules
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Show a node that runs: what it is, what it has, and whether it is ready
+    Node(node::Node),
+    /// Show all nodes of the cluster
+    Cluster(node::Cluster),
+    /// List the sockets of a node that runs and of its cluster, or show one
+    Sockets(sockets::Sockets),
+    /// List the rooms of a namespace
+    Rooms(sockets::Rooms),
     /// Look at the policies of a node that runs, and change them
     Policies(policies::Policies),
+    /// Send an event to clients
+    Emit(emit::Emit),
+    /// Have sockets join rooms
+    Join(sockets::Move),
+    /// Have sockets leave rooms
+    Leave(sockets::Move),
+    /// Disconnect sockets
+    Disconnect(sockets::Disconnect),
+    /// Close a node's clients over a period, and end it
+    Drain(drain::Drain),
     /// Write down what the clients of a node that runs do, for `sluice policy test`
     Record(record::Record),
     /// Make a token for trying things out (JWT, HS256)
@@ -121,7 +145,16 @@ pub fn run() -> Result<(), Exit> {
             List::Env => config::default_env(),
         }),
         Command::Policy(policy) => policy.run(),
+        Command::Node(node) => print(&node.run()?),
+        Command::Cluster(cluster) => print(&cluster.run()?),
+        Command::Sockets(sockets) => print(&sockets.run()?),
+        Command::Rooms(rooms) => print(&rooms.run()?),
         Command::Policies(policies) => print(&policies.run()?),
+        Command::Emit(emit) => print(&emit.run()?),
+        Command::Join(join) => print(&join.join()?),
+        Command::Leave(leave) => print(&leave.leave()?),
+        Command::Disconnect(disconnect) => print(&disconnect.run()?),
+        Command::Drain(drain) => print(&drain.run()?),
         Command::Record(record) => record.run(),
         Command::Completions(completions) => completions.run(),
         Command::Manual(manual) => manual.run(),
@@ -133,6 +166,12 @@ impl Source {
     fn load(&self) -> Result<config::Loaded, Problems> {
         config::load(self.config.as_deref(), Env::from_process())
     }
+}
+
+/// Says something to whoever runs the command that is not its output.
+fn tell(text: &str) {
+    // Whoever has closed standard error does not want to know.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// A reader that has gone (`sluice config default | head`) is no failure.

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::Exit;
-use super::policies::client::Admin;
+use super::client::Admin;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Record {

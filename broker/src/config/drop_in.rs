@@ -5,6 +5,7 @@ use std::path::Path;
 
 use ::config::Map;
 
+use super::effective::Effective;
 use super::env::Env;
 use super::file::File;
 use super::namespace::Namespace;
@@ -50,6 +51,7 @@ pub(crate) fn drop_in(wasm: &Path, toml: Option<&Path>, env: &Env) -> Result<Dro
         overrides: &HashMap::new(),
         problems,
         hidden: HashSet::new(),
+        effective: Effective::default(),
         entries: None,
     };
     let drop_in = Section::root(&mut reader, table.unwrap_or_default(), |s| {
@@ -78,6 +80,7 @@ impl Policy {
             overrides: &HashMap::new(),
             problems: Vec::new(),
             hidden: HashSet::new(),
+            effective: Effective::default(),
             entries: None,
         };
         Section::root(&mut reader, Map::new(), |s| Self {

@@ -11,6 +11,7 @@ mod compression;
 mod cors;
 mod describe;
 mod drop_in;
+mod effective;
 mod env;
 mod expand;
 mod file;
@@ -37,10 +38,13 @@ mod trust;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ::config::{Map, Value, ValueKind};
 
-pub(crate) use admin::Admin;
+#[cfg(test)]
+pub(crate) use admin::AdminToken;
+pub(crate) use admin::{Admin, NOBODY, OWNER, Scope};
 pub(crate) use cluster::{Cluster, Login, Partition};
 pub(crate) use compression::Compression;
 pub(crate) use cors::{Cors, Origins};
@@ -63,6 +67,7 @@ pub(crate) use telemetry::{Format, Telemetry};
 pub(crate) use trial::Trial;
 pub(crate) use trust::{Pin, TrustedKey, key_id};
 
+use effective::Effective;
 use file::{File, Layer};
 use reader::Reader;
 use section::Section;
@@ -84,6 +89,8 @@ pub(crate) struct Config {
 #[derive(Debug, Clone)]
 pub(crate) struct Loaded {
     pub config: Config,
+    /// The same as it may be shown: every key with its value, and no secret.
+    pub effective: Arc<serde_json::Value>,
     /// The files that were read: the configuration file and its `.env`.
     pub files: Vec<PathBuf>,
     /// The configuration file.
@@ -116,12 +123,14 @@ pub(crate) fn load(path: Option<&Path>, mut env: Env) -> Result<Loaded, Problems
         overrides: &overlay.origins,
         problems,
         hidden: HashSet::new(),
+        effective: Effective::default(),
         entries: None,
     };
     let config = Section::root(&mut reader, merged, Config::read);
     Problems(reader.problems).into_result()?;
     Ok(Loaded {
         config,
+        effective: Arc::new(reader.effective.tree()),
         files: path.map(Path::to_owned).into_iter().chain(dotenv).collect(),
         path: path.map(Path::to_owned),
         env,
@@ -163,6 +172,7 @@ fn entries() -> Vec<describe::Entry> {
         overrides: &overrides,
         problems: Vec::new(),
         hidden: HashSet::new(),
+        effective: Effective::default(),
         entries: Some(Vec::new()),
     };
     Section::root(&mut reader, Map::new(), Config::read);

@@ -6,10 +6,12 @@ use std::path::Path;
 use config::{Value, ValueKind};
 
 use super::describe::Entry;
+use super::effective::Effective;
 use super::env::Env;
 use super::expand::{Unexpanded, expand};
 use super::file::{File, join};
 use super::problem::Problem;
+use super::setting::Setting;
 
 /// One reading: where values come from, and what was found.
 pub(super) struct Reader<'a> {
@@ -22,11 +24,25 @@ pub(super) struct Reader<'a> {
     pub problems: Vec<Problem>,
     /// Keys whose values are secrets or came through `${…}`.
     pub hidden: HashSet<String>,
+    /// What was read, as it may be shown.
+    pub effective: Effective,
     /// Set while the keys are listed and nothing is read.
     pub entries: Option<Vec<Entry>>,
 }
 
 impl Reader<'_> {
+    /// Notes what a key was read as, unless that is nobody's business.
+    pub(super) fn shows<T: Setting>(
+        &mut self,
+        key: &str,
+        note: impl FnOnce(&mut Effective, String),
+    ) {
+        match T::SECRET || self.hidden.contains(key) {
+            true => self.effective.hidden(key.to_owned()),
+            false => note(&mut self.effective, key.to_owned()),
+        }
+    }
+
     pub(super) fn origin(&self, key: &str) -> Option<String> {
         self.overrides
             .get(key)

@@ -63,6 +63,8 @@ impl<'r, 'a> Section<'r, 'a> {
         if self.has(name) {
             self.value(name)
         } else {
+            let key = self.key_of(name);
+            self.reader.effective.text(key, default, T::QUOTED);
             Some(read_default(default))
         }
     }
@@ -106,7 +108,9 @@ impl<'r, 'a> Section<'r, 'a> {
         }
         let key = self.key_of(name);
         let (kind, _) = self.reader.expanded(&key, &self.of, &kind);
-        self.reader.json(&key, &self.of, kind)
+        let value = self.reader.json(&key, &self.of, kind);
+        self.reader.effective.foreign(key, &value);
+        value
     }
 
     /// A table inside this one; an absent one is read as an empty one.
@@ -297,6 +301,8 @@ impl<'r, 'a> Section<'r, 'a> {
         }
         let read = match &value {
             ValueKind::String(text) if self.reader.overrides.contains_key(&key) => {
+                self.reader
+                    .shows::<T>(&key, |it, key| it.text(key, text, T::QUOTED));
                 T::from_text(text)
             }
             value => {
@@ -306,8 +312,10 @@ impl<'r, 'a> Section<'r, 'a> {
                     return None;
                 }
                 if substituted {
-                    self.reader.hidden.insert(key);
+                    self.reader.hidden.insert(key.clone());
                 }
+                self.reader
+                    .shows::<T>(&key, |it, key| it.value(key, &value));
                 match value {
                     ValueKind::String(text) if substituted => T::from_text(&text),
                     value => T::from_value(&value),

@@ -2,12 +2,14 @@
 
 mod bounds;
 mod drop_ins;
+mod effective;
 mod environment;
 mod formats;
 mod mistakes;
 mod policy_breaker;
 mod policy_http;
 mod secrets;
+mod tokens;
 mod trial;
 
 use std::fs;
@@ -136,6 +138,7 @@ fn the_printed_examples_are_valid_too() {
     });
     let folder = Folder::toml(&on)
         .env("ADMIN_TOKEN", "t")
+        .env("PROMETHEUS_TOKEN", "p")
         .env("NATS_PASSWORD", "p")
         .env("NATS_TOKEN", "t")
         .env("NATS_SEED", "s")

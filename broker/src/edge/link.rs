@@ -193,14 +193,15 @@ impl Link {
         }
     }
 
-    /// Ends the connection in good order: the client's own code reconnects then.
-    pub(super) fn close(&self) {
+    /// Ends the connection in good order: the client's own code reconnects then. False: it was ending already.
+    pub(super) fn close(&self) -> bool {
         let (open, closing) = (State::Open as u8, State::Closing as u8);
         // A connection that is killed stays so.
-        let _ = self
-            .state
-            .compare_exchange(open, closing, Ordering::AcqRel, Ordering::Acquire);
+        let closed =
+            self.state
+                .compare_exchange(open, closing, Ordering::AcqRel, Ordering::Acquire);
         self.reader.wake();
+        closed.is_ok()
     }
 
     /// Ends the connection at once, even while a write is blocked.

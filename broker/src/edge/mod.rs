@@ -51,6 +51,7 @@ use crate::admin;
 use crate::config;
 use crate::pipeline::Pipelines;
 use crate::session::Broker;
+use crate::telemetry::metrics::metrics;
 use cors::Cors;
 use deflate::Deflate;
 use link::Links;
@@ -168,12 +169,23 @@ impl Edge {
     }
 
     /// Stops accepting, then closes every session, spread over the period, so that not all clients reconnect at
-    /// once. Returns when the last one is gone, and at the end of the period at the latest.
+    /// once. Returns when the last one is gone, and at the end of the period at the latest. May be given up and begun
+    /// again with another period.
     pub(crate) async fn drain(&self, period: Duration) {
         let _ = self.stop.send(true);
-        let _ = tokio::time::timeout(period, async {
-            self.say_goodbye(period.saturating_sub(GOODBYE.min(period / 4)))
-                .await;
+        let spread = period.saturating_sub(GOODBYE.min(period / 4));
+        self.close_all(spread, period).await;
+    }
+
+    /// The same for those who have waited long enough: all at once.
+    pub(crate) async fn drain_now(&self) {
+        let _ = self.stop.send(true);
+        self.close_all(Duration::ZERO, GOODBYE).await;
+    }
+
+    async fn close_all(&self, spread: Duration, limit: Duration) {
+        let _ = tokio::time::timeout(limit, async {
+            self.say_goodbye(spread).await;
             while self.is_anyone_left() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -182,20 +194,38 @@ impl Edge {
         .await;
     }
 
+    /// Closes every session, spread over the period, and stays: whoever comes is refused for as long as nobody is to be
+    /// let in. Returns when the last one is gone. Whoever does not go is cut off.
+    pub(crate) async fn empty(&self, period: Duration) {
+        self.say_goodbye(period).await;
+        let late = tokio::time::Instant::now() + GOODBYE;
+        while self.is_anyone_left() {
+            // Among them who was on its way in when it began.
+            self.say_goodbye(Duration::ZERO).await;
+            if tokio::time::Instant::now() > late {
+                self.links.snapshot().iter().for_each(|link| link.kill());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     async fn say_goodbye(&self, spread: Duration) {
         let links = self.links.snapshot();
         let pause = spread.checked_div(links.len() as u32).unwrap_or_default();
         let mut not_before = tokio::time::Instant::now();
         for link in links {
             tokio::time::sleep_until(not_before).await;
-            link.close();
-            let is_news = match link.polled() {
+            // Before its reactor hears of it.
+            let (polled, is_websocket) = (link.polled(), link.is_websocket());
+            let was_open = link.close();
+            let is_news = match polled {
                 Some(sid) => self.close_polled(link.reactor, sid).await,
-                None => link.is_websocket(),
+                None => is_websocket && was_open,
             };
             // A link may outlive its session: the library keeps one that was never in a namespace for as long as it
             // might have come into one. Nobody hears of its end, so it needs no pause.
             if is_news {
+                metrics().drain.closed.inc();
                 not_before = tokio::time::Instant::now() + pause;
             }
         }

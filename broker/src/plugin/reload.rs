@@ -27,6 +27,8 @@ pub(crate) struct Outcome {
     pub waiting: Vec<&'static str>,
     /// What each policy was before.
     pub histories: HashMap<String, Before>,
+    /// The configuration that is followed, as it may be shown.
+    pub effective: Arc<serde_json::Value>,
 }
 
 /// The configuration that is being followed, and the policies made of it.
@@ -99,6 +101,7 @@ impl Reload {
             failed: self.failed.clone(),
             waiting: Vec::new(),
             histories: self.registry.histories(),
+            effective: self.current.effective.clone(),
         }
     }
 

@@ -1,5 +1,8 @@
 //! Texts of JSON without what they say: strings keep their length and nothing else, keys and numbers stay.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 /// Which strings of an event's arguments are taken out.
@@ -46,6 +49,22 @@ fn tokens(pointer: &str) -> Option<Vec<String>> {
             .map(|it| it.replace("~1", "/").replace("~0", "~"))
             .collect(),
     )
+}
+
+impl JsonSchema for Redact {
+    fn schema_name() -> Cow<'static, str> {
+        "Redact".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Which strings of an event's arguments are taken out: all, none, or those at JSON Pointers.",
+            "anyOf": [
+                {"enum": ["strings", "none"]},
+                {"type": "array", "items": {"type": "string", "pattern": "^/"}},
+            ],
+        })
+    }
 }
 
 impl Redact {

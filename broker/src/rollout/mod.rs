@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::{RollOutRefusal, Rollouts};
@@ -51,7 +52,7 @@ struct Undo {
 }
 
 /// What became of a policy on one node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct OnNode {
     pub node: String,
     /// Whether it serves what was asked for.
@@ -66,7 +67,8 @@ pub(crate) struct OnNode {
 }
 
 /// What became of it everywhere.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "RollOutReport")]
 pub(crate) struct Report {
     pub policy: String,
     pub digest: String,
@@ -76,7 +78,8 @@ pub(crate) struct Report {
 }
 
 /// What the cluster is to serve of a policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ClusterPolicy")]
 pub(crate) struct Shown {
     pub revision: u64,
     #[serde(flatten)]

@@ -1,9 +1,10 @@
 //! What a cluster is to serve: one entry a policy, kept where all nodes read it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A policy as all nodes are to serve it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Wanted {
     pub policy: String,
     /// What is to be served; `None`: nothing has ever been rolled out completely.
@@ -15,7 +16,7 @@ pub(crate) struct Wanted {
 }
 
 /// A module, and who wants it served.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Release {
     /// Of this attempt: the same module may be tried again.
     pub id: String,

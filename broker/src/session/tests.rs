@@ -33,7 +33,7 @@ impl Outlet for Told {
 }
 
 /// Alone, with one reactor.
-pub(super) fn broker(pipelines: Pipelines) -> Arc<Broker> {
+pub(crate) fn broker(pipelines: Pipelines) -> Arc<Broker> {
     let fanout = Arc::new(Fanout::alone(1));
     Arc::new(Broker {
         pipelines: ArcSwap::from_pointee(pipelines),
@@ -43,6 +43,7 @@ pub(super) fn broker(pipelines: Pipelines) -> Arc<Broker> {
         recorder: Arc::default(),
         sessions: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
+        ending: AtomicBool::new(false),
         owed: Owed::default(),
         roll: Roll::default(),
         backend: None,

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bucket::Cell;
@@ -24,7 +25,8 @@ pub(crate) struct Filter {
 }
 
 /// A part of a policy's state.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "PolicyState")]
 pub(crate) struct Shown {
     /// How many buckets and entries pass the filter; what is listed are the first of each, by name.
     pub matched: usize,
@@ -32,7 +34,7 @@ pub(crate) struct Shown {
     pub entries: Vec<ShownEntry>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct ShownBucket {
     pub bucket: Arc<str>,
     pub subject: String,
@@ -44,14 +46,14 @@ pub(crate) struct ShownBucket {
 }
 
 /// Whose state it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ShownScope {
     Node,
     Cluster,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct ShownEntry {
     pub key: String,
     pub scope: ShownScope,

@@ -4,10 +4,12 @@
 //! Texts of records are short and constant, everything that varies is in a field. No field holds what a client
 //! authenticated with or the arguments of an event.
 
+mod admin;
 mod backend;
 mod breaker;
 mod clients;
 mod cluster;
+mod drain;
 mod fetch;
 mod modules;
 mod nats;
@@ -18,10 +20,10 @@ mod sharing;
 mod supervision;
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+pub(crate) use admin::{AdminOutcome, AdminRefused, AdminWrite};
 pub(crate) use backend::{
     BackendAnswered, BackendEmitRefused, BackendEmitted, BackendLost, BackendPublished,
     BackendStreamFailed, BackendStreamMade,
@@ -32,6 +34,7 @@ pub(crate) use clients::{
     OriginRefused, SlowClient, SocketFailed, UnknownNamespace,
 };
 pub(crate) use cluster::{EventsMissing, NodeGone, NodeJoined, NodeUnreadable};
+pub(crate) use drain::{DrainEnded, DrainProgress, DrainUndone, Draining};
 pub(crate) use fetch::PolicyFetched;
 pub(crate) use modules::{CacheEntryRejected, CacheUnwritable, ModuleReady};
 pub(crate) use nats::{NatsConnected, NatsDisconnected, NatsFailed, NatsSlow};
@@ -251,50 +254,6 @@ impl AcceptFailed<'_> {
             total_connections = metrics().connections.get(),
             suppressed,
             "accepting a connection failed"
-        );
-    }
-}
-
-/// A request to the admin listener came without the right to ask.
-pub(crate) struct AdminRefused<'a> {
-    /// `None`: it did not come over a connection.
-    pub address: Option<IpAddr>,
-    pub code: &'static str,
-    pub path: &'a str,
-}
-
-impl AdminRefused<'_> {
-    pub(crate) fn emit(self) {
-        metrics().admin_refused();
-        static THROTTLE: Throttle = Throttle::new();
-        let Some(suppressed) = THROTTLE.admit() else {
-            return;
-        };
-        warn!(
-            target: SECURITY,
-            address = self.address.map(tracing::field::display),
-            code = self.code,
-            path = &*clip(self.path),
-            suppressed,
-            "admin request refused"
-        );
-    }
-}
-
-/// The node has begun to shut down.
-pub(crate) struct Draining {
-    /// Those that are to be closed.
-    pub connections: usize,
-    pub period: Duration,
-}
-
-impl Draining {
-    pub(crate) fn emit(self) {
-        info!(
-            target: NODE,
-            connections = self.connections,
-            period_ms = millis(self.period),
-            "draining"
         );
     }
 }

@@ -47,7 +47,7 @@ pub(super) mod backend;
 pub(super) mod traffic;
 
 label! {
-    #[derive(serde::Deserialize)]
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
     #[serde(rename_all = "lowercase")]
     Hook { Connect = "connect", Event = "event", Subscribe = "subscribe", Disconnect = "disconnect" }
 }
@@ -68,6 +68,24 @@ label! {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct BatchEndLabel {
     pub reason: BatchEnd,
+}
+
+label! {
+    /// What came of a request to change something.
+    AdminOutcome {
+        Done = "done",
+        Refused = "refused",
+        /// The node could not do it.
+        Failed = "failed",
+        /// Whoever asked has gone before the answer; it may have been done.
+        Abandoned = "abandoned",
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct AdminWriteLabels {
+    pub operation: &'static str,
+    pub outcome: AdminOutcome,
 }
 
 label! {

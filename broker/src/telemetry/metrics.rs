@@ -2,11 +2,13 @@
 //!
 //! No label takes what a client says: policies are the operator's, everything else is one of a few words.
 
+mod admin;
 mod backend;
 mod batches;
 mod cluster;
 mod collectors;
 mod counting;
+mod drain;
 mod fetch;
 mod nats;
 mod policy;
@@ -26,11 +28,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+use self::admin::Admin;
 use self::backend::Backend;
 use self::batches::Batches;
 use self::cluster::Cluster;
 pub(crate) use self::collectors::ShownPolicy;
 use self::collectors::{Shown, Watched};
+use self::drain::Drain;
 use self::fetch::Fetches;
 pub(crate) use self::fetch::PolicyHttpMetrics;
 use self::nats::Nats;
@@ -117,7 +121,8 @@ pub(crate) struct Metrics {
     connections_refused: Counter,
     /// Lines of recordings that there was no room for.
     pub recording_dropped: Counter,
-    admin_refused: Counter,
+    pub admin: Admin,
+    pub drain: Drain,
     changes: Family<ChangeLabels, Counter>,
     rollbacks: Family<CauseLabels, Counter>,
     trials: Family<TrialLabels, Tally>,
@@ -221,6 +226,8 @@ impl Metrics {
             traps: add(&mut r, "policy_traps", "Calls of policies that failed"),
             durations,
             fetches: Fetches::new(&mut r),
+            admin: Admin::new(&mut r),
+            drain: Drain::new(&mut r),
             nats: Nats::new(&mut r),
             sharing: Sharing::new(&mut r),
             backend: Backend::new(&mut r),
@@ -255,11 +262,6 @@ impl Metrics {
                 &mut r,
                 "recording_lines_dropped",
                 "Lines of recordings that whoever reads them was too slow for",
-            ),
-            admin_refused: add(
-                &mut r,
-                "admin_requests_refused",
-                "Requests to the admin listener without the right to ask",
             ),
             changes: add(
                 &mut r,

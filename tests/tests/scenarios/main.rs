@@ -27,6 +27,7 @@ mod control; // [1]
 mod cors;
 mod deploy; // examples/deploy
 mod drain; // [7]
+mod draining;
 mod dropin; // [3], second half
 mod effects;
 mod fanout; // [2]
@@ -46,6 +47,7 @@ mod modules; // [6]
 mod monitoring; // what Prometheus and Grafana make of it
 mod msgpack;
 mod nats;
+mod operator;
 mod policy_cli;
 mod presence; // who is in a room
 mod publish; // back ends send to clients

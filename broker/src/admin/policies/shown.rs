@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use axum::body::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::admin::breaker::BreakerInfo;
-use crate::admin::node::iso;
+use crate::admin::node::{Iso, iso};
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct PolicyInfo {
     pub name: String,
     pub source: Source,
@@ -24,7 +25,7 @@ pub(crate) struct PolicyInfo {
     pub failed: Option<PolicyFailure>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct LoadedPolicy {
     pub version: String,
     /// The version of the contract that it was built against.
@@ -35,6 +36,7 @@ pub(crate) struct LoadedPolicy {
     pub generation: u64,
     pub hooks: Vec<&'static str>,
     #[serde(serialize_with = "iso")]
+    #[schemars(with = "Iso")]
     pub since: SystemTime,
     pub breaker: BreakerInfo,
     /// The generations that can be served again, the latest to serve first; the first is the one that serves.
@@ -54,7 +56,7 @@ pub(crate) struct LoadedPolicy {
 }
 
 /// A signature that was checked.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Signature {
     pub key_id: String,
     /// What its maker says of the module.
@@ -63,7 +65,7 @@ pub(crate) struct Signature {
 }
 
 /// A version on trial beside the one that enforces.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct TrialInfo {
     /// `shadow` or `canary`.
     pub mode: &'static str,
@@ -74,6 +76,7 @@ pub(crate) struct TrialInfo {
     pub version: String,
     pub digest: String,
     #[serde(serialize_with = "iso")]
+    #[schemars(with = "Iso")]
     pub since: SystemTime,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub end: Option<TrialEnding>,
@@ -89,22 +92,23 @@ pub(crate) struct TrialInfo {
 }
 
 /// How a trial ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct TrialEnding {
     pub outcome: &'static str,
     pub cause: &'static str,
     #[serde(serialize_with = "iso")]
+    #[schemars(with = "Iso")]
     pub at: SystemTime,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Counts {
     pub calls: u64,
     pub denials: u64,
     pub failures: u64,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Compared {
     pub same: u64,
     pub differs: u64,
@@ -112,9 +116,10 @@ pub(crate) struct Compared {
 }
 
 /// Something that two versions did not say the same about.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct DifferenceInfo {
     #[serde(serialize_with = "iso")]
+    #[schemars(with = "Iso")]
     pub at: SystemTime,
     pub hook: &'static str,
     /// The event's name, or the room's.
@@ -130,7 +135,7 @@ pub(crate) struct DifferenceInfo {
     pub candidate: VerdictInfo,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct VerdictInfo {
     pub verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,12 +149,13 @@ pub(crate) struct VerdictInfo {
 }
 
 /// A generation that serves or served.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct PastGeneration {
     pub generation: u64,
     pub version: String,
     pub digest: String,
     #[serde(serialize_with = "iso")]
+    #[schemars(with = "Iso")]
     pub since: SystemTime,
     /// Why it serves no more.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,7 +163,7 @@ pub(crate) struct PastGeneration {
 }
 
 /// What the calls of one hook came to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Calls {
     pub verdicts: BTreeMap<&'static str, u64>,
     pub traps: BTreeMap<&'static str, u64>,
@@ -167,15 +173,16 @@ pub(crate) struct Calls {
     pub p99_seconds: Option<f64>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct PolicyFailure {
     pub reason: String,
     #[serde(serialize_with = "iso")]
+    #[schemars(with = "Iso")]
     pub since: SystemTime,
 }
 
 /// Where a policy comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Source {
     Configured,
@@ -216,7 +223,7 @@ pub(crate) enum UploadMode {
 }
 
 /// What serves after a change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct PolicyChanged {
     /// Whether anything is different from before.
     pub changed: bool,
@@ -225,7 +232,7 @@ pub(crate) struct PolicyChanged {
     pub policy: Option<ChangedPolicy>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct ChangedPolicy {
     pub generation: u64,
     pub version: String,

@@ -2,8 +2,35 @@
 
 use super::*;
 
+fn serving() -> DrainInfo {
+    DrainInfo {
+        state: DrainState::Serving,
+        exit: None,
+        started: None,
+        period_seconds: None,
+        total: 0,
+        closed: 0,
+        left: 0,
+    }
+}
+
+pub(super) struct Drained(Mutex<DrainInfo>);
+
+impl Drained {
+    pub(super) fn lock(&self) -> parking_lot::MutexGuard<'_, DrainInfo> {
+        self.0.lock()
+    }
+}
+
+impl Default for Drained {
+    fn default() -> Self {
+        Self(Mutex::new(serving()))
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Fake {
+    pub(super) drained: Drained,
     pub(super) reasons: Mutex<Vec<Reason>>,
     pub(super) silent: Mutex<Vec<usize>>,
     pub(super) emitted: Mutex<Vec<Emit>>,
@@ -136,6 +163,42 @@ impl Node for Fake {
 
     fn not_ready(&self) -> Vec<Reason> {
         self.reasons.lock().clone()
+    }
+
+    fn effective(&self) -> Arc<Value> {
+        Arc::new(json!({"admin": {"token": "…"}}))
+    }
+
+    fn drain(&self) -> DrainInfo {
+        *self.drained.lock()
+    }
+
+    fn begin_drain(
+        &self,
+        period: Option<std::time::Duration>,
+        exit: bool,
+    ) -> Result<DrainInfo, Ending> {
+        let mut drain = self.drained.lock();
+        if drain.exit == Some(true) {
+            return Err(Ending);
+        }
+        *drain = DrainInfo {
+            state: DrainState::Draining,
+            exit: Some(exit),
+            started: Some(SystemTime::UNIX_EPOCH),
+            period_seconds: period.map(|it| it.as_secs_f64()),
+            total: 3,
+            closed: 1,
+            left: 2,
+        };
+        Ok(*drain)
+    }
+
+    fn undo_drain(&self) -> Result<DrainInfo, Ending> {
+        match self.drained.lock().exit {
+            Some(true) => Err(Ending),
+            _ => Ok(serving()),
+        }
     }
 
     fn record(&self, wanted: Wanted) -> Result<Recording, Busy> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What of the sockets somebody wants to see.
@@ -20,7 +21,7 @@ pub(crate) struct SocketFilter {
 }
 
 /// A socket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct SocketInfo {
     pub id: String,
     pub namespace: String,
@@ -49,7 +50,7 @@ pub(crate) struct RoomFilter {
 }
 
 /// A room, or the part of it that one node has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct RoomInfo {
     pub name: String,
     pub sockets: u64,
@@ -58,7 +59,7 @@ pub(crate) struct RoomInfo {
 }
 
 /// A namespace, or the part of it that one node has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct NamespaceCensus {
     pub path: String,
     pub connections: u64,
@@ -66,7 +67,7 @@ pub(crate) struct NamespaceCensus {
     pub nodes: BTreeMap<String, NodeCensus>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct NodeCensus {
     pub connections: u64,
     pub rooms: u64,
@@ -112,7 +113,7 @@ pub(crate) enum Steering {
 }
 
 /// How many sockets it was done with.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Steered {
     pub sockets: u64,
     /// Joins that were not done, because the socket is in as many rooms as it may be.

@@ -1,6 +1,5 @@
 //! `sluice policies`: the policies of a node that runs, by its admin API. Tables for people, JSON for programs.
 
-pub(super) mod client;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -12,17 +11,14 @@ use http::Method;
 use serde_json::Value;
 
 use super::Exit;
-use client::{Admin, Client};
+use super::client::{Asking, Client, piece};
 
 const POLICIES: &str = "/api/v1/policies";
 
 #[derive(Debug, Args)]
 pub(super) struct Policies {
-    /// Print what the node answers, as JSON
-    #[arg(long, global = true)]
-    json: bool,
     #[command(flatten)]
-    node: Admin,
+    asking: Asking,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -69,7 +65,7 @@ struct Upload {
 impl Policies {
     /// Asks the node, and says what to print.
     pub(super) fn run(&self) -> Result<String, Exit> {
-        let client = self.node.client()?;
+        let client = self.asking.client()?;
         let answer = match self.action.as_ref().unwrap_or(&Action::List) {
             Action::List => return self.shown(&client.get(POLICIES)?, table::list),
             Action::Show { name } => {
@@ -93,10 +89,7 @@ impl Policies {
     }
 
     fn shown(&self, answer: &Value, table: impl Fn(&Value) -> String) -> Result<String, Exit> {
-        match self.json {
-            true => Ok(format!("{answer:#}\n")),
-            false => Ok(table(answer)),
-        }
+        Ok(self.asking.shown(answer, table))
     }
 }
 
@@ -120,8 +113,7 @@ impl Upload {
 
 /// The path of a policy; a name may be anything that was typed.
 fn path(name: &str, rest: &str) -> String {
-    let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
-    format!("{POLICIES}/{name}{rest}")
+    format!("{POLICIES}/{}{rest}", piece(name))
 }
 
 /// The signature that is given, or that stands beside the module.

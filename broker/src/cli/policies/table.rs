@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::cli::table::{NOTHING, row, table, text, words};
+
 /// One line a policy.
 pub(super) fn list(policies: &Value) -> String {
     let mut rows = vec![row([
@@ -158,50 +160,6 @@ pub(super) fn change(answer: &Value) -> String {
         _ = writeln!(out, "it does not serve after a restart: {reason}");
     }
     out
-}
-
-/// What stands where there is nothing to show.
-const NOTHING: &str = "-";
-
-fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
-    cells.map(str::to_owned).to_vec()
-}
-
-/// Columns as wide as their widest cell.
-fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<_> = (0..columns).map(width).collect();
-    let mut out = String::new();
-    for row in rows {
-        let cells = row.iter().zip(&widths);
-        let line: String = cells
-            .map(|(cell, width)| format!("{cell:<width$}  "))
-            .collect();
-        _ = writeln!(out, "{}", line.trim_end());
-    }
-    out
-}
-
-/// A value in one line, without what a terminal would take for a command.
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => NOTHING.to_owned(),
-        Value::String(text) => text.chars().filter(|c| !c.is_control()).collect(),
-        Value::Object(failed) if failed.contains_key("reason") => text(&failed["reason"]),
-        other => other.to_string(),
-    }
-}
-
-fn words(list: &Value) -> String {
-    let words: Vec<_> = list.as_array().into_iter().flatten().map(text).collect();
-    match words.is_empty() {
-        true => NOTHING.to_owned(),
-        false => words.join(", "),
-    }
 }
 
 fn sum(policy: &Value, what: &str, only: Option<&str>) -> u64 {

@@ -10,7 +10,7 @@ use http::Method;
 use serde_json::Value;
 
 use crate::cli::Exit;
-use crate::cli::policies::client::Admin;
+use crate::cli::client::{Asking, piece};
 use crate::cli::policies::{read, signature_of};
 
 #[derive(Debug, Args)]
@@ -23,16 +23,13 @@ pub(in crate::cli) struct Push {
     /// Its signature; without this FILE.minisig, where there is one
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
-    /// Print what the node answers, as JSON
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    node: Admin,
+    asking: Asking,
 }
 
 impl Push {
     pub(super) fn run(&self) -> Result<String, Exit> {
-        let client = self.node.client()?;
+        let client = self.asking.client()?;
         let module = read(&self.file)?;
         let signature = signature_of(&self.file, self.signature.as_deref())?;
         let signature = signature.map(|text| STANDARD.encode(text));
@@ -40,13 +37,9 @@ impl Push {
             .iter()
             .map(|it| ("sluice-signature", &**it))
             .collect();
-        let name: String = form_urlencoded::byte_serialize(self.name.as_bytes()).collect();
-        let path = format!("/api/v1/cluster/policies/{name}");
+        let path = format!("/api/v1/cluster/policies/{}", piece(&self.name));
         let answer = client.call(Method::POST, &path, &headers, module)?;
-        Ok(match self.json {
-            true => format!("{answer:#}\n"),
-            false => said(&answer),
-        })
+        Ok(self.asking.shown(&answer, said))
     }
 }
 

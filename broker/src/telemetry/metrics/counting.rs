@@ -53,10 +53,6 @@ impl Metrics {
         self.connections_refused.inc();
     }
 
-    pub(in crate::telemetry) fn admin_refused(&self) {
-        self.admin_refused.inc();
-    }
-
     pub(in crate::telemetry) fn handshake_error(&self, code: u8) {
         self.handshake_errors
             .get_or_create(&CodeLabel { code })

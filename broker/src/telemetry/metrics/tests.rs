@@ -58,6 +58,9 @@ fn filled() -> (Metrics, Arc<Store>) {
     metrics.handshake_error(1);
     metrics.disconnected("transport close");
     metrics.socket_error("parse_error");
+    metrics
+        .admin
+        .wrote("drain", crate::telemetry::labels::AdminOutcome::Done);
     metrics.changed(Changed::Reload, ChangeResult::Changed);
     metrics.rolled_back("p", "operator");
     metrics.trial(&"p".into());

@@ -1,12 +1,12 @@
 //! The least client of the admin API: one request, one connection, no retries.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -25,7 +25,7 @@ const MAX_ANSWER: usize = 64 << 20;
 
 /// Which node to ask, and by what right.
 #[derive(clap::Args)]
-pub(in crate::cli) struct Admin {
+pub(super) struct Admin {
     /// The node's admin listener: an address, or a URL that begins with http://
     #[arg(
         long,
@@ -47,9 +47,58 @@ pub(in crate::cli) struct Admin {
 }
 
 impl Admin {
-    pub(in crate::cli) fn client(&self) -> Result<Client, Exit> {
+    pub(super) fn client(&self) -> Result<Client, Exit> {
         Client::new(&self.admin, self.token.as_deref())
     }
+}
+
+/// A node to ask, and the form in which its answer is wanted.
+#[derive(Debug, clap::Args)]
+pub(super) struct Asking {
+    /// Print what the node answers, as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(flatten)]
+    node: Admin,
+}
+
+impl Asking {
+    pub(super) fn client(&self) -> Result<Client, Exit> {
+        self.node.client()
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// What to print of an answer.
+    pub(super) fn shown(&self, answer: &Value, table: impl Fn(&Value) -> String) -> String {
+        match self.json {
+            true => format!("{answer:#}\n"),
+            false => table(answer),
+        }
+    }
+}
+
+/// A query of what is given.
+pub(super) fn query(parameters: &[(&str, Option<&str>)]) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parameters {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    match query.finish() {
+        query if query.is_empty() => query,
+        query => format!("?{query}"),
+    }
+}
+
+/// Something that was typed, as a piece of a path.
+pub(super) fn piece(text: &str) -> String {
+    // A space is written as `+` there, which in a path is one.
+    let piece: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    piece.replace('+', "%20")
 }
 
 /// Without the token.
@@ -61,7 +110,7 @@ impl std::fmt::Debug for Admin {
     }
 }
 
-pub(in crate::cli) struct Client {
+pub(super) struct Client {
     /// Host and port.
     authority: String,
     token: Option<String>,
@@ -76,7 +125,7 @@ impl Client {
             .parse::<http::uri::Authority>()
             .is_ok_and(|it| it.port_u16().is_some());
         if !is_authority {
-            return Err(Exit::Failed(anyhow!(
+            return Err(Exit::Usage(format!(
                 "`{admin}` is not the address of an admin listener; expected HOST:PORT or http://HOST:PORT"
             )));
         }
@@ -94,7 +143,22 @@ impl Client {
         self.call(Method::POST, path, &[], Vec::new())
     }
 
-    pub(in crate::cli) fn call(
+    pub(super) fn post_json(&self, path: &str, body: &Value) -> Result<Value, Exit> {
+        let headers = [("content-type", "application/json")];
+        self.call(Method::POST, path, &headers, body.to_string().into_bytes())
+    }
+
+    /// The JSON that is answered with whichever status, such as a probe's.
+    pub(super) fn look(&self, path: &str) -> Result<Value, Exit> {
+        self.wait(in_time(async {
+            let (response, connection) = self.send(Method::GET, path, &[], Vec::new()).await?;
+            let answer = json(response).await;
+            connection.abort();
+            Ok(answer?.1)
+        }))
+    }
+
+    pub(super) fn call(
         &self,
         method: Method,
         path: &str,
@@ -105,12 +169,7 @@ impl Client {
     }
 
     /// Posts JSON, and writes out what is answered as it comes, for as long as it comes.
-    pub(in crate::cli) fn stream(
-        &self,
-        path: &str,
-        body: &Value,
-        out: &mut dyn Write,
-    ) -> Result<(), Exit> {
+    pub(super) fn stream(&self, path: &str, body: &Value, out: &mut dyn Write) -> Result<(), Exit> {
         self.wait(async {
             let headers = [("content-type", "application/json")];
             let body = body.to_string().into_bytes();
@@ -188,20 +247,60 @@ async fn in_time<T>(asking: impl Future<Output = anyhow::Result<T>>) -> anyhow::
     answer.map_err(|_| anyhow!("no answer within {} s", PATIENCE.as_secs()))?
 }
 
-async fn answer(response: Response<Incoming>) -> anyhow::Result<Value> {
+/// The status, and the JSON that comes with it.
+async fn json(response: Response<Incoming>) -> anyhow::Result<(StatusCode, Value)> {
     let status = response.status();
     let body = Limited::new(response.into_body(), MAX_ANSWER);
     let body = body.collect().await.map_err(|error| anyhow!("{error}"))?;
-    let answer: Option<Value> = serde_json::from_slice(&body.to_bytes()).ok();
-    match answer {
-        Some(answer) if status.is_success() => Ok(answer),
-        Some(problem) if problem["detail"].is_string() => bail!(
-            "{} ({})",
-            problem["detail"].as_str().unwrap_or_default(),
-            problem["code"].as_str().unwrap_or_default()
-        ),
-        _ => bail!("answered {status} and no JSON: it is no admin listener of sluice"),
+    let answer = serde_json::from_slice(&body.to_bytes()).ok();
+    let answer = answer.with_context(|| {
+        format!("answered {status} and no JSON: it is no admin listener of sluice")
+    })?;
+    Ok((status, answer))
+}
+
+async fn answer(response: Response<Incoming>) -> anyhow::Result<Value> {
+    let (status, answer) = json(response).await?;
+    if status.is_success() {
+        return Ok(answer);
     }
+    let text = |name: &str| answer[name].as_str().map(str::to_owned);
+    let (Some(detail), Some(code)) = (text("detail"), text("code")) else {
+        bail!("answered {status} without a problem: it is no admin listener of sluice");
+    };
+    let field = text("field").map(|field| format!("{field}: "));
+    bail!(Refused {
+        code,
+        detail: field.unwrap_or_default() + &detail,
+    })
+}
+
+/// The node is there, and does not do it.
+#[derive(Debug, thiserror::Error)]
+#[error("{detail} ({code})")]
+pub(super) struct Refused {
+    pub code: String,
+    detail: String,
+}
+
+/// Nobody listens there any more: the connection was refused, or ended instead of an answer.
+pub(super) fn is_gone(error: &Exit) -> bool {
+    let Exit::Failed(error) = error else {
+        return false;
+    };
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        let http = cause.downcast_ref::<hyper::Error>();
+        let cut = [
+            io::ErrorKind::ConnectionRefused,
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::BrokenPipe,
+            io::ErrorKind::UnexpectedEof,
+        ];
+        io.is_some_and(|kind| cut.contains(&kind))
+            || http
+                .is_some_and(|it| it.is_incomplete_message() || it.is_closed() || it.is_canceled())
+    })
 }
 
 #[cfg(test)]
