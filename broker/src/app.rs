@@ -35,12 +35,16 @@ use crate::state::Store;
 use crate::telemetry;
 use crate::telemetry::events::ReactorPanicked;
 use crate::telemetry::metrics::metrics;
+use crate::telemetry::trace;
 use supervisor::Supervisor;
 use together::Together;
 
 /// Threads for what is not on an event's path: accepting, the admin listener, compilation, watching and what
 /// policies ask over HTTP.
 const CONTROL_THREADS: usize = 2;
+
+/// How long what has been recorded last may take to reach whoever collects it.
+const LAST_TRACES: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Serves until told to stop.
 pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
@@ -112,6 +116,7 @@ async fn serve(
     let config = loaded.config;
     let supervisor = Arc::new(Supervisor::from_environment());
     let id = NodeId::random();
+    trace::start(&config.telemetry.traces, &id.to_string()).map_err(Exit::Configuration)?;
     let nats = match &config.cluster {
         Some(cluster) => Some(Nats::start(cluster, id).await?),
         None => None,
@@ -217,6 +222,7 @@ async fn serve(
         sharing.leave();
         cluster.leave(LEAVING).await;
     }
+    trace::flush(LAST_TRACES).await;
     let _ = stop_admin.send(());
     // Its connections are an operator's; nothing of them is worth waiting for.
     admin_server.abort();

@@ -4,6 +4,7 @@
 //! policy in a pipeline with what is on trial beside it.
 
 mod step;
+mod traced;
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -13,7 +14,9 @@ use crate::event::{Client, Coalescing, Code, Denial, Effect, Event, Verdict};
 use crate::moment::Moment;
 use crate::plugin::{About, Admission, Answer as _, Asked, DisconnectReason, Policy, Trial};
 use crate::telemetry::metrics::{Hook, VerdictKind};
+use crate::telemetry::trace;
 pub(crate) use step::Step;
+use traced::Said;
 
 /// All namespaces with their policies and routes, as of one generation of the configuration.
 #[derive(Default)]
@@ -99,9 +102,16 @@ impl Pipeline {
         effects: &mut Vec<Effect>,
     ) -> Result<(), Denial> {
         for step in &self.steps {
+            let span = trace::open("policy");
             let Some((policy, answer)) = step.admit(client, auth, effects).await else {
                 continue;
             };
+            traced::called(span, policy, Hook::Connect, || match &answer {
+                Ok(Admission::Pass) => Said::verdict("pass"),
+                Ok(Admission::Accept(_)) => Said::verdict("accept"),
+                Ok(Admission::Deny(denial)) => Said::deny(denial),
+                Err(fault) => Said::failed(fault),
+            });
             match answer {
                 Ok(Admission::Pass) => policy.count(Hook::Connect, VerdictKind::Pass),
                 Ok(Admission::Accept(identity)) => {
@@ -139,12 +149,18 @@ impl Pipeline {
                 name: &asked.event.name,
                 args: &asked.event.args,
             };
+            let span = trace::open("policy");
             let asked = step.ask(&about, effects, |policy, effects| {
                 policy.on_event(client, &asked, effects)
             });
             let Some((policy, Some(verdict))) = asked else {
                 continue;
             };
+            traced::called(span, policy, Hook::Event, || match &verdict {
+                Ok(Verdict::Deny(denial)) => Said::deny(denial),
+                Ok(_) => Said::verdict(verdict.kind().map_or("", VerdictKind::as_str)),
+                Err(fault) => Said::failed(fault),
+            });
             if let Some(kind) = verdict.kind() {
                 policy.count(Hook::Event, kind);
             }
@@ -185,12 +201,18 @@ impl Pipeline {
             args: "",
         };
         for step in &self.steps {
+            let span = trace::open("policy");
             let asked = step.ask(&about, effects, |policy, effects| {
                 policy.on_subscribe(client, room, effects)
             });
             let Some((policy, Some(answer))) = asked else {
                 continue;
             };
+            traced::called(span, policy, Hook::Subscribe, || match &answer {
+                Ok(Ok(())) => Said::verdict("pass"),
+                Ok(Err(denial)) => Said::deny(denial),
+                Err(fault) => Said::failed(fault),
+            });
             match answer {
                 Ok(Ok(())) => policy.count(Hook::Subscribe, VerdictKind::Pass),
                 Ok(Err(denial)) => {

@@ -15,6 +15,7 @@ mod presence;
 mod telling;
 #[cfg(test)]
 pub(crate) mod tests;
+mod traced;
 mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
@@ -36,6 +37,7 @@ use crate::record::{Draft, Recorder};
 use crate::state::Store;
 use crate::telemetry::events::{Connected, Disconnected};
 use crate::telemetry::metrics::{DropReason, Held, metrics};
+use crate::telemetry::trace;
 pub(crate) use admission::{Refusal, admit};
 use answer::Answered;
 use coalesce::Coalescer;
@@ -218,6 +220,7 @@ impl Session {
             return self.deny(&mut turn, Some(&event.name), &denial, ack);
         };
         turn.events += 1;
+        let traced = traced::event(self, &event);
         let seen = self
             .broker
             .recorder
@@ -225,6 +228,7 @@ impl Session {
         let passage = Passage::new(event, turn.events, ack.is_some());
         self.advance(&mut turn, &pipeline, passage, ack, seen);
         metrics().traffic.event_since(begin);
+        drop(traced);
     }
 
     /// One event that cannot be read.
@@ -248,6 +252,7 @@ impl Session {
         while let Some(passage) = next.take() {
             let judged = pipeline.judge(&self.client, passage, &mut effects);
             seen.came_to(judged.as_str());
+            traced::came_to(judged.as_str());
             match judged {
                 Judged::Passed(event) => match self.route(pipeline, &event, ack, &mut effects) {
                     Ok(Answered::Now) => self.ok(ack),
@@ -269,6 +274,7 @@ impl Session {
                         pipeline: pipeline.clone(),
                         ack,
                         counted: Held::by(&metrics().traffic.coalescing),
+                        trace: trace::here(),
                     };
                     next = self.coalesce(turn, policy, coalescing, waiting);
                 }

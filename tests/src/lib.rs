@@ -7,7 +7,7 @@
 //! - [`Relay`] is a network between two of them that can go dead;
 //! - [`Service`] runs a back end of an example;
 //! - [`Supervisor`] is told what systemd would be;
-//! - [`Backend`] answers what policies ask over HTTP.
+//! - [`Backend`] answers what policies ask over HTTP; [`Collector`] is one that takes traces.
 //!
 //! Nothing here sleeps for a while and hopes: every wait names what it waits for and ends with [`PATIENCE`].
 //! What `cargo xtask test` prepares is found through the `SLUICE_TEST_*` variables.
@@ -23,6 +23,7 @@ mod broker;
 mod bus;
 mod client;
 mod cluster;
+mod collector;
 mod driver;
 pub mod http;
 pub mod jwt;
@@ -44,6 +45,7 @@ pub use broker::Broker;
 pub use bus::{Bus, Published, Subscription};
 pub use client::{Client, Flood};
 pub use cluster::Cluster;
+pub use collector::{Collector, Span};
 pub use driver::{Driver, Notice, Pending, Refusal};
 pub use logs::{Logs, Record};
 pub use metrics::Metrics;

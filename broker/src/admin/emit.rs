@@ -16,6 +16,7 @@ use super::audit::Did;
 use super::node::Node;
 use super::problem::Problem;
 use crate::backend::{self, Emit, EmitBody, EmitError, Emitted, Mistake, Request};
+use crate::telemetry::trace::{self, Kind, Parent, TRACEPARENT};
 
 /// The key of a request that may be sent again. A field of the body says the same.
 const KEY: &str = "idempotency-key";
@@ -58,10 +59,26 @@ pub(super) async fn emit(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let request = accept_json(&headers)
+    let parent = headers.get(TRACEPARENT).and_then(|it| it.to_str().ok());
+    let recording = trace::follow(Parent::of(parent), "POST /api/v1/emit", Kind::Server);
+    let answered = async {
+        let response = answer(&*node, &headers, body).await;
+        let status = response.status().as_u16();
+        trace::say("http.response.status_code", || status);
+        response
+    };
+    trace::scope(recording, answered).await
+}
+
+async fn answer(
+    node: &dyn Node,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let request = accept_json(headers)
         .and_then(|()| body.map_err(unreadable))
         .and_then(|body| backend::read(&body, None).map_err(mistaken))
-        .and_then(|request| with_key(request, &headers));
+        .and_then(|request| with_key(request, headers));
     match request {
         Err(problem) => problem.into_response(),
         Ok(Request::One(emit)) => {
@@ -79,7 +96,7 @@ pub(super) async fn emit(
             let mut results = Vec::with_capacity(items.len());
             // One after the other: their order is kept.
             for item in items {
-                results.push(outcome(&*node, item).await);
+                results.push(outcome(node, item).await);
             }
             (Extension(did), Json(Results { results })).into_response()
         }

@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::fanout::{Answer, Asked, Asking, Selection};
 use crate::packet;
 use crate::session::Broker;
+use crate::telemetry::trace::{self, Context, Kind, Value};
 
 /// Events that wait for answers at a time: each keeps an entry for each of its recipients.
 const MAX_ASKED: usize = 256;
@@ -51,6 +52,9 @@ struct Ask {
     #[serde(default)]
     volatile: bool,
     timeout_ms: u64,
+    /// The trace that it is a part of, as W3C's `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -105,7 +109,8 @@ impl Emitter {
         };
         let inner = self.0.clone();
         // Also where the one who asks gives up, who will ask again.
-        let delivered = tokio::spawn(async move {
+        let recording = trace::go_on(trace::here().as_ref(), "emit once", Kind::Internal);
+        let delivered = tokio::spawn(trace::scope(recording, async move {
             let delivered = inner.deliver(emit).await;
             match &delivered {
                 Ok(emitted) => first.is(emitted),
@@ -113,7 +118,7 @@ impl Emitter {
                 Err(_) => drop(first),
             }
             delivered
-        });
+        }));
         delivered.await.unwrap_or(Err(EmitError::Failed))
     }
 }
@@ -126,6 +131,8 @@ impl Inner {
         if self.broker.pipelines.load().at(&emit.namespace).is_none() {
             return Err(EmitError::UnknownNamespace);
         }
+        trace::say("sluice.namespace", || Value::said(&emit.namespace));
+        trace::say("sluice.event", || &emit.event);
         if let Some(wait) = emit.ack {
             return self.ask(&emit, wait.0.unwrap_or(self.ack_timeout)).await;
         }
@@ -153,6 +160,7 @@ impl Inner {
             attachments: emit.attachments.to_vec(),
             volatile: emit.volatile,
             timeout_ms: patience.as_millis() as u64,
+            trace: trace::here().map(|context| context.to_string()),
         };
         let elsewhere = self.others.ask::<Answers>("ask", &ask, patience);
         let here = self.collect(&ask, patience);
@@ -181,12 +189,15 @@ impl Inner {
 
     async fn ask_here(&self, ask: Ask) -> Answers {
         let patience = Duration::from_millis(ask.timeout_ms).min(LONGEST_WAIT);
-        self.collect(&ask, patience).await
+        let context = ask.trace.as_deref().and_then(Context::read);
+        let recording = trace::go_on(context.as_ref(), "ask", Kind::Consumer);
+        trace::scope(recording, self.collect(&ask, patience)).await
     }
 
     async fn collect(&self, ask: &Ask, patience: Duration) -> Answers {
         let deadline = tokio::time::Instant::now() + patience;
         let asked = Asked::new(&self.asking);
+        let span = trace::open("fanout");
         let deliveries = {
             let (selection, event) = (Arc::new(ask.selection()), ask.event());
             let asked = Arc::downgrade(&asked);
@@ -198,6 +209,11 @@ impl Inner {
         };
         let _ = tokio::time::timeout_at(deadline, asked.complete()).await;
         let (answers, missing) = asked.take();
+        if let Some(span) = span {
+            span.with("sluice.recipients", deliveries)
+                .with("sluice.missing", missing)
+                .close();
+        }
         let ack = |answer: Answer| TheirAck {
             socket: answer.socket,
             node: self.node.clone(),

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::{Emit, EmitError, Emitted, Mistake, Request, read, read_packed};
 use crate::nats::{Nats, subject};
 use crate::telemetry::events::{BackendEmitRefused, BackendEmitted, NatsFailed};
+use crate::telemetry::trace::{self, Kind, Parent, TRACEPARENT, Value};
 
 /// Delivers an event.
 pub(crate) type Deliver =
@@ -119,6 +120,17 @@ async fn serve(
 }
 
 async fn take(client: Client, deliver: Deliver, message: Message) {
+    let parent = message.headers.as_ref().and_then(|it| it.get(TRACEPARENT));
+    let parent = Parent::of(parent.map(|it| it.as_str()));
+    let recording = trace::follow(parent, "emit", Kind::Consumer);
+    trace::scope(recording, take_one(client, deliver, message)).await;
+}
+
+async fn take_one(client: Client, deliver: Deliver, message: Message) {
+    trace::say("messaging.system", || "nats");
+    trace::say("messaging.destination.name", || {
+        Value::said(&message.subject)
+    });
     let reply = match request(&message) {
         Ok(Request::One(emit)) => one(&deliver, Ok(emit)).await,
         Ok(Request::Batch(items)) => {

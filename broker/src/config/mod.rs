@@ -33,6 +33,7 @@ mod setting;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod trial;
 mod trust;
 
@@ -64,6 +65,7 @@ pub(crate) use route::{Action, Batch, Encoding, Outbound, RoomSource, Route, To,
 pub(crate) use secret::Secret;
 pub(crate) use server::Server;
 pub(crate) use telemetry::{Format, Telemetry};
+pub(crate) use traces::{Otlp, Traces};
 pub(crate) use trial::Trial;
 pub(crate) use trust::{Pin, TrustedKey, key_id};
 

@@ -5,12 +5,14 @@ use tracing_subscriber::EnvFilter;
 use super::nearest::nearest;
 use super::section::Section;
 use super::setting::names;
+use super::traces::Traces;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Telemetry {
     /// Directives of `tracing_subscriber::EnvFilter`, checked.
     pub log: String,
     pub format: Format,
+    pub traces: Traces,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +40,11 @@ impl Telemetry {
             s.complain("log", "is not a list of log directives", Some(expected));
         }
         let format = s.get("format", "readable", "The form of log lines.");
-        s.later(&["otlp_endpoint"]);
-        Self { log, format }
+        Self {
+            log,
+            format,
+            traces: Traces::read(s),
+        }
     }
 }
 

@@ -142,6 +142,7 @@ fn the_printed_examples_are_valid_too() {
         .env("NATS_PASSWORD", "p")
         .env("NATS_TOKEN", "t")
         .env("NATS_SEED", "s")
+        .env("OTLP_TOKEN", "t")
         .file("ca.pem", "")
         .file("policies/chat.wasm", "");
     // Hosts want a grant, and there is one way to log in; a route that emits has no use for what is said to back ends;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 use crate::event::Event;
+use crate::telemetry::trace::{self, Context};
 
 /// One event for all members that a peer has. The peers share it.
 pub(crate) struct Message {
@@ -15,6 +16,8 @@ pub(crate) struct Message {
     /// Whoever is in one of these does not get it.
     pub except: Vec<Box<str>>,
     pub event: Event,
+    /// What it is a part of.
+    pub trace: Option<Context>,
     /// Where somebody waits for its delivery.
     receipt: Option<Arc<Receipt>>,
 }
@@ -43,6 +46,7 @@ impl Message {
             rooms,
             except: except.iter().map(|room| room.as_str().into()).collect(),
             event: event.clone(),
+            trace: trace::here(),
             receipt,
         }
     }
@@ -59,6 +63,7 @@ impl Message {
             rooms,
             except,
             event,
+            trace: None,
             receipt: None,
         }
     }

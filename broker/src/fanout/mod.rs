@@ -30,6 +30,7 @@ use std::time::{Duration, SystemTime};
 use indexmap::IndexMap;
 
 use crate::event::{Client, Event, Recipients};
+use crate::telemetry::trace::{self, Opened};
 pub(crate) use asked::{Answer, Asked, Asking, Question};
 use directory::{Directory, Peer, Peers};
 pub(crate) use message::Message;
@@ -180,7 +181,10 @@ impl Fanout {
         let whole = None::<&[&str]>;
         let token = Some(sender.peer.token);
         match to {
-            Recipients::Sender => home.0.send_to(sender, event),
+            Recipients::Sender => {
+                let span = trace::open("fanout");
+                handed_over(span, home.0.send_to(sender, event), 0);
+            }
             Recipients::All => self.emit_to(home, sender, whole, None, event),
             Recipients::Others => self.emit_to(home, sender, whole, token, event),
             Recipients::Room {
@@ -213,15 +217,18 @@ impl Fanout {
         } else {
             shard.others_with_members(namespace, rooms)
         };
-        if peers.is_empty() {
-            shard.deliver(namespace, rooms, &[], without, event);
-            return;
+        let span = trace::open("fanout");
+        if !peers.is_empty() {
+            shard.waking.soon();
         }
-        shard.waking.soon();
-        shard.deliver(namespace, rooms, &[], without, event);
+        let recipients = shard.deliver(namespace, rooms, &[], without, event);
+        if peers.is_empty() {
+            return handed_over(span, recipients, 0);
+        }
         // The sender is a member of its own shard only.
         let message = Message::new(namespace, rooms, &[], event, None);
-        self.tell(&peers, message, &ByTurn(&shard.waking));
+        let others = self.tell(&peers, message, &ByTurn(&shard.waking));
+        handed_over(span, recipients, others);
     }
 
     /// Whether an event for a room would reach anybody, on any node.
@@ -237,7 +244,9 @@ impl Fanout {
                 .is_empty()
     }
 
-    fn tell(&self, peers: &Peers, message: Message, wake: &impl Wake) {
+    /// To how many reactors and nodes it has been handed.
+    fn tell(&self, peers: &Peers, message: Message, wake: &impl Wake) -> usize {
+        let mut told = 0;
         if let Some(nodes) = &self.nodes
             && peers.reach(self.shards.len())
             && nodes.outbox.push(peers.beyond(self.shards.len()), &message)
@@ -246,10 +255,12 @@ impl Fanout {
         }
         let message = Arc::new(message);
         for shard in self.shards_of(peers) {
+            told += 1;
             if shard.hand_in(&message) {
                 wake.shard(shard);
             }
         }
+        told
     }
 
     /// Calls back, from any thread, when whoever sends to a room from any node reaches its members here.
@@ -278,6 +289,15 @@ impl Fanout {
         let mut census = self.directory.census();
         census.sort_by(|a, b| a.namespace.cmp(&b.namespace));
         census
+    }
+}
+
+/// What a trace says of an event that has been handed to its recipients of this reactor, and to others' reactors.
+fn handed_over(span: Option<Opened>, recipients: usize, reactors: usize) {
+    if let Some(span) = span {
+        span.with("sluice.recipients", recipients)
+            .with("sluice.reactors", reactors)
+            .close();
     }
 }
 

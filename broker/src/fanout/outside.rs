@@ -7,6 +7,7 @@ use super::message::{Message, Receipt};
 use super::waking::AtOnce;
 use super::{Fanout, PATIENCE};
 use crate::event::Event;
+use crate::telemetry::trace;
 
 impl Fanout {
     /// Delivers an event of a back end: to the sockets of any of the rooms (of the whole namespace where none is
@@ -29,6 +30,7 @@ impl Fanout {
         }
         let receipt = Arc::new(Receipt::new(self.shards_of(&peers).count()));
         let told = Some(receipt.clone());
+        let span = trace::open("fanout");
         let name = presence.map_or_else(|| namespace.into(), |presence| presence.name.clone());
         let message = Message::new(&name, rooms, except, event, told);
         self.tell(&peers, message, &AtOnce);
@@ -38,7 +40,11 @@ impl Fanout {
                 while !receipt.is_complete() && shard.deliver_waiting() {}
             }
         }
-        receipt.deliveries()
+        let deliveries = receipt.deliveries();
+        if let Some(span) = span {
+            span.with("sluice.recipients", deliveries).close();
+        }
+        deliveries
     }
 
     /// Delivers an event of the broker's own to the members that a room has on this node.

@@ -14,6 +14,7 @@ use super::waking::Waking;
 use super::{ByName, MAX_ROOMS, Member, TooManyRooms};
 use crate::event::{Client, Event, hidden};
 use crate::telemetry::metrics::metrics;
+use crate::telemetry::trace;
 
 /// Messages, and deliveries of them, that are done at a time; then the reactor's connections have their turn. Enough
 /// that a connection's writes are gathered, little enough that they are not felt: a few milliseconds at the most.
@@ -161,12 +162,13 @@ impl Shard {
             .with_members(namespace, presence, rooms, Some(self.peer))
     }
 
-    pub(super) fn send_to(&self, client: &Client, event: &Event) {
+    /// Whether it is here, as a number of deliveries.
+    pub(super) fn send_to(&self, client: &Client, event: &Event) -> usize {
         let namespaces = self.namespaces.read();
-        if let Some(namespace) = namespaces.get(&client.namespace) {
-            let sent = namespace.send_to(client.peer.token, event);
-            metrics().deliveries.inc_by(sent as u64);
-        }
+        let namespace = namespaces.get(&client.namespace);
+        let sent = namespace.map_or(0, |its| its.send_to(client.peer.token, event));
+        metrics().deliveries.inc_by(sent as u64);
+        sent
     }
 
     /// Delivers to the members that are here, and says how many.
@@ -264,9 +266,16 @@ impl Shard {
                 rooms,
                 except,
                 event,
+                trace,
                 ..
             } = &*message;
+            let span = trace::apart(trace.as_ref(), "deliver", trace::Kind::Consumer);
             let sent = self.deliver(namespace, rooms.as_deref(), except, None, event);
+            if let Some(span) = span {
+                span.with("sluice.recipients", sent)
+                    .with("sluice.reactor", self.peer.0)
+                    .close();
+            }
             message.delivered(sent);
             deliveries += sent;
             if deliveries >= BATCH_DELIVERIES {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Broker;
+use super::{Broker, traced};
 use crate::event::{Client, Code, Denial, Effect};
 use crate::pipeline::Pipeline;
 use crate::telemetry::events::{ConnectionDenied, UnknownNamespace};
+use crate::telemetry::trace;
 
 /// Longest name of a namespace, in bytes. Names are the client's choice where the configuration has a pattern.
 const MAX_NAMESPACE: usize = 256;
@@ -28,6 +29,14 @@ pub(crate) async fn admit(
     client: &Arc<Client>,
     auth: Option<&str>,
 ) -> Result<Vec<Effect>, Refusal> {
+    trace::scope(traced::connect(client), ask(broker, client, auth)).await
+}
+
+async fn ask(
+    broker: &Broker,
+    client: &Arc<Client>,
+    auth: Option<&str>,
+) -> Result<Vec<Effect>, Refusal> {
     let candidate = Candidate { broker, client };
     let pipeline = candidate.pipeline()?;
     let mut effects = Vec::new();
@@ -42,11 +51,13 @@ pub(crate) async fn admit(
     candidate.pipeline()?;
     match verdict {
         Ok(()) => {
+            traced::came_to("accept");
             // Its session takes care of it from now on.
             std::mem::forget(candidate);
             Ok(effects)
         }
         Err(denial) => {
+            traced::denied(&denial);
             ConnectionDenied {
                 client,
                 denial: &denial,
@@ -69,6 +80,7 @@ impl Candidate<'_> {
         match self.broker.pipelines.load().at(namespace) {
             Some(pipeline) if namespace.len() <= MAX_NAMESPACE => Ok(pipeline.clone()),
             _ => {
+                traced::came_to("unknown_namespace");
                 UnknownNamespace {
                     client: self.client,
                 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Session, Turn};
+use super::{Session, Turn, traced};
 use crate::event::{Denial, Event};
 use crate::pipeline::Pipeline;
 use crate::telemetry::events::EventDenied;
@@ -36,6 +36,7 @@ impl Session {
         denial: &Denial,
         ack: Option<i64>,
     ) {
+        traced::denied(denial);
         let event = event.map_or("", |name| name);
         self.refused(event, denial, ack, || self.pipeline(turn));
         if denial.disconnect {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::answer::Answered;
-use super::{Later, Session};
+use super::{Later, Session, traced};
 use crate::config::{Batch, Outbound, Want};
 use crate::event::{Code, Denial, Effect, Event};
 use crate::pipeline::Pipeline;
@@ -18,7 +18,9 @@ impl Session {
         ack: Option<i64>,
         effects: &mut Vec<Effect>,
     ) -> Result<Answered, Denial> {
-        match router::route(&pipeline.namespace.routes, event)? {
+        let delivery = router::route(&pipeline.namespace.routes, event)?;
+        traced::routed(&delivery);
+        match delivery {
             Delivery::Emit {
                 name,
                 to,

@@ -5,11 +5,12 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use super::coalesce::Coalescer;
-use super::{CLOSED, Session, Turn};
+use super::{CLOSED, Session, Turn, traced};
 use crate::event::Coalescing;
 use crate::pipeline::{Passage, Pipeline};
 use crate::record::Draft;
 use crate::telemetry::metrics::{DropReason, Held, metrics};
+use crate::telemetry::trace::Context;
 
 /// An event that waits for the end of its window. It ends in the pipeline in which it began.
 pub(super) struct Waiting {
@@ -17,6 +18,8 @@ pub(super) struct Waiting {
     pub pipeline: Arc<Pipeline>,
     pub ack: Option<i64>,
     pub counted: Held,
+    /// What it is a part of.
+    pub trace: Option<Context>,
 }
 
 impl Session {
@@ -96,8 +99,10 @@ impl Session {
             pipeline,
             ack,
             counted,
+            trace,
         } in events
         {
+            let _traced = traced::event_due(self, &passage.event, trace.as_ref());
             // It waits no more.
             drop(counted);
             self.advance(turn, &pipeline, passage, ack, Draft::none());

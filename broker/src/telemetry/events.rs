@@ -18,6 +18,7 @@ mod recording;
 mod rollout;
 mod sharing;
 mod supervision;
+mod traces;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -45,6 +46,7 @@ pub(crate) use recording::{RecordingBegan, RecordingEnded};
 pub(crate) use rollout::{RollOutEnded, RollOutFollowed};
 pub(crate) use sharing::{StateCaughtUp, StateForgotten, StateMissed};
 pub(crate) use supervision::{ReactorSilent, SupervisorUntold};
+pub(crate) use traces::TracesFailed;
 use tracing::{debug, error, info, warn};
 
 use super::labels::ReloadResult;

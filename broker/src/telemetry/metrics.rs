@@ -16,6 +16,7 @@ mod queues;
 mod rollout;
 mod sharing;
 mod supervision;
+mod traces;
 mod traffic;
 
 use std::sync::atomic::AtomicU64;
@@ -44,11 +45,12 @@ use self::queues::Queues;
 use self::rollout::Rollouts;
 use self::sharing::Sharing;
 use self::supervision::Supervision;
+use self::traces::Traces;
 pub(crate) use self::traffic::Held;
 use self::traffic::Traffic;
 use super::exposition;
 pub(crate) use super::labels::backend::{BackendAnswer, BackendEmit, BackendKind, BackendLoss};
-pub(crate) use super::labels::traffic::Carried;
+pub(crate) use super::labels::traffic::{Carried, SpanOutcome};
 pub(crate) use super::labels::{
     BatchEnd, CacheFault, ChangeResult, Changed, Compiled, DropReason, FetchOutcome, Hook,
     TrapKind, TrialOutcome, Undelivered, VerdictKind,
@@ -112,6 +114,7 @@ pub(crate) struct Metrics {
     pub cluster: Cluster,
     pub rollouts: Rollouts,
     pub supervision: Supervision,
+    pub traces: Traces,
     pub traffic: Traffic,
     own_counters: Family<OwnLabels, Tally>,
     own_gauges: Family<OwnLabels, Gauge<f64, AtomicU64>>,
@@ -235,6 +238,7 @@ impl Metrics {
             cluster: Cluster::new(&mut r),
             rollouts: Rollouts::new(&mut r),
             supervision: Supervision::new(&mut r),
+            traces: Traces::new(&mut r),
             traffic: Traffic::new(&mut r),
             own_counters: add(&mut r, "policy_counter", "Counters of a policy's own"),
             own_gauges: add(&mut r, "policy_gauge", "Gauges of a policy's own"),

@@ -13,6 +13,7 @@ pub(crate) mod metrics;
 mod process;
 mod spread;
 mod throttle;
+pub(crate) mod trace;
 
 use std::io::IsTerminal;
 
@@ -67,6 +68,7 @@ mod tests {
             drop(init(&Telemetry {
                 log: "off".to_owned(),
                 format,
+                traces: crate::config::Traces::off(),
             }));
         }
     }

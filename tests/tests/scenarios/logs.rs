@@ -152,6 +152,33 @@ fn a_client_s_text_stays_inside_its_record() {
     );
 }
 
+/// Who is refused can be kept apart from who comes and goes.
+#[test]
+fn security_events_have_a_target_of_their_own() {
+    let node = Driver::node();
+    let broker = Setup::new("[[namespace]]\npath = \"/\"\n")
+        .env("SLUICE_TELEMETRY__LOG", "warn,sluice::security=info")
+        .env("SLUICE_ADMIN__TOKEN", "secret")
+        .start();
+    let [a] = clients(&node, &broker, ["a"]);
+    a.denied("nothing", json!([]));
+    assert_eq!(broker.get("/api/v1/node").status, 401);
+    let origin = [("Origin", "https://elsewhere.example")];
+    let path = "/socket.io/?EIO=4&transport=polling";
+    let refused = http::request(broker.listen, "GET", path, &origin, &[]).unwrap();
+    assert_eq!(refused.status, 403);
+    for message in ["event denied", "admin request refused", "origin refused"] {
+        let record = broker
+            .logs
+            .wait(message, |record| record.message() == message);
+        assert!(record.has("target", "sluice::security"), "{}", record.line);
+    }
+    let others = broker
+        .logs
+        .find(|record| !record.has("target", "sluice::security"));
+    assert!(others.is_empty(), "{others:?}");
+}
+
 /// A broker whose log nobody reads, which the harness always does.
 struct Unread {
     child: Child,

@@ -65,6 +65,7 @@ mod state; // what policies remember
 mod stubborn;
 mod supervisor; // systemd and its like
 mod told; // back ends hear of sockets
+mod traces;
 mod transports;
 mod trial;
 mod verdicts;

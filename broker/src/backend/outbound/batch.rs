@@ -84,6 +84,8 @@ impl Envelopes {
             kind: awaited.kind(),
             awaited,
             since: Instant::now(),
+            // Of many traces.
+            trace: None,
         }
     }
 }

@@ -61,6 +61,7 @@ impl Backend {
             kind: BackendKind::Lifecycle,
             awaited: Awaited::Nothing,
             since: Instant::now(),
+            trace: None,
         });
     }
 

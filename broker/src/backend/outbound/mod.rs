@@ -25,6 +25,7 @@ use crate::nats::Nats;
 use crate::session::Later;
 use crate::telemetry::events::BackendLost;
 use crate::telemetry::metrics::{BackendKind, BackendLoss};
+use crate::telemetry::trace::{self, Context};
 use batch::Messages;
 use envelope::{Envelope, Writer};
 pub(crate) use lifecycle::Happened;
@@ -50,6 +51,8 @@ struct Outgoing {
     kind: BackendKind,
     awaited: Awaited,
     since: Instant,
+    /// What it is a part of.
+    trace: Option<Context>,
 }
 
 /// Who is told what becomes of a message.
@@ -128,6 +131,7 @@ impl Backend {
             kind: awaited.kind(),
             awaited,
             since: Instant::now(),
+            trace: trace::here(),
         })
     }
 

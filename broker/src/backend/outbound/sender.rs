@@ -17,6 +17,7 @@ use crate::event::{Code, Denial};
 use crate::nats::Nats;
 use crate::telemetry::events::{BackendLost, BackendPublished};
 use crate::telemetry::metrics::BackendLoss;
+use crate::telemetry::trace::{self, Kind, Opened, TRACEPARENT, Value};
 
 /// The client library has room for 2048 messages, and is emptied in microseconds. What takes longer has no connection.
 const GRACE: Duration = Duration::from_secs(1);
@@ -96,18 +97,28 @@ impl Sender {
             encoding,
             payload,
             awaited,
+            trace,
             ..
         } = outgoing;
         let client = self.nats.client();
-        let headers = headers(&id, encoding);
+        let mut headers = headers(&id, encoding);
+        let span = trace::apart(trace.as_ref(), "publish", Kind::Producer);
+        if let Some(span) = &span {
+            headers.insert(TRACEPARENT, span.context().to_string().as_str());
+        }
+        let span = span.map(|span| {
+            span.with("messaging.system", "nats")
+                .with("messaging.destination.name", Value::said(&subject))
+        });
         let deadline = deadline.max(Instant::now() + GRACE).into();
         let Some(timeout) = awaited.timeout() else {
             let publish = client.publish_with_headers(subject, headers, payload);
             let published = timeout_at(deadline, publish).await;
-            return published
+            let published = published
                 .map_err(|_| BackendLoss::Unreachable)
-                .and_then(|it| it.map_err(loss))
-                .map_err(|loss| (Awaited::Nothing, loss));
+                .and_then(|it| it.map_err(loss));
+            told(span, published.is_ok());
+            return published.map_err(|loss| (Awaited::Nothing, loss));
         };
         let place = self
             .replies
@@ -118,6 +129,7 @@ impl Sender {
         let published = published
             .map_err(|_| BackendLoss::Unreachable)
             .and_then(|it| it.map_err(loss));
+        told(span, published.is_ok());
         published.map_err(|loss| (self.replies.forget(place), loss))
     }
 
@@ -125,6 +137,14 @@ impl Sender {
         let mut state = self.nats.watch();
         let connected = state.wait_for(|state| state.is_connected);
         matches!(timeout_at(deadline.into(), connected).await, Ok(Ok(_)))
+    }
+}
+
+fn told(span: Option<Opened>, has_left: bool) {
+    match span {
+        Some(span) if has_left => span.close(),
+        Some(span) => span.failed().close(),
+        None => {}
     }
 }
 

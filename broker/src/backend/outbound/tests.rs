@@ -114,6 +114,7 @@ fn the_queue_is_bounded_in_messages_and_bytes() {
         kind: BackendKind::Publish,
         awaited: Awaited::Nothing,
         since: Instant::now(),
+        trace: None,
     };
     let queue = Queue::new(2, 100);
     assert!(queue.push(outgoing(60)).is_ok());

@@ -162,8 +162,12 @@ fn telemetry() {
         "telemetry.format: `xml` is not one of them; expected `readable` or `json`",
     );
     check(
-        "[telemetry]\notlp_endpoint = \"x\"",
-        "telemetry.otlp_endpoint: not part of this version yet",
+        "[telemetry]\notlp_endpoint = \"ftp://x\"",
+        "telemetry.otlp_endpoint: `ftp://x` is no address of HTTP; expected an address such as `http://127.0.0.1:4318`",
+    );
+    check(
+        "[telemetry]\ntrace_sample = 1.5",
+        "telemetry.trace_sample: `1.5` is no share; expected a number from 0 to 1",
     );
 }
 

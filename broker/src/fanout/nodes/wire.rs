@@ -7,6 +7,7 @@
 //!
 //! Numbers are little-endian. The sender numbers what it sends to one receiver from 1 on.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use super::NodeId;
 use crate::event::{Event, RESERVED};
 use crate::fanout::message::Message;
 use crate::packet;
+use crate::telemetry::trace::Context;
 
 /// Raised when a frame cannot be read by an earlier version any more. Fields are added without.
 pub(crate) const VERSION: u8 = 1;
@@ -44,6 +46,9 @@ struct Head<'a> {
     attachments: Vec<u32>,
     #[serde(default)]
     volatile: bool,
+    /// The trace that it is a part of, as W3C's `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<Cow<'a, str>>,
 }
 
 /// What came from a node.
@@ -83,6 +88,7 @@ pub(super) fn event(message: &Message) -> Option<Vec<u8>> {
         args: u32::try_from(args.len()).ok()?,
         attachments: lengths.collect::<Result<_, _>>().ok()?,
         volatile: *volatile,
+        trace: message.trace.map(|context| context.to_string().into()),
     };
     let mut frame = Vec::with_capacity(PREFIX + 128 + message.size());
     frame.extend_from_slice(&[0; PREFIX]);
@@ -170,12 +176,10 @@ fn message(bytes: &Bytes) -> Result<Message, Unreadable> {
         attachments,
         volatile: head.volatile,
     };
-    Ok(Message::from_node(
-        head.namespace.into(),
-        head.rooms,
-        head.except,
-        event,
-    ))
+    let (namespace, rooms, except) = (head.namespace.into(), head.rooms, head.except);
+    let mut message = Message::from_node(namespace, rooms, except, event);
+    message.trace = head.trace.and_then(|trace| Context::read(&trace));
+    Ok(message)
 }
 
 #[cfg(test)]
@@ -217,6 +221,33 @@ mod tests {
             ("e", args, true)
         );
         assert_eq!(*event.attachments, [Bytes::from_static(b"abc")]);
+    }
+
+    #[test]
+    fn a_trace_goes_along_and_is_no_trouble_to_who_knows_none() {
+        let event_ = Event {
+            name: "e".into(),
+            args: "[]".into(),
+            attachments: Arc::new([]),
+            volatile: false,
+        };
+        let mut message = Message::from_node("/".into(), None, Vec::new(), event_);
+        let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        message.trace = Context::read(text);
+        let frame = event(&message).unwrap();
+        let Content::Event(read) = read(&frame.clone().into()).unwrap().content else {
+            panic!("an event");
+        };
+        assert_eq!(read.trace.map(|it| it.to_string()), Some(text.to_owned()));
+        /// The head as nodes had it that knew no traces.
+        #[derive(Deserialize)]
+        struct Before<'a> {
+            event: &'a str,
+            args: u32,
+        }
+        let length = u32::from_le_bytes(array(&frame, LENGTH).unwrap()) as usize;
+        let head: Before<'_> = rmp_serde::from_slice(&frame[PREFIX..PREFIX + length]).unwrap();
+        assert_eq!((head.event, head.args), ("e", 2));
     }
 
     #[test]

@@ -27,6 +27,7 @@ use self::request::Checked;
 use crate::config::PolicyHttp;
 use crate::telemetry::events::PolicyFetched;
 use crate::telemetry::metrics::{FetchOutcome, PolicyHttpMetrics, metrics};
+use crate::telemetry::trace::{self, Kind, Opened, TRACEPARENT, Value};
 
 pub(super) use self::client::Unusable;
 
@@ -146,7 +147,7 @@ impl Fetcher {
             reason: None,
             took: None,
         };
-        let checked = match request::check(request, &self.settings) {
+        let mut checked = match request::check(request, &self.settings) {
             Ok(checked) => checked,
             Err(reason) => {
                 event.reason = Some(reason.clone());
@@ -155,11 +156,20 @@ impl Fetcher {
             }
         };
         event.host = Some(checked.origin.to_string());
+        let span = trace::open("fetch");
+        if let Some(span) = &span
+            && let Ok(value) = span.context().to_string().try_into()
+        {
+            checked.request.headers_mut().insert(TRACEPARENT, value);
+        }
         let (answer, asked) = self.ask(checked).await;
         event.outcome = outcome(&answer, asked);
         event.took = asked.then(|| begin.elapsed());
         event.status = answer.as_ref().ok().map(|response| response.status);
         event.reason = answer.as_ref().err().map(ToString::to_string);
+        if let Some(span) = span {
+            traced(span, &event);
+        }
         event.emit();
         answer
     }
@@ -252,6 +262,18 @@ impl Fetcher {
                 Err(_) => Err(FetchError::Timeout),
             }
         }
+    }
+}
+
+/// What a trace says of a request: whom it asked, and what came of it.
+fn traced(span: Opened, event: &PolicyFetched<'_>) {
+    let span = span.kind(Kind::Client);
+    let host = event.host.as_deref().unwrap_or_default();
+    let span = span.with("server.address", Value::said(host));
+    let span = span.with("sluice.outcome", event.outcome.as_str());
+    match event.status {
+        Some(status) => span.with("http.response.status_code", status).close(),
+        None => span.failed().close(),
     }
 }
 

@@ -9,6 +9,22 @@ label! {
     Carried { WebSocket = "websocket", Polling = "polling" }
 }
 
+label! {
+    /// What became of a span.
+    SpanOutcome {
+        Sent = "sent",
+        /// More waited than may.
+        QueueFull = "queue_full",
+        /// The collector did not take it in time.
+        Failed = "failed",
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(in crate::telemetry) struct SpanOutcomeLabel {
+    pub outcome: SpanOutcome,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(in crate::telemetry) struct CarriedLabel {
     pub transport: Carried,
