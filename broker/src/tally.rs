@@ -138,6 +138,7 @@ async fn entries(nats: &Nats, bucket: &str) -> Result<kv::Store, String> {
         description: "Counters of policies that all nodes count as one".to_owned(),
         history: 1,
         max_age: KEPT,
+        num_replicas: nats.replicas,
         ..kv::Config::default()
     };
     jetstream.create_key_value(config).await.map_err(said)

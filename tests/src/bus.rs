@@ -55,6 +55,20 @@ impl Bus {
         done.unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain for: {what}"))
     }
 
+    /// Whether JetStream keeps so many copies.
+    pub(crate) fn can_keep(&self, copies: usize) -> bool {
+        let jetstream = self.jetstream();
+        let config = jetstream::stream::Config {
+            name: "PROBE".to_owned(),
+            num_replicas: copies,
+            ..jetstream::stream::Config::default()
+        };
+        self.wait("JetStream", async {
+            jetstream.create_stream(config).await.is_ok()
+                && jetstream.delete_stream("PROBE").await.is_ok()
+        })
+    }
+
     /// Returns once the server knows of it.
     ///
     /// # Panics

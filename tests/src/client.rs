@@ -255,6 +255,24 @@ impl Client {
         .0
     }
 
+    /// How long the client was without a connection, each time that it lost one and came back.
+    pub fn absences(&self) -> Vec<Duration> {
+        let mut inboxes = self.driver.0.shared.inboxes.lock();
+        let inbox = inboxes.entry(self.name.clone()).or_default();
+        let mut lost = None;
+        let mut absences = Vec::new();
+        for (at, notice) in inbox.iter() {
+            match notice {
+                Notice::Disconnect { .. } => lost = Some(*at),
+                Notice::Connect { .. } => {
+                    absences.extend(lost.take().map(|since: Instant| at.duration_since(since)));
+                }
+                _ => {}
+            }
+        }
+        absences
+    }
+
     /// Waits until the transport has been upgraded.
     ///
     /// # Panics

@@ -2,14 +2,23 @@
 
 use std::ops::{Index, IndexMut};
 
+use std::sync::Arc;
+
+use crate::wires::Wires;
 use crate::{Broker, Nats, Relay, Setup, eventually};
 
 /// Brokers of one cluster. They end with the test.
 pub struct Cluster {
     pub nats: Nats,
     nodes: Vec<Broker>,
-    /// What stands between each node and the NATS server.
-    links: Vec<Relay>,
+    links: Links,
+}
+
+/// What stands between each node and the NATS server.
+enum Links {
+    Nothing,
+    Relays(Vec<Relay>),
+    Wires(Arc<Wires>),
 }
 
 impl Cluster {
@@ -20,32 +29,45 @@ impl Cluster {
 
     /// The same with set-ups of the test's own: it is told the number of each.
     pub fn start_with(count: usize, setup: impl Fn(usize) -> Setup) -> Self {
-        Self::assemble(count, setup, false)
+        let nats = Nats::start();
+        Self::assemble(nats, count, setup, Links::Nothing)
+    }
+
+    /// Brokers that know this NATS server, and whatever else the set-up says.
+    pub fn start_on(nats: Nats, count: usize, setup: impl Fn(usize) -> Setup) -> Self {
+        Self::assemble(nats, count, setup, Links::Nothing)
     }
 
     /// Brokers whose way to the NATS server can be cut, by [`Cluster::cut`].
     pub fn start_apart(count: usize, config: &str) -> Self {
-        Self::assemble(count, |_| Setup::new(config), true)
+        let nats = Nats::start();
+        let relays = (0..count).map(|_| Relay::to(nats.address)).collect();
+        Self::assemble(nats, count, |_| Setup::new(config), Links::Relays(relays))
     }
 
-    fn assemble(count: usize, setup: impl Fn(usize) -> Setup, apart: bool) -> Self {
-        let nats = Nats::start();
-        let links: Vec<_> = (0..count)
-            .filter(|_| apart)
-            .map(|_| Relay::to(nats.address))
-            .collect();
+    /// The same, with a wire between the network of each and that of the NATS server.
+    pub fn start_on_wires(count: usize, config: &str) -> Self {
+        let wires = Arc::new(Wires::lay(count));
+        let nats = Nats::start_behind(&wires);
+        Self::assemble(nats, count, |_| Setup::new(config), Links::Wires(wires))
+    }
+
+    fn assemble(nats: Nats, count: usize, setup: impl Fn(usize) -> Setup, links: Links) -> Self {
         let nodes = (0..count)
             .map(|number| {
-                let url = links.get(number).map_or_else(
-                    || nats.url(),
-                    |relay: &Relay| format!("nats://{}", relay.address),
-                );
+                let url = match &links {
+                    Links::Nothing => nats.url(),
+                    Links::Relays(relays) => format!("nats://{}", relays[number].address),
+                    Links::Wires(wires) => {
+                        format!("nats://{}:{}", wires.address(number), nats.address.port())
+                    }
+                };
                 // Short enough for a test that waits for the end of a node, and long enough for a machine on which
                 // a node gets its turn late.
                 setup(number)
                     .default_env("SLUICE_CLUSTER__HEARTBEAT", "200ms")
                     .default_env("SLUICE_CLUSTER__NODE_TIMEOUT", "3s")
-                    .env("SLUICE_CLUSTER__NATS_URL", &url)
+                    .default_env("SLUICE_CLUSTER__NATS_URL", &url)
                     .start()
             })
             .collect();
@@ -96,18 +118,26 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// When the cluster was not made by [`Cluster::start_apart`].
+    /// When the cluster was made without anything to cut.
     pub fn cut(&self, node: usize) {
-        self.links[node].cut();
+        match &self.links {
+            Links::Relays(relays) => relays[node].cut(),
+            Links::Wires(wires) => wires.cut(node),
+            Links::Nothing => panic!("there is nothing to cut"),
+        }
     }
 
     /// Mends it.
     ///
     /// # Panics
     ///
-    /// When the cluster was not made by [`Cluster::start_apart`].
+    /// When the cluster was made without anything to cut.
     pub fn heal(&self, node: usize) {
-        self.links[node].heal();
+        match &self.links {
+            Links::Relays(relays) => relays[node].heal(),
+            Links::Wires(wires) => wires.heal(node),
+            Links::Nothing => panic!("there is nothing to mend"),
+        }
     }
 
     /// The sum of a metric over these nodes.

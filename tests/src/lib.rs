@@ -39,6 +39,7 @@ mod service;
 mod setup;
 mod supervisor;
 mod wait;
+mod wires;
 
 pub use backend::{Asked, Backend};
 pub use broker::Broker;

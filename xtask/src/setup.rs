@@ -85,6 +85,16 @@ pub(crate) fn system_packages() -> Result<()> {
         .context("nginx, haproxy, caddy and prometheus are wanted, some are missing and cannot be installed: do it by hand")
 }
 
+/// Whether network namespaces can be made here: containers may forbid it.
+pub(crate) fn has_network_namespaces() -> bool {
+    const NAME: &str = "sluice-probe";
+    let ip = |what: &str| {
+        let done = program("ip", "").args(["netns", what, NAME]).output();
+        done.is_ok_and(|done| done.status.success())
+    };
+    ip("add") && ip("delete")
+}
+
 /// The broker, in a profile of cargo's. Its path.
 pub(crate) fn broker(profile: &str) -> Result<PathBuf> {
     run(cargo().args(["build", "--package", "sluice", "--profile", profile]))?;

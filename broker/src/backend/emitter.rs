@@ -8,10 +8,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
+use super::done::{self, Done};
 use super::emit::{Ack, Emit, EmitError, Emitted};
 use super::others::Others;
 use super::read::LONGEST_WAIT;
-use super::repeats::{Repeats, Said};
+use super::repeats::{Repeats, Said, print};
 use crate::cluster::Cluster;
 use crate::event::Event;
 use crate::fanout::{Answer, Asked, Asking, Selection};
@@ -65,7 +66,7 @@ struct Answers {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct TheirAck {
+pub(super) struct TheirAck {
     socket: Arc<str>,
     node: Arc<str>,
     args: Box<str>,
@@ -94,6 +95,10 @@ impl Emitter {
             let inner = inner.clone();
             Box::pin(async move { inner.ask_here(ask).await })
         });
+        let repeats = self.0.repeats.clone();
+        self.0
+            .others
+            .hear(done::TOPIC, move |done: Done| done.note(&repeats));
     }
 
     /// Delivers an event of a back end, and says what became of it when all of this node's clients have been handed
@@ -107,13 +112,19 @@ impl Emitter {
             Said::Before(emitted) => return Ok(emitted),
             Said::Other => return Err(EmitError::OtherRequest),
         };
+        let print = print(&emit);
         let inner = self.0.clone();
         // Also where the one who asks gives up, who will ask again.
         let recording = trace::go_on(trace::here().as_ref(), "emit once", Kind::Internal);
         let delivered = tokio::spawn(trace::scope(recording, async move {
             let delivered = inner.deliver(emit).await;
             match &delivered {
-                Ok(emitted) => first.is(emitted),
+                Ok(emitted) => {
+                    if let Some(done) = Done::of(&id, print, emitted) {
+                        inner.others.tell(done::TOPIC, &done);
+                    }
+                    first.is(emitted);
+                }
                 // Nothing was delivered: the next one is the first again.
                 Err(_) => drop(first),
             }
@@ -248,7 +259,7 @@ impl Ask {
 }
 
 impl TheirAck {
-    fn is_sound(&self) -> bool {
+    pub(super) fn is_sound(&self) -> bool {
         packet::check_args(&self.args, self.attachments.len()).is_ok()
     }
 }
@@ -260,6 +271,17 @@ impl From<TheirAck> for Ack {
             node: ack.node,
             args: ack.args,
             attachments: ack.attachments.into(),
+        }
+    }
+}
+
+impl From<Ack> for TheirAck {
+    fn from(ack: Ack) -> Self {
+        Self {
+            socket: ack.socket,
+            node: ack.node,
+            args: ack.args,
+            attachments: ack.attachments.to_vec(),
         }
     }
 }

@@ -55,6 +55,24 @@ impl Others {
         }
     }
 
+    /// Tells them something; it may be lost.
+    pub(super) fn tell(&self, topic: &'static str, news: &impl Serialize) {
+        if let Some((cluster, _)) = self.0.get() {
+            cluster.tell(topic, news);
+        }
+    }
+
+    /// Hears what they tell, once it is known who they are.
+    pub(super) fn hear<N: DeserializeOwned>(
+        &self,
+        topic: &'static str,
+        hear: impl Fn(N) + Send + Sync + 'static,
+    ) {
+        if let Some((cluster, _)) = self.0.get() {
+            cluster.hear(topic, move |_, news| hear(news));
+        }
+    }
+
     pub(super) fn patience(&self) -> Duration {
         self.0
             .get()

@@ -1,14 +1,18 @@
 //! What became of requests that may be sent again: whoever does not know whether his arrived repeats it by the same key,
 //! is told what the first came to, and delivers nothing.
 //!
+//! Nodes of a cluster tell each other, because whoever repeats a request may come to another of them. Two that arrive at two
+//! nodes at the same moment are both the first: to prevent that, every request would have to wait for the network.
+//!
 //! Bounded by time, number and bytes; what is oldest goes first.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::BuildHasher as _;
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use siphasher::sip::SipHasher24;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -23,7 +27,6 @@ const MAX_BYTES: usize = 16 << 20;
 #[derive(Default)]
 pub(super) struct Repeats {
     inner: Mutex<Inner>,
-    hasher: foldhash::quality::RandomState,
 }
 
 #[derive(Default)]
@@ -38,8 +41,8 @@ struct Inner {
 struct Entry {
     /// Tells it from another of the same key, later.
     number: u64,
-    /// Of the request, so that a key that is used for another one is noticed.
-    print: u64,
+    /// Of the request, so that a key that is used for another one is noticed. `None`: not known.
+    print: Option<u64>,
     size: usize,
     came_to: watch::Receiver<Option<Arc<Emitted>>>,
 }
@@ -64,7 +67,7 @@ pub(super) struct First {
 impl Repeats {
     /// Waits for the first, where it is under way.
     pub(super) async fn said(self: &Arc<Self>, key: &Arc<str>, emit: &Emit) -> Said {
-        let print = self.hasher.hash_one(emit);
+        let print = print(emit);
         loop {
             let mut came_to = match self.look(key, print) {
                 Ok(came_to) => came_to,
@@ -88,21 +91,12 @@ impl Repeats {
         let mut inner = self.inner.lock();
         inner.forget(now);
         match inner.entries.get(key) {
-            Some(entry) if entry.print != print => return Err(Said::Other),
+            Some(entry) if entry.print.is_some_and(|its| its != print) => return Err(Said::Other),
             Some(entry) => return Ok(entry.came_to.clone()),
             None => {}
         }
         let (came_to, told) = watch::channel(None);
-        let number = inner.next;
-        inner.next += 1;
-        let entry = Entry {
-            number,
-            print,
-            size: 0,
-            came_to: told,
-        };
-        inner.entries.insert(key.clone(), entry);
-        inner.order.push_back((now, key.clone(), number));
+        let number = inner.add(now, key, Some(print), told);
         Err(Said::First(First {
             repeats: self.clone(),
             key: key.clone(),
@@ -110,9 +104,58 @@ impl Repeats {
             came_to,
         }))
     }
+
+    /// Another node has done it.
+    pub(super) fn heard(&self, key: &Arc<str>, print: Option<u64>, emitted: Emitted) {
+        let now = Instant::now();
+        let size = emitted.size();
+        let (_, came_to) = watch::channel(Some(Arc::new(emitted)));
+        let mut inner = self.inner.lock();
+        inner.forget(now);
+        // Both were the first.
+        if inner.entries.contains_key(key) {
+            return;
+        }
+        inner.add(now, key, print, came_to);
+        inner.has_size(key, size);
+    }
+}
+
+/// The same on every node of one build.
+pub(super) fn print(emit: &Emit) -> u64 {
+    let mut hasher = SipHasher24::new();
+    emit.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Inner {
+    fn add(
+        &mut self,
+        now: Instant,
+        key: &Arc<str>,
+        print: Option<u64>,
+        came_to: watch::Receiver<Option<Arc<Emitted>>>,
+    ) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        let entry = Entry {
+            number,
+            print,
+            size: 0,
+            came_to,
+        };
+        self.entries.insert(key.clone(), entry);
+        self.order.push_back((now, key.clone(), number));
+        number
+    }
+
+    fn has_size(&mut self, key: &str, size: usize) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.size = size;
+            self.bytes += size;
+        }
+    }
+
     /// What is too old, or too much.
     fn forget(&mut self, now: Instant) {
         while let Some((since, key, number)) = self.order.front() {
@@ -141,11 +184,9 @@ impl First {
     pub(super) fn is(self, emitted: &Emitted) {
         let size = emitted.size();
         let mut inner = self.repeats.inner.lock();
-        if let Some(entry) = inner.entries.get_mut(&self.key)
-            && entry.number == self.number
-        {
-            entry.size = size;
-            inner.bytes += size;
+        let entry = inner.entries.get(&self.key);
+        if entry.is_some_and(|entry| entry.number == self.number) {
+            inner.has_size(&self.key, size);
         }
         drop(inner);
         self.came_to.send_replace(Some(Arc::new(emitted.clone())));
@@ -219,6 +260,27 @@ mod tests {
         tokio::task::yield_now().await;
         drop(it);
         assert!(matches!(waits.await.unwrap(), Said::First(_)));
+    }
+
+    #[tokio::test]
+    async fn what_another_node_has_done_is_not_done_again() {
+        let repeats = Arc::<Repeats>::default();
+        let print = print(&emit("e"));
+        repeats.heard(&"k".into(), Some(print), emitted(3));
+        let again = repeats.said(&"k".into(), &emit("e")).await;
+        assert!(matches!(again, Said::Before(before) if before.deliveries == 3));
+        let other = repeats.said(&"k".into(), &emit("f")).await;
+        assert!(matches!(other, Said::Other));
+        // A node of another build cannot say which request it was.
+        repeats.heard(&"l".into(), None, emitted(4));
+        let again = repeats.said(&"l".into(), &emit("e")).await;
+        assert!(matches!(again, Said::Before(before) if before.deliveries == 4));
+        // It was done here as well.
+        let first = first(&repeats, "m", "e").await;
+        repeats.heard(&"m".into(), Some(print), emitted(5));
+        first.is(&emitted(6));
+        let again = repeats.said(&"m".into(), &emit("e")).await;
+        assert!(matches!(again, Said::Before(before) if before.deliveries == 6));
     }
 
     #[tokio::test]

@@ -32,6 +32,7 @@ fn config(max_rooms: usize) -> config::Cluster {
         max_rooms,
         survey_timeout: Duration::from_secs(1),
         partition: config::Partition::Divide,
+        replicas: 1,
         missing_timeout: Duration::from_secs(60),
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Cluster {
     pub max_queued_bytes: usize,
     /// Rooms that are told to other nodes one by one; beyond that, in buckets.
     pub max_rooms: usize,
+    /// Copies of what JetStream keeps, where the broker has it made.
+    pub replicas: usize,
     /// How long another node's answer to a question is waited for.
     pub survey_timeout: Duration,
     /// What a node does with limits of the cluster's scope while it does not hear all others.
@@ -78,6 +80,8 @@ const LONGEST: Duration = Duration::from_secs(600);
 const SURVEYS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(4);
 const QUEUED: RangeInclusive<usize> = 16..=1 << 22;
 const QUEUED_BYTES: RangeInclusive<Size> = Size(64 << 10)..=Size(4 << 30);
+/// As JetStream has it.
+const REPLICAS: RangeInclusive<usize> = 1..=5;
 const ROOMS: RangeInclusive<usize> = 0..=1 << 24;
 
 impl Cluster {
@@ -101,6 +105,7 @@ impl Cluster {
             max_queued_messages: max_queued_messages(s),
             max_queued_bytes: max_queued_bytes(s),
             max_rooms: max_rooms(s),
+            replicas: replicas(s),
             survey_timeout: survey_timeout(s),
             partition: s.get(
                 "partition",
@@ -247,6 +252,15 @@ fn max_rooms(s: &mut Section<'_, '_>) -> usize {
         "131072",
         "Rooms of a node that others know one by one. Beyond that they know them in 16 million buckets, and may send it events that nobody there wants.",
         (ROOMS, "1 to 16777216"),
+    )
+}
+
+fn replicas(s: &mut Section<'_, '_>) -> usize {
+    s.within(
+        "replicas",
+        "1",
+        "Copies of what JetStream keeps for the cluster (durable events, policies, strict counters), each on another NATS server. What is there already keeps the number it was made with.",
+        (REPLICAS, "1 to 5"),
     )
 }
 

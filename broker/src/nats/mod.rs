@@ -20,6 +20,8 @@ pub(crate) struct Nats {
     client: async_nats::Client,
     state: watch::Receiver<State>,
     pub(crate) subjects: Subjects,
+    /// Copies of what JetStream is asked to keep.
+    pub(crate) replicas: usize,
 }
 
 /// Whether there is a connection, and which one.
@@ -53,6 +55,7 @@ impl Nats {
             client,
             state,
             subjects: Subjects::of(&config.name),
+            replicas: config.replicas,
         }))
     }
 

@@ -67,6 +67,7 @@ impl Vault {
         let config = object_store::Config {
             bucket: self.modules.clone(),
             description: Some("Modules of policies, by digest".to_owned()),
+            num_replicas: self.nats.replicas,
             ..object_store::Config::default()
         };
         jetstream.create_object_store(config).await.map_err(failed)
@@ -81,6 +82,7 @@ impl Vault {
             bucket: self.wanted.clone(),
             description: "Which modules all nodes serve".to_owned(),
             history: 5,
+            num_replicas: self.nats.replicas,
             ..kv::Config::default()
         };
         jetstream.create_key_value(config).await.map_err(failed)

@@ -1,9 +1,9 @@
 //! Back ends publish to clients over NATS, and are told what became of it.
 
 use serde_json::{Value, json};
-use sluice_tests::{Broker, Bus, Driver, Nats, Setup, eventually};
+use sluice_tests::{Broker, Bus, Client, Cluster, Driver, Nats, Setup, eventually, http};
 
-use crate::shared::{RELAY, clients, mark, start_behind};
+use crate::shared::{RELAY, clients, mark, start_behind, websocket};
 
 const TO_ROOT: &str = "sluice.sluice.emit.=2F";
 
@@ -139,4 +139,85 @@ fn what_one_back_end_publishes_to_one_node_arrives_in_order() {
         assert_eq!(a.expect("n"), [json!(number)]);
     }
     assert_eq!(emits(&broker, "ok"), 1000.0);
+}
+
+#[test]
+fn nodes_share_what_back_ends_publish_and_each_client_gets_it_once() {
+    const EVENTS: u64 = 300;
+    let cluster = Cluster::start(3, RELAY);
+    let bus = Bus::connect(&cluster.nats);
+    let node = Driver::node();
+    let clients: Vec<Client> = (0..3)
+        .map(|number| {
+            let name = format!("c{number}");
+            node.connect_quiet(&name, &cluster[number].url("/"), &websocket())
+        })
+        .collect();
+    for number in 0..EVENTS {
+        let answer = bus.request(TO_ROOT, json!({"event": "n", "args": [number]}).to_string());
+        assert_eq!(answer.json()["ok"], true);
+    }
+    let taken = [0, 1, 2].map(|number| emits(&cluster[number], "ok"));
+    assert_eq!(taken.iter().sum::<f64>(), EVENTS as f64);
+    assert!(taken.iter().all(|taken| *taken > 0.0), "{taken:?}");
+    for client in &clients {
+        client.wait_received(usize::try_from(EVENTS).unwrap());
+        let mut heard: Vec<_> = client
+            .collect()
+            .iter()
+            .map(|event| event[1].as_u64().unwrap())
+            .collect();
+        heard.sort_unstable();
+        assert!(heard.into_iter().eq(0..EVENTS), "{}", client.name);
+    }
+}
+
+/// By whichever way it comes again, and to whichever node.
+#[test]
+fn what_is_published_again_by_its_key_is_delivered_once() {
+    let cluster = Cluster::start(3, RELAY);
+    let bus = Bus::connect(&cluster.nats);
+    let node = Driver::node();
+    let client = node.connect_quiet("c", &cluster[1].url("/"), &websocket());
+    let body = json!({"event": "paid", "args": [7]}).to_string();
+    let first = bus
+        .request_with(TO_ROOT, &[("Nats-Msg-Id", "order-7")], body.clone())
+        .json();
+    assert_eq!(first["ok"], true, "{first}");
+    client.wait_received(1);
+    // The others hear of it beside the answer.
+    let post = |number: usize, body: &str| {
+        let headers = [
+            ("content-type", "application/json"),
+            ("idempotency-key", "order-7"),
+        ];
+        let admin = cluster[number].admin();
+        http::request(admin, "POST", "/api/v1/emit", &headers, body.as_bytes()).expect("an answer")
+    };
+    for number in 0..3 {
+        let again = post(number, &body);
+        assert_eq!(again.status, 200, "{again:?}");
+        assert_eq!(again.json()["deliveries"], first["deliveries"], "{again:?}");
+    }
+    for _ in 0..9 {
+        let again = bus
+            .request_with(TO_ROOT, &[("Nats-Msg-Id", "order-7")], body.clone())
+            .json();
+        assert_eq!(again, first);
+    }
+    // The same key for another event is a mistake, wherever it is made.
+    let other = json!({"event": "paid", "args": [8]}).to_string();
+    for number in 0..3 {
+        let refused = post(number, &other);
+        assert_eq!(refused.json()["code"], "other_request", "{refused:?}");
+    }
+    let last = json!({"event": "last"}).to_string();
+    assert_eq!(bus.request(TO_ROOT, last).json()["ok"], true);
+    client.wait_received(2);
+    let heard: Vec<_> = client
+        .collect()
+        .iter()
+        .map(|event| event[0].clone())
+        .collect();
+    assert_eq!(heard, ["paid", "last"]);
 }

@@ -1,5 +1,9 @@
 //! A policy on all nodes or on none, through any of them.
 
+use std::net::SocketAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sluice_tests::{Broker, Cluster, Driver, Setup, eventually, http, policy, prepared};
 
@@ -8,9 +12,27 @@ use crate::shared::clients;
 const RELAY: &str =
     "[[namespace]]\npath = \"/\"\n[[namespace.route]]\nevent = \"*\"\nto = \"sender\"\n";
 
-fn push(broker: &Broker, name: &str, module: &[u8]) -> http::Response {
+pub(crate) fn push(broker: &Broker, name: &str, module: &[u8]) -> http::Response {
+    push_signed(broker, name, module, &[])
+}
+
+fn push_signed(
+    broker: &Broker,
+    name: &str,
+    module: &[u8],
+    headers: &[(&str, &str)],
+) -> http::Response {
+    push_to(broker.admin(), name, module, headers)
+}
+
+fn push_to(
+    admin: SocketAddr,
+    name: &str,
+    module: &[u8],
+    headers: &[(&str, &str)],
+) -> http::Response {
     let path = format!("/api/v1/cluster/policies/{name}");
-    http::request(broker.admin(), "POST", &path, &[], module).expect("an answer")
+    http::request(admin, "POST", &path, headers, module).expect("an answer")
 }
 
 fn digest(broker: &Broker, name: &str) -> Value {
@@ -124,4 +146,93 @@ fn a_node_that_is_alone_has_nobody_to_push_to() {
         (refused.status, &refused.json()["code"]),
         (404, &json!("no_cluster"))
     );
+}
+
+#[test]
+fn of_two_pushes_at_the_same_moment_all_nodes_serve_one() {
+    let cluster = Cluster::start(3, RELAY);
+    let modules = ["fixture-stamp", "fixture-stamp-b"].map(policy);
+    let answers = std::thread::scope(|scope| {
+        let pushing = [0, 1].map(|n: usize| {
+            let (admin, module) = (cluster[n].admin(), &modules[n]);
+            scope.spawn(move || push_to(admin, "stamp", module, &[]))
+        });
+        pushing.map(|it| it.join().expect("an answer"))
+    });
+    // One after the other, or one of them is told that another is under way.
+    let served: Vec<_> = answers.iter().filter(|it| it.status == 200).collect();
+    assert!(!served.is_empty(), "{answers:?}");
+    for refused in answers.iter().filter(|it| it.status != 200) {
+        assert_eq!(refused.status, 409, "{refused:?}");
+    }
+    let digests: Vec<_> = served
+        .iter()
+        .map(|it| it.json()["digest"].clone())
+        .collect();
+    let serving = [0, 1, 2].map(|number| digest(&cluster[number], "stamp"));
+    assert!(digests.contains(&serving[0]), "{serving:?}");
+    assert!(serving.iter().all(|it| *it == serving[0]), "{serving:?}");
+    let listed = cluster[2].get("/api/v1/cluster/policies").json();
+    assert_eq!(listed[0]["current"]["digest"], serving[0], "{listed}");
+    assert_eq!(listed[0]["pending"], Value::Null, "{listed}");
+}
+
+#[test]
+fn with_trusted_keys_nobody_serves_what_nobody_trusted_has_signed() {
+    let module = policy("fixture-stamp");
+    let signer = Setup::new("").file("policies/gate.wasm", &module);
+    let made = signer.run(&["policy", "keygen", "--out", "ours"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let key = std::fs::read_to_string(signer.dir().join("ours.pub")).unwrap();
+    let key = key.lines().last().expect("the public key");
+    let signed = signer.run(&["policy", "sign", "policies/gate.wasm", "--key", "ours.key"]);
+    assert_eq!(signed.code, Some(0), "{signed:?}");
+    let signature = std::fs::read(signer.dir().join("policies/gate.wasm.minisig")).unwrap();
+    let signature = STANDARD.encode(signature);
+
+    let config = format!("[plugins]\ntrusted_keys = [\"{key}\"]\n{RELAY}");
+    let mut cluster = Cluster::start(2, &config);
+    let refused = push(&cluster[0], "stamp", &module);
+    assert_eq!(refused.status, 422, "{refused:?}");
+    assert!(refused.text().contains("signed"), "{refused:?}");
+    let headers = [("sluice-signature", &*signature)];
+    let other = push_signed(&cluster[0], "stamp", &policy("fixture-stamp-b"), &headers);
+    assert_eq!(other.status, 422, "{other:?}");
+    for number in 0..2 {
+        assert_eq!(digest(&cluster[number], "stamp"), Value::Null, "{number}");
+    }
+    let pushed = push_signed(&cluster[1], "stamp", &module, &headers);
+    assert_eq!(pushed.status, 200, "{pushed:?}");
+    for number in 0..2 {
+        assert_eq!(digest(&cluster[number], "stamp"), pushed.json()["digest"]);
+    }
+    // One that comes later checks it as the others have.
+    cluster[1].kill();
+    cluster[1].remove_module("stamp");
+    cluster[1].start_again();
+    eventually("what it has missed", || {
+        (digest(&cluster[1], "stamp") == pushed.json()["digest"]).then_some(())
+    });
+}
+
+#[test]
+fn a_node_that_comes_later_and_cannot_load_it_is_not_ready() {
+    let cluster = Cluster::start(2, RELAY);
+    let pushed = push(&cluster[0], "stamp", &policy("fixture-stamp"));
+    assert_eq!(pushed.status, 200, "{pushed:?}");
+    let late = Setup::new(RELAY)
+        .without_env("SLUICE_PLUGINS__DIR")
+        .env("SLUICE_CLUSTER__NATS_URL", &cluster.nats.url())
+        .start();
+    let reason = eventually("its reason", || {
+        let readiness = late.get("/readyz").json();
+        let reasons = readiness["reasons"].as_array()?;
+        reasons
+            .iter()
+            .find(|it| it["code"] == "rollout_failed")
+            .cloned()
+    });
+    assert_eq!(reason["policy"], "stamp", "{reason}");
+    let message = reason["message"].as_str().unwrap();
+    assert!(message.contains("plugins.dir"), "{reason}");
 }

@@ -103,7 +103,7 @@ impl Stream {
             storage: StorageType::File,
             max_age: MAX_AGE,
             max_bytes: MAX_BYTES,
-            num_replicas: 1,
+            num_replicas: self.nats.replicas,
             ..Config::default()
         };
         let made = self.jetstream.create_stream(config);

@@ -4,10 +4,11 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
-use sluice_tests::{Client, Cluster, Driver, eventually};
+use sluice_tests::{Bus, Client, Cluster, Driver, Nats, Setup, eventually, policy};
 
 use super::stream::Stream;
 use super::{Accounts, numbers, one_each, one_quiet_each, reach_each_other};
+use crate::rollout::push;
 use crate::shared::RELAY;
 
 /// A stream of events from node 0 to a member there and one on node 1, while something happens.
@@ -126,4 +127,54 @@ fn a_nats_server_that_hangs_holds_up_nobody() {
     scene.stream.goes_on(50);
     scene.cluster.nats.resume();
     scene.end();
+}
+
+/// With three servers and three copies of everything, one of them may die at any moment: nodes go on with another, durable
+/// events are stored, and policies can be rolled out.
+#[test]
+fn one_of_three_nats_servers_may_die() {
+    const DURABLE: &str =
+        "[[namespace.route]]\nevent = \"order\"\naction = \"publish\"\ndurable = true\n";
+    let [first, second, mut third] = Nats::start_three();
+    let bus = Bus::connect(&first);
+    let urls = [&first, &second, &third].map(Nats::url);
+    // The route before those of the relay: the first that matches decides.
+    let config = RELAY.replacen(
+        "[[namespace.route]]",
+        &format!("{DURABLE}[[namespace.route]]"),
+        1,
+    );
+    let cluster = Cluster::start_on(first, 3, |node| {
+        // Each begins with another, and knows all.
+        let mut urls = urls.clone();
+        urls.rotate_left(node);
+        Setup::new(&config)
+            .env("SLUICE_CLUSTER__NATS_URL", &urls.join(","))
+            .env("SLUICE_CLUSTER__REPLICAS", "3")
+    });
+    let driver = Driver::node();
+    let [a, b, c] = one_each(&driver, &cluster, [0, 1, 2]);
+    reach_each_other("before", &[&a, &b, &c]);
+    a.ok("order", json!([1]));
+    let pushed = push(&cluster[0], "stamp", &policy("fixture-stamp"));
+    assert_eq!(pushed.status, 200, "{pushed:?}");
+    third.kill();
+    cluster.wait_whole();
+    reach_each_other("after", &[&a, &b, &c]);
+    // A stream whose leader has died chooses another, which takes it a moment.
+    for client in [&a, &b, &c] {
+        eventually("a durable event", || {
+            let answer = client.ask_within("order", json!([2]), Duration::from_secs(5))?;
+            (answer[0] == json!({"ok": true})).then_some(())
+        });
+    }
+    eventually("a roll-out", || {
+        let next = push(&cluster[1], "stamp", &policy("fixture-stamp-b"));
+        (next.status == 200).then_some(())
+    });
+    third.start_again();
+    cluster.wait_whole();
+    let stored = bus.stored("SLUICE_sluice_EVENTS").expect("the stream");
+    assert!(stored.len() >= 4, "{}", stored.len());
+    Accounts::settled(&cluster, &[0, 1, 2]);
 }

@@ -11,10 +11,20 @@ use crate::shared::{RELAY, wait_alone};
 
 #[test]
 fn a_node_that_is_cut_off_serves_its_own_and_comes_back() {
-    let cluster = Cluster::start_apart(3, RELAY);
+    is_cut_off_and_comes_back(&Cluster::start_apart(3, RELAY));
+}
+
+/// The kernel's own network loses packets as networks do: TCP sends them again, late, and connections live or die by its
+/// clocks.
+#[test]
+fn a_node_that_is_cut_off_on_wires_serves_its_own_and_comes_back() {
+    is_cut_off_and_comes_back(&Cluster::start_on_wires(3, RELAY));
+}
+
+fn is_cut_off_and_comes_back(cluster: &Cluster) {
     let driver = Driver::node();
-    let [a, b, c] = one_each(&driver, &cluster, [0, 1, 2]);
-    let [far, apart] = one_quiet_each(&driver, &cluster, [1, 2]);
+    let [a, b, c] = one_each(&driver, cluster, [0, 1, 2]);
+    let [far, apart] = one_quiet_each(&driver, cluster, [1, 2]);
     for member in [&far, &apart] {
         member.ok("join", json!(["r"]));
     }
@@ -42,12 +52,18 @@ fn a_node_that_is_cut_off_serves_its_own_and_comes_back() {
     let heard = numbers(&far);
     // What was said on the other side is lost or late, and nothing of this side is.
     assert!(heard.into_iter().filter(|n| *n < 1_000_000).eq(0..sent));
-    Accounts::settled(&cluster, &[0, 1, 2]);
+    Accounts::settled(cluster, &[0, 1, 2]);
 }
 
 /// A network that breaks for a moment is not noticed by anyone.
 #[test]
 fn a_short_cut_loses_nothing() {
     let cluster = Cluster::start_apart(3, RELAY);
+    nothing_is_lost(&cluster, || cluster.cut(2), || cluster.heal(2));
+}
+
+#[test]
+fn a_short_cut_on_wires_loses_nothing() {
+    let cluster = Cluster::start_on_wires(3, RELAY);
     nothing_is_lost(&cluster, || cluster.cut(2), || cluster.heal(2));
 }

@@ -25,6 +25,10 @@ const CONFIG: &str = r#"
     to = "all"
 "#;
 
+/// As configured above, and the longest pause of a client before it tries again: its `reconnectionDelayMax` and what it adds by
+/// chance. A machine that is busy takes its time besides.
+const BACK_WITHIN: Duration = Duration::from_millis(2000 + 1500 + 4000);
+
 const CLIENTS: usize = 12;
 /// In all, and at once for each client.
 const ORDERS: u64 = 400;
@@ -81,6 +85,13 @@ fn a_rolling_restart_loses_no_durable_event_and_no_client() {
         eventually("a client that is back", || {
             client.ask_within("hello", json!([]), Duration::from_secs(1))
         });
+    }
+    for client in &clients {
+        let absences = client.absences();
+        assert!(!absences.is_empty(), "{} was never sent away", client.name);
+        for absence in absences {
+            assert!(absence < BACK_WITHIN, "{}: {absence:?}", client.name);
+        }
     }
     let stored = bus.stored("SLUICE_sluice_EVENTS").expect("the stream");
     let mut kept: HashMap<String, HashSet<u64>> = HashMap::new();
