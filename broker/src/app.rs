@@ -2,6 +2,7 @@
 
 mod ending;
 mod keep;
+mod settings;
 mod supervisor;
 mod together;
 
@@ -14,6 +15,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::admin;
@@ -36,6 +38,7 @@ use crate::telemetry;
 use crate::telemetry::events::ReactorPanicked;
 use crate::telemetry::metrics::metrics;
 use crate::telemetry::trace;
+use settings::Settings;
 use supervisor::Supervisor;
 use together::Together;
 
@@ -58,9 +61,14 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
         .thread_name("control")
         .enable_all()
         .build()?;
+    // From here on it asks for a reload, and ends nobody.
+    let hangup = {
+        let _inside = runtime.enter();
+        signal(SignalKind::hangup())?
+    };
     let engine = Engine::serving(runtime.handle().clone());
     let (reload, outcome, store) = load(loaded.clone(), engine, cache)?;
-    let result = runtime.block_on(serve(loaded, reload, outcome, store));
+    let result = runtime.block_on(serve(loaded, reload, outcome, store, hangup));
     // What is still running has been told, or has had its time.
     runtime.shutdown_background();
     result
@@ -70,14 +78,12 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
 /// load is no error, and comes back. A configured policy that `run` would start without is one all the same: whoever
 /// checks wants to know that what is configured is there. Nothing is kept on disk: it may be another user than the one
 /// that runs the broker.
-pub(crate) fn check(loaded: Loaded) -> Result<Vec<Failed>, Exit> {
+pub(crate) fn check(loaded: Loaded) -> Result<(Arc<Pipelines>, Vec<Failed>), Exit> {
     let (_, outcome, _) = load(loaded, Engine::new(), None)?;
-    let (missing, dropped_in) = outcome
-        .failed
-        .into_iter()
-        .partition::<Vec<_>, _>(Failed::is_configured);
+    let failed = outcome.failed.into_iter();
+    let (missing, dropped_in) = failed.partition::<Vec<_>, _>(Failed::is_configured);
     if missing.is_empty() {
-        return Ok(dropped_in);
+        return Ok((outcome.pipelines.unwrap_or_default(), dropped_in));
     }
     Err(not_loaded(&missing))
 }
@@ -112,6 +118,7 @@ async fn serve(
     reload: Reload,
     outcome: Outcome,
     store: Arc<Store>,
+    hangup: Signal,
 ) -> anyhow::Result<()> {
     let config = loaded.config;
     let supervisor = Arc::new(Supervisor::from_environment());
@@ -197,7 +204,7 @@ async fn serve(
     let (stop_admin, admin_stopped) = oneshot::channel::<()>();
     let is_local = admin_address.ip().to_canonical().is_loopback();
     let auth = Arc::new(admin::Auth::new(&config.admin, is_local));
-    let admin_server = tokio::spawn(admin::serve(admin, node.clone(), auth, async {
+    let admin_server = tokio::spawn(admin::serve(admin, node.clone(), auth.clone(), async {
         // Stopped by a word or by the end of whoever would say it.
         let _ = admin_stopped.await;
     }));
@@ -205,12 +212,23 @@ async fn serve(
         edge: edge.clone(),
         node: node.clone(),
     };
-    let watches = config.plugins.watch;
-    tokio::spawn(keep::keep(Follower::new(reload), mailbox, watches, served));
+    let live = Settings {
+        edge: edge.clone(),
+        node: node.clone(),
+        auth,
+        drain: drain.clone(),
+    };
+    let follower = Follower::new(reload, Box::new(live));
+    tokio::spawn(keep::keep(follower, mailbox, hangup, served));
     let mut stop = ending::Stop::new()?;
     ready(&ready_line)?;
     supervisor.ready().await;
-    let watch = supervisor::watch(supervisor.clone(), edge.clone(), broker.clone(), node);
+    let watch = supervisor::watch(
+        supervisor.clone(),
+        edge.clone(),
+        broker.clone(),
+        node.clone(),
+    );
     tokio::spawn(watch);
     let end = ending::until_end(&drain, &edge, &mut stop).await?;
     supervisor.stopping(drain.wanted_period()).await;

@@ -164,7 +164,6 @@ impl Drain {
     }
 
     /// Another period from the next drain on.
-    #[allow(dead_code, reason = "a reload of the configuration calls it")]
     pub(crate) fn reconfigure(&self, server: &config::Server) {
         *self.period.lock() = server.drain_period;
     }

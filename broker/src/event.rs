@@ -128,6 +128,22 @@ pub(crate) enum Code {
 }
 
 impl Code {
+    pub(crate) const ALL: [Self; 13] = [
+        Self::NoRoute,
+        Self::ReservedEvent,
+        Self::InvalidPacket,
+        Self::TooLarge,
+        Self::PolicyFailed,
+        Self::Overloaded,
+        Self::Draining,
+        Self::BackendUnreachable,
+        Self::BackendMissing,
+        Self::BackendTimeout,
+        Self::BackendFailed,
+        Self::NotStored,
+        Self::NotInRoom,
+    ];
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Code::NoRoute => "no_route",

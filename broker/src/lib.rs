@@ -9,6 +9,7 @@ mod backend;
 mod batch;
 #[doc(hidden)]
 pub mod bench;
+mod catalogue;
 pub mod cli;
 mod cluster;
 mod config;

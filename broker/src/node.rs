@@ -19,14 +19,14 @@ use futures_util::future::BoxFuture;
 
 use crate::admin::{
     self, ClusterInfo, DrainInfo, Listen, NamespaceInfo, NodeInfo, PolicyChange, PolicyChanged,
-    PolicyInfo, PolicyRefusal, Reason, Rollouts,
+    PolicyInfo, PolicyRefusal, Reason, Reloaded, Rollouts,
 };
 use crate::backend::{
     Emit, EmitError, Emitted, Emitter, Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter,
     SocketInfo, Sockets, Steer, SteerError, Steered,
 };
 use crate::cluster::Cluster;
-use crate::config::Config;
+use crate::config::{Change, Config};
 use crate::drain::{Drain, Ending};
 use crate::nats::Nats;
 use crate::pipeline::Pipelines;
@@ -40,7 +40,8 @@ use crate::telemetry::metrics::metrics;
 
 pub(crate) struct Node {
     name: String,
-    config: Config,
+    /// What runs.
+    config: ArcSwap<Config>,
     broker: Arc<Broker>,
     store: Arc<Store>,
     emitter: Emitter,
@@ -55,6 +56,8 @@ pub(crate) struct Node {
     cluster: OnceLock<Arc<Cluster>>,
     rollout: OnceLock<Arc<Rollout>>,
     failed: Mutex<Vec<Failed>>,
+    /// Keys of the configuration that only a restart can change.
+    waiting: Mutex<Vec<Change>>,
     /// What each policy was before.
     histories: Mutex<HashMap<String, Before>>,
     /// Who changes policies.
@@ -77,14 +80,14 @@ impl Node {
         effective: Arc<serde_json::Value>,
     ) -> Self {
         metrics().watch(&store);
-        let emitter = Emitter::new(broker.clone(), &name, config.server.ack_timeout);
+        let emitter = Emitter::new(broker.clone(), &name, &config.server);
         let sockets = Arc::new(Sockets::new(broker.clone(), &name));
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             broker.roll.is_kept_by(&sockets, runtime);
         }
         Self {
             name,
-            config,
+            config: ArcSwap::from_pointee(config),
             emitter,
             sockets,
             broker,
@@ -98,6 +101,7 @@ impl Node {
             cluster: OnceLock::new(),
             rollout: OnceLock::new(),
             failed: Mutex::default(),
+            waiting: Mutex::default(),
             histories: Mutex::default(),
             control,
             blind: AtomicBool::new(false),
@@ -173,6 +177,26 @@ impl Node {
         *self.histories.lock() = histories;
     }
 
+    /// Of the pipelines that serve.
+    pub(crate) fn generation(&self) -> u64 {
+        self.broker.pipelines.load().generation
+    }
+
+    /// Runs by other settings from now on.
+    pub(crate) fn reconfigure(&self, config: Arc<Config>) {
+        self.emitter.reconfigure(&config.server);
+        self.config.store(config);
+    }
+
+    /// Replaces what waits for a restart, and tells whether that is different from before.
+    pub(crate) fn waits_for_restart(&self, waiting: &[Change]) -> bool {
+        let mut known = self.waiting.lock();
+        let is_news = *known != waiting;
+        known.clear();
+        known.extend_from_slice(waiting);
+        is_news
+    }
+
     /// The process goes on with what it has, and a restart is needed to change anything.
     pub(crate) fn stopped_following(&self) {
         self.blind.store(true, Ordering::Relaxed);
@@ -184,16 +208,20 @@ impl Node {
     }
 
     fn listen(&self) -> Listen {
-        let configured = || Listen {
-            server: self.config.server.listen,
-            admin: self.config.admin.listen,
+        let configured = || {
+            let config = self.config.load();
+            Listen {
+                server: config.server.listen,
+                admin: config.admin.listen,
+            }
         };
         self.listen.get().cloned().unwrap_or_else(configured)
     }
 
     /// Whose member it is, once it is.
     pub(crate) fn is_in(&self, cluster: Arc<Cluster>) {
-        let patience = self.config.cluster.as_ref().map(|it| it.survey_timeout);
+        let config = self.config.load();
+        let patience = config.cluster.as_ref().map(|it| it.survey_timeout);
         let patience = patience.unwrap_or_default();
         self.emitter.is_among(cluster.clone(), patience);
         self.sockets.are_among(cluster.clone(), patience);
@@ -225,7 +253,7 @@ impl admin::Node for Node {
             version: env!("CARGO_PKG_VERSION"),
             started: self.started,
             uptime_seconds: self.since.elapsed().as_secs(),
-            reactors: self.config.server.reactors,
+            reactors: self.config.load().server.reactors,
             connections: census.iter().map(|c| c.sockets as u64).sum(),
             rooms: census.iter().map(|c| c.rooms as u64).sum(),
             namespaces: census
@@ -237,7 +265,16 @@ impl admin::Node for Node {
                 })
                 .collect(),
             listen: self.listen(),
+            restart_needed: self.restart_needed(),
         }
+    }
+
+    fn restart_needed(&self) -> Vec<Change> {
+        self.waiting.lock().clone()
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<Reloaded, PolicyRefusal>> {
+        Box::pin(self.follow())
     }
 
     fn cluster(&self) -> ClusterInfo {

@@ -153,6 +153,11 @@ impl Broker {
         self.process.signal(Signal::TERM);
     }
 
+    /// Asks it to read its configuration again.
+    pub fn signal_hangup(&self) {
+        self.process.signal(Signal::HUP);
+    }
+
     pub fn signal_interrupt(&self) {
         self.process.signal(Signal::INT);
     }

@@ -60,7 +60,6 @@ impl Auth {
 
     /// Other tokens from now on. The listener stays where it is, so the last token of one that others can reach is not
     /// taken away.
-    #[allow(dead_code, reason = "a reload of the configuration calls it")]
     pub(crate) fn reconfigure(&self, admin: &config::Admin) {
         let keys = keys(admin);
         if self.is_local || !keys.is_empty() {

@@ -18,6 +18,9 @@ pub(super) struct Readiness {
     ready: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reasons: Vec<Reason>,
+    /// Keys of the configuration that keep their values until a restart, which makes nobody unready.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    restart_needed: Vec<String>,
 }
 
 /// The status, content type and body of a probe, for the public listener; `None` for any other path. What a reason
@@ -33,7 +36,7 @@ pub(crate) fn probe(path: &str, node: &dyn Node) -> Option<(u16, &'static str, S
             for reason in &mut reasons {
                 reason.message.clear();
             }
-            let (status, body) = readiness(reasons);
+            let (status, body) = readiness(reasons, Vec::new());
             Some((status.as_u16(), JSON, body))
         }
         _ => None,
@@ -57,11 +60,13 @@ fn health(node: &dyn Node) -> (StatusCode, String) {
 }
 
 pub(super) async fn readyz(State(node): State<Arc<dyn Node>>) -> Response {
-    let (status, body) = readiness(node.not_ready());
+    let waiting = node.restart_needed();
+    let keys = waiting.into_iter().map(|change| change.key).collect();
+    let (status, body) = readiness(node.not_ready(), keys);
     (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
 }
 
-fn readiness(reasons: Vec<Reason>) -> (StatusCode, String) {
+fn readiness(reasons: Vec<Reason>, restart_needed: Vec<String>) -> (StatusCode, String) {
     let status = if reasons.is_empty() {
         StatusCode::OK
     } else {
@@ -70,6 +75,7 @@ fn readiness(reasons: Vec<Reason>) -> (StatusCode, String) {
     let readiness = Readiness {
         ready: reasons.is_empty(),
         reasons,
+        restart_needed,
     };
     // Plain data always serializes.
     let body = serde_json::to_string(&readiness).unwrap_or_default();

@@ -16,6 +16,7 @@ mod node;
 mod policies;
 mod problem;
 mod record;
+mod reload;
 mod rollout;
 mod router;
 mod routes;
@@ -37,5 +38,6 @@ pub(crate) use policies::{
     PolicyChange, PolicyChanged, PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, Signature,
     Source, TrialEnding, TrialInfo, UploadMode, VerdictInfo,
 };
+pub(crate) use reload::Reloaded;
 pub(crate) use rollout::{RollOutRefusal, Rollouts};
 pub(crate) use server::serve;

@@ -12,11 +12,13 @@ use serde::{Serialize, Serializer};
 use super::cluster::ClusterInfo;
 use super::drain::DrainInfo;
 use super::policies::{PolicyChange, PolicyChanged, PolicyInfo, PolicyRefusal};
+use super::reload::Reloaded;
 use super::rollout::Rollouts;
 use crate::backend::{
     Emit, EmitError, Emitted, Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter,
     SocketInfo, Steer, SteerError, Steered,
 };
+use crate::config::Change;
 use crate::drain::Ending;
 use crate::record::{Busy, Recording, Wanted};
 use crate::state::{Filter, Shown};
@@ -46,6 +48,12 @@ pub(crate) trait Node: Send + Sync + 'static {
 
     /// Reactors whose clients wait for them: a new process would help.
     fn silent_reactors(&self) -> Vec<usize>;
+
+    /// Follows everything that is on disk, and answers when it serves.
+    fn reload(&self) -> BoxFuture<'_, Result<Reloaded, PolicyRefusal>>;
+
+    /// Keys of the configuration that differ from what runs, and keep their values until a restart.
+    fn restart_needed(&self) -> Vec<Change>;
 
     /// Why the node should get no new clients; empty when it is ready.
     fn not_ready(&self) -> Vec<Reason>;
@@ -99,6 +107,8 @@ pub(crate) struct NodeInfo {
     pub rooms: u64,
     pub namespaces: Vec<NamespaceInfo>,
     pub listen: Listen,
+    /// Keys of the configuration that keep their values until a restart.
+    pub restart_needed: Vec<Change>,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]

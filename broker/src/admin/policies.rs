@@ -185,7 +185,7 @@ async fn carry_out(node: &dyn Node, change: PolicyChange, who: Who) -> Response 
     }
 }
 
-fn refused(refusal: PolicyRefusal) -> Response {
+pub(super) fn refused(refusal: PolicyRefusal) -> Response {
     let (status, code) = match refusal.kind {
         RefusalKind::UnknownPolicy => (StatusCode::NOT_FOUND, "unknown_policy"),
         RefusalKind::UnknownGeneration => (StatusCode::NOT_FOUND, "unknown_generation"),

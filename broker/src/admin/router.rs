@@ -17,8 +17,8 @@ use super::policies::{self, PolicyChanged, PolicyInfo, Uploads};
 use super::problem::Problem;
 use super::routes::{Routes, Table, Verb};
 use super::{
-    ClusterInfo, DrainInfo, api, cluster, drain, emit, health, metrics, record, rollout, sockets,
-    state,
+    ClusterInfo, DrainInfo, api, cluster, drain, emit, health, metrics, record, reload, rollout,
+    sockets, state,
 };
 use crate::backend::{SocketInfo, Steered};
 use crate::rollout::{Report, Shown as ClusterPolicy};
@@ -151,6 +151,21 @@ fn node_routes(routes: Routes) -> Routes {
             )
             .answers::<DrainInfo>("It serves.")
             .problems(&[(409, "The node is on its way to its end.")]),
+        )
+        .post(
+            "/api/v1/reload",
+            reload::reload,
+            about(
+                "reload",
+                "Follows the configuration and all other files now: all that can change together, or nothing",
+            )
+            .answers::<reload::Reloaded>("What changed, and what waits for a restart.")
+            .problems(&[
+                (422, "What the files say is no good: nothing was changed."),
+                (503, "As many changes as may be are under way."),
+                (504, "It took too long."),
+            ])
+            .patient(),
         )
         .post(
             "/api/v1/record",

@@ -28,7 +28,7 @@ use crate::backend::{
     Emit, EmitError, Emitted, Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter,
     SocketInfo, Steer, SteerError, Steered,
 };
-use crate::config::{self, Secret};
+use crate::config::{self, Change, Secret};
 use crate::drain::Ending;
 use crate::record::{Busy, Recorder, Recording, Wanted};
 use crate::state::{Filter, Shown};
@@ -155,6 +155,19 @@ async fn probes_answer_without_a_token() {
         Some(200)
     );
     assert_eq!(probe("/metrics", &*node), None);
+    // What waits for a restart makes nobody unready, and is not for everyone.
+    node.reasons.lock().clear();
+    node.waiting.lock().push(Change {
+        key: "server.listen".to_owned(),
+        old: Some("127.0.0.1:3000".to_owned()),
+        new: None,
+    });
+    let answer = ask(&node, Some("t"), get("/readyz")).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let expected = json!({"ready": true, "restart_needed": ["server.listen"]});
+    assert_eq!(answer.json(), expected);
+    let (_, _, body) = probe("/readyz", &*node).unwrap();
+    assert_eq!(body, r#"{"ready":true}"#);
 }
 
 #[tokio::test]

@@ -6,12 +6,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use tokio::signal::unix::Signal;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Served;
 use crate::plugin::{Command, CommandAnswer, Failed, Follower, Mailbox, Outcome};
-use crate::telemetry::events::{ConfigurationWaits, ReloadApplied, ReloadFailed};
+use crate::telemetry::events::{ReloadAnswered, ReloadApplied, ReloadFailed, RestartNeeded};
 
 /// Between two looks at versions that may have to be taken back. A canary that is over decides for nobody at once:
 /// this is how long it takes until that is told.
@@ -27,11 +28,11 @@ enum Task {
     Do(Command),
 }
 
-/// Loads what changes on disk, if that is wanted, and does what is asked for.
+/// Loads what changes on disk, if that is wanted, and does what is asked for, by an operator or by a hang-up.
 pub(super) async fn keep(
     mut follower: Follower,
     mut mailbox: Mailbox,
-    watches: bool,
+    mut hangup: Signal,
     served: Served,
 ) {
     let worker = match Worker::start() {
@@ -51,13 +52,18 @@ pub(super) async fn keep(
                 // Nobody can ask any more: the process is ending.
                 None => return,
             },
-            () = tokio::time::sleep_until(look_at), if watches => (Task::Look, None),
+            Some(()) = hangup.recv() => (Task::Do(Command::Follow { by: "SIGHUP" }), None),
+            () = tokio::time::sleep_until(look_at), if follower.follows_files() => (Task::Look, None),
             () = tokio::time::sleep_until(check_at), if follower.is_watching() => {
                 check_at = Instant::now() + CHECK;
                 (Task::Check, None)
             }
         };
         let looked = matches!(task, Task::Look);
+        let asked = match task {
+            Task::Do(Command::Follow { by }) => Some(by),
+            _ => None,
+        };
         let work = worker.run(move || {
             let (outcome, answer) = work(&mut follower, task);
             (follower, outcome, answer)
@@ -69,7 +75,7 @@ pub(super) async fn keep(
                     look_at = Instant::now() + follower.pause();
                 }
                 if let Some(outcome) = outcome {
-                    apply(outcome, &served).await;
+                    apply(outcome, &served, asked).await;
                 }
                 // Once it serves.
                 if let (Some(reply), Some(answer)) = (reply, answer) {
@@ -137,27 +143,45 @@ fn work(follower: &mut Follower, task: Task) -> (Option<Outcome>, Option<Command
     }
 }
 
-async fn apply(outcome: Outcome, served: &Served) {
+async fn apply(outcome: Outcome, served: &Served, asked: Option<&'static str>) {
     let Served { edge, node } = served;
+    let is_news = outcome.is_news();
     // First, so that whoever sees no candidate any more sees what became of it.
     node.remembers(outcome.histories);
     node.is_configured(outcome.effective);
-    // From here on every event that begins sees the new ones, as a whole.
+    let refused: Vec<_> = outcome.failed.iter().map(ToString::to_string).collect();
+    // From here on whatever begins sees the new settings and the new pipelines, as a whole.
+    if let Some(commit) = outcome.commit {
+        commit();
+    }
     let news = node.follows(outcome.pipelines.clone(), outcome.failed);
-    if let Some(pipelines) = outcome.pipelines {
+    if is_news {
         ReloadApplied {
-            generation: pipelines.generation,
+            generation: node.generation(),
+            changes: &outcome.changes,
         }
         .emit();
+    }
+    if let Some(pipelines) = outcome.pipelines {
         edge.replaced(&pipelines).await;
     }
-    if !outcome.waiting.is_empty() {
-        ConfigurationWaits {
-            sections: &outcome.waiting,
+    if node.waits_for_restart(&outcome.waiting) {
+        RestartNeeded {
+            waiting: &outcome.waiting,
         }
         .emit();
     }
     report(&news);
+    if let Some(by) = asked {
+        ReloadAnswered {
+            by,
+            changed: is_news,
+            changes: &outcome.changes,
+            waiting: &outcome.waiting,
+            refused: &refused,
+        }
+        .emit();
+    }
 }
 
 /// Tells what could not be followed: the log once, readiness and the API for as long as it lasts.

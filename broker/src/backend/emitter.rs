@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -14,6 +15,7 @@ use super::others::Others;
 use super::read::LONGEST_WAIT;
 use super::repeats::{Repeats, Said, print};
 use crate::cluster::Cluster;
+use crate::config;
 use crate::event::Event;
 use crate::fanout::{Answer, Asked, Asking, Selection};
 use crate::packet;
@@ -31,12 +33,17 @@ struct Inner {
     broker: Arc<Broker>,
     /// This node's name.
     node: Arc<str>,
-    /// How long answers are waited for where nothing else is said.
-    ack_timeout: Duration,
+    settings: ArcSwap<Settings>,
     asking: Arc<Asking>,
     asked: Semaphore,
     repeats: Arc<Repeats>,
     others: Others,
+}
+
+/// What can change while the process runs.
+struct Settings {
+    /// How long answers are waited for where nothing else is said.
+    ack_timeout: Duration,
 }
 
 /// The event of another node whose clients here are to answer.
@@ -74,17 +81,30 @@ pub(super) struct TheirAck {
     attachments: Vec<Bytes>,
 }
 
+impl Settings {
+    fn of(config: &config::Server) -> Self {
+        Self {
+            ack_timeout: config.ack_timeout,
+        }
+    }
+}
+
 impl Emitter {
-    pub(crate) fn new(broker: Arc<Broker>, node: &str, ack_timeout: Duration) -> Self {
+    pub(crate) fn new(broker: Arc<Broker>, node: &str, config: &config::Server) -> Self {
         Self(Arc::new(Inner {
             broker,
             node: node.into(),
-            ack_timeout,
+            settings: ArcSwap::from_pointee(Settings::of(config)),
             asking: Arc::default(),
             asked: Semaphore::new(MAX_ASKED),
             repeats: Arc::default(),
             others: Others::default(),
         }))
+    }
+
+    /// Runs by other settings from now on.
+    pub(crate) fn reconfigure(&self, config: &config::Server) {
+        self.0.settings.store(Arc::new(Settings::of(config)));
     }
 
     /// Has the clients of these others answer too from now on, and has its own answer theirs.
@@ -145,7 +165,9 @@ impl Inner {
         trace::say("sluice.namespace", || Value::said(&emit.namespace));
         trace::say("sluice.event", || &emit.event);
         if let Some(wait) = emit.ack {
-            return self.ask(&emit, wait.0.unwrap_or(self.ack_timeout)).await;
+            return self
+                .ask(&emit, wait.0.unwrap_or(self.settings.load().ack_timeout))
+                .await;
         }
         let (rooms, event) = (emit.recipients(), emit.event());
         let fanout = &self.broker.fanout;

@@ -34,7 +34,7 @@ enum Command {
     /// Serve until told to stop
     Run(Source),
     /// Show everything that is wrong with the configuration, or what would run
-    Check(Source),
+    Check(check::Check),
     /// Print what can be configured
     Config {
         #[command(subcommand)]
@@ -81,12 +81,25 @@ struct Source {
     config: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, clap::Args)]
+struct Catalogue {
+    #[command(flatten)]
+    source: Source,
+    /// As JSON instead of YAML
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
 enum List {
     /// A TOML file of every key with its default
     Default,
     /// Every environment variable with its default
     Env,
+    /// The JSON Schema of a configuration file, for editors
+    Schema,
+    /// What a configuration's clients may send and are sent, as an AsyncAPI 3.0 document
+    Asyncapi(Catalogue),
 }
 
 /// Why the process ends with a code other than 0. Most wrong command lines end it with 2 before that.
@@ -139,10 +152,12 @@ impl From<anyhow::Error> for Exit {
 pub fn run() -> Result<(), Exit> {
     match Cli::parse().command {
         Command::Run(source) => Ok(crate::app::run(source.load()?)?),
-        Command::Check(source) => print(&check::check(&source.load()?)?),
+        Command::Check(check) => print(&check.run()?),
         Command::Config { list } => print(&match list {
             List::Default => config::default_toml(),
             List::Env => config::default_env(),
+            List::Asyncapi(catalogue) => catalogue.write()?,
+            List::Schema => format!("{:#}\n", config::schema()),
         }),
         Command::Policy(policy) => policy.run(),
         Command::Node(node) => print(&node.run()?),
@@ -159,6 +174,18 @@ pub fn run() -> Result<(), Exit> {
         Command::Completions(completions) => completions.run(),
         Command::Manual(manual) => manual.run(),
         Command::Token(token) => print(&format!("{}\n", token.sign()?)),
+    }
+}
+
+impl Catalogue {
+    fn write(&self) -> Result<String, Exit> {
+        let loaded = self.source.load()?;
+        let pipelines = crate::app::pipelines(loaded.clone())?;
+        let document = crate::catalogue::asyncapi(&loaded.config, &pipelines);
+        Ok(match self.json {
+            true => format!("{document:#}\n"),
+            false => crate::catalogue::yaml(&document),
+        })
     }
 }
 

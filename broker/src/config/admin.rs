@@ -50,17 +50,21 @@ impl Admin {
             "127.0.0.1:9090",
             "Where health, metrics and the API are served; port 0 takes any free one.",
         );
-        let token = s.optional(
-            "token",
-            "${ADMIN_TOKEN}",
-            "The bearer token that may do everything; one is needed unless `listen` is a loopback address.",
-        );
+        let token = s.live(|s| {
+            s.optional(
+                "token",
+                "${ADMIN_TOKEN}",
+                "The bearer token that may do everything; one is needed unless `listen` is a loopback address.",
+            )
+        });
         let mut earlier = Vec::new();
-        let tokens = s.each(
-            "tokens",
-            "The bearer token of somebody else, who may do a part of it.",
-            |s| AdminToken::read(s, &mut earlier),
-        );
+        let tokens = s.live(|s| {
+            s.each(
+                "tokens",
+                "The bearer token of somebody else, who may do a part of it.",
+                |s| AdminToken::read(s, &mut earlier),
+            )
+        });
         if tokens.len() > MOST_TOKENS {
             s.report("tokens", "there are too many", Some("at most 64"));
         }

@@ -15,6 +15,7 @@ impl Section<'_, '_> {
         (bounds, shown): (impl RangeBounds<T>, &str),
     ) -> T {
         let value = self.get(name, default, doc);
+        self.detail(name, |entry| entry.bounds = Some(shown.to_owned()));
         if !bounds.contains(&value) {
             self.complain(name, "is out of bounds", Some(shown));
         }
@@ -30,6 +31,7 @@ impl Section<'_, '_> {
         (most, shown): (T, &str),
     ) -> T {
         let value = self.get(name, default, doc);
+        self.detail(name, |entry| entry.bounds = Some(shown.to_owned()));
         if value > most {
             self.complain(name, "is too large", Some(shown));
         }

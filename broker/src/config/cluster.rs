@@ -120,6 +120,31 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// Nothing is said to the servers in the clear.
+    pub(crate) fn is_private(&self) -> bool {
+        let all = self.servers.iter().all(|url| url.starts_with("tls://"));
+        all || self.tls.is_wanted()
+    }
+
+    /// All servers are on this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        let host = |url: &String| {
+            let address = url.parse::<async_nats::ServerAddr>().ok()?;
+            Some(address.host().to_owned())
+        };
+        self.servers.iter().all(|url| match host(url).as_deref() {
+            Some("localhost") => true,
+            Some(host) => {
+                let host = host.trim_matches(['[', ']']);
+                host.parse::<std::net::IpAddr>()
+                    .is_ok_and(|it| it.is_loopback())
+            }
+            None => false,
+        })
+    }
+}
+
 impl Login {
     fn read(s: &mut Section<'_, '_>) -> Self {
         let user = s.optional::<String>("user", "broker", "The user that the broker logs in as.");
@@ -283,12 +308,17 @@ fn survey_timeout(s: &mut Section<'_, '_>) -> Duration {
 }
 
 /// Addresses of NATS servers.
+#[derive(Debug)]
 struct Servers(Vec<String>);
 
 impl Setting for Servers {
     const EXPECTED: &'static str =
         "a URL such as `nats://127.0.0.1:4222` or `tls://nats.example.com`, or a list of such";
     const TYPE: &'static str = "URL, or list of URLs";
+
+    fn schema() -> serde_json::Value {
+        serde_json::json!({ "anyOf": [{ "type": "string", "minLength": 1 }, Vec::<String>::schema()] })
+    }
 
     fn from_text(text: &str) -> Result<Self, Wrong> {
         if text.trim_start().starts_with('[') {

@@ -71,6 +71,10 @@ impl Setting for Origins {
     const TYPE: &'static str = "list";
     const QUOTED: bool = false;
 
+    fn schema() -> serde_json::Value {
+        serde_json::json!({ "anyOf": [{ "type": "string", "minLength": 1 }, Vec::<String>::schema()] })
+    }
+
     /// A lone origin needs no brackets.
     fn from_text(text: &str) -> Result<Self, Wrong> {
         if text.trim_start().starts_with('[') {

@@ -15,6 +15,14 @@ pub(super) struct Entry {
     /// The default, or what a value could be where there is none.
     pub example: &'static str,
     pub doc: &'static str,
+    /// It can be changed while the process runs.
+    pub live: bool,
+    /// It has to be there.
+    pub required: bool,
+    /// Between which values it has to be, in words.
+    pub bounds: Option<String>,
+    /// What a file can have for it.
+    pub schema: fn() -> serde_json::Value,
 }
 
 /// How a key is written.
@@ -28,6 +36,8 @@ pub(super) enum Kind {
     Free,
     Table,
     Tables,
+    /// A key of a table that may stand in place of a value.
+    Inside,
     /// Not part of this version.
     Later,
 }
@@ -44,7 +54,7 @@ impl Entry {
         settable.then(|| variable(&self.key))
     }
 
-    fn secret(&self) -> bool {
+    pub(super) fn secret(&self) -> bool {
         self.type_name.contains("secret")
     }
 
@@ -52,7 +62,15 @@ impl Entry {
     fn comment(&self) -> String {
         match self.kind {
             Kind::Table | Kind::Tables => format!("# {}\n", self.doc),
-            _ => format!("# {} ({})\n", self.doc, self.type_name),
+            _ => {
+                let bounds = self.bounds.iter().map(|bounds| format!(", {bounds}"));
+                let bounds: String = bounds.collect();
+                let restart = match self.live {
+                    true => "",
+                    false => "; a change needs a restart",
+                };
+                format!("# {} ({}{bounds}{restart})\n", self.doc, self.type_name)
+            }
         }
     }
 }
@@ -81,7 +99,7 @@ pub(super) fn toml(entries: &[Entry]) -> String {
         };
         // Writing to a String cannot fail.
         _ = match entry.kind {
-            Kind::Later => Ok(()),
+            Kind::Later | Kind::Inside => Ok(()),
             Kind::Table => {
                 let off = if entry.in_array() { "#" } else { "" };
                 writeln!(out, "\n{}{off}[{header}]", entry.comment())

@@ -1,11 +1,9 @@
 //! The settings of a policy that was dropped into the folder: `NAME.toml` beside `NAME.wasm`.
 
-use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use ::config::Map;
 
-use super::effective::Effective;
 use super::env::Env;
 use super::file::File;
 use super::namespace::Namespace;
@@ -45,14 +43,9 @@ pub(crate) fn drop_in(wasm: &Path, toml: Option<&Path>, env: &Env) -> Result<Dro
     };
     let table = file.as_ref().map(|file| file.values.clone());
     let mut reader = Reader {
-        env,
-        folder: wasm.parent().unwrap_or(Path::new("")),
         file: file.as_ref(),
-        overrides: &HashMap::new(),
         problems,
-        hidden: HashSet::new(),
-        effective: Effective::default(),
-        entries: None,
+        ..Reader::new(env, wasm.parent().unwrap_or(Path::new("")))
     };
     let drop_in = Section::root(&mut reader, table.unwrap_or_default(), |s| {
         for key in ["name", "module"] {
@@ -73,16 +66,8 @@ pub(crate) fn drop_in(wasm: &Path, toml: Option<&Path>, env: &Env) -> Result<Dro
 impl Policy {
     /// A policy that nothing is configured for.
     pub(crate) fn defaults(name: &str, module: &Path) -> Self {
-        let mut reader = Reader {
-            env: &Env::default(),
-            folder: Path::new(""),
-            file: None,
-            overrides: &HashMap::new(),
-            problems: Vec::new(),
-            hidden: HashSet::new(),
-            effective: Effective::default(),
-            entries: None,
-        };
+        let env = Env::default();
+        let mut reader = Reader::new(&env, Path::new(""));
         Section::root(&mut reader, Map::new(), |s| Self {
             name: name.to_owned(),
             module: module.to_owned(),

@@ -34,6 +34,13 @@ const EVENTS: &str = r#"["connected", "disconnected", "joined", "left"]"#;
 const SUBJECT: &str = ".lifecycle.{namespace}.{event}";
 
 impl LifecycleEvent {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Connected,
+        Self::Disconnected,
+        Self::Joined,
+        Self::Left,
+    ];
+
     /// As it stands in the configuration, in subjects and in messages.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

@@ -26,10 +26,12 @@ mod policy_http;
 mod problem;
 mod reader;
 mod route;
+mod schema;
 mod secret;
 mod section;
 mod server;
 mod setting;
+mod settings;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -37,7 +39,7 @@ mod traces;
 mod trial;
 mod trust;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,15 +66,16 @@ use route::Reach;
 pub(crate) use route::{Action, Batch, Encoding, Outbound, RoomSource, Route, To, Want};
 pub(crate) use secret::Secret;
 pub(crate) use server::Server;
+pub(crate) use settings::{Change, Settings};
 pub(crate) use telemetry::{Format, Telemetry};
 pub(crate) use traces::{Otlp, Traces};
 pub(crate) use trial::Trial;
 pub(crate) use trust::{Pin, TrustedKey, key_id};
 
-use effective::Effective;
 use file::{File, Layer};
 use reader::Reader;
 use section::Section;
+use settings::Raw;
 
 /// A configuration that is valid as far as one can tell without running it.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,10 +102,50 @@ pub(crate) struct Loaded {
     pub path: Option<PathBuf>,
     /// The environment with that `.env`. Passed to [`load`] again, it reads the file afresh.
     pub env: Env,
+    /// What each key is set to.
+    pub settings: Settings,
+}
+
+/// A configuration that a running process can go on with.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    /// Keys that cannot be changed have the values that the process runs by.
+    pub loaded: Loaded,
+    pub changes: Vec<Change>,
+    /// What is kept until a restart.
+    pub waiting: Vec<Change>,
+}
+
+/// Reads everything again for a process that runs by `running`. Keys that are read at its start only keep their
+/// values; the rest has to make sense together with them.
+pub(crate) fn follow(running: &Loaded) -> Result<Followed, Problems> {
+    let read = |pins| read(running.path.as_deref(), running.env.clone(), pins);
+    let asked = read(HashMap::new())?;
+    let differences = running.settings.differences(&asked.settings);
+    let loaded = match differences.fixed.is_empty() {
+        true => asked,
+        false => read(differences.pins).map_err(|problems| {
+            let keys: Vec<_> = differences.fixed.iter().map(|it| &*it.key).collect();
+            problems.with(&keys)
+        })?,
+    };
+    Ok(Followed {
+        loaded,
+        changes: differences.live,
+        waiting: differences.fixed,
+    })
 }
 
 /// Reads the configuration file, if there is one, and the environment.
-pub(crate) fn load(path: Option<&Path>, mut env: Env) -> Result<Loaded, Problems> {
+pub(crate) fn load(path: Option<&Path>, env: Env) -> Result<Loaded, Problems> {
+    read(path, env, HashMap::new())
+}
+
+fn read(
+    path: Option<&Path>,
+    mut env: Env,
+    pins: HashMap<String, Option<Raw>>,
+) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
     let dotenv = env.read_file(folder, &mut problems);
@@ -119,16 +162,14 @@ pub(crate) fn load(path: Option<&Path>, mut env: Env) -> Result<Loaded, Problems
     ])
     .map_err(|error| Problems(vec![Problem::of_source("configuration", error.to_string())]))?;
     let mut reader = Reader {
-        env: &env,
-        folder,
         file: file.as_ref(),
-        overrides: &overlay.origins,
+        overrides: overlay.origins,
         problems,
-        hidden: HashSet::new(),
-        effective: Effective::default(),
-        entries: None,
+        pins,
+        ..Reader::new(&env, folder)
     };
     let config = Section::root(&mut reader, merged, Config::read);
+    let settings = std::mem::take(&mut reader.settings);
     Problems(reader.problems).into_result()?;
     Ok(Loaded {
         config,
@@ -136,6 +177,7 @@ pub(crate) fn load(path: Option<&Path>, mut env: Env) -> Result<Loaded, Problems
         files: path.map(Path::to_owned).into_iter().chain(dotenv).collect(),
         path: path.map(Path::to_owned),
         env,
+        settings,
     })
 }
 
@@ -163,19 +205,17 @@ pub(crate) fn default_env() -> String {
     describe::env(&entries())
 }
 
+/// The JSON Schema of a configuration file.
+pub(crate) fn schema() -> serde_json::Value {
+    schema::schema(&entries())
+}
+
 /// Every key that is declared, in the order of the declarations.
 fn entries() -> Vec<describe::Entry> {
     let env = Env::default();
-    let overrides = HashMap::new();
     let mut reader = Reader {
-        env: &env,
-        folder: Path::new(""),
-        file: None,
-        overrides: &overrides,
-        problems: Vec::new(),
-        hidden: HashSet::new(),
-        effective: Effective::default(),
         entries: Some(Vec::new()),
+        ..Reader::new(&env, Path::new(""))
     };
     Section::root(&mut reader, Map::new(), Config::read);
     reader.entries.unwrap_or_default()
@@ -203,21 +243,25 @@ impl Config {
             Cluster::read,
         );
         let mut names = Vec::new();
-        let policies = s.each(
-            "policy",
-            "A policy; policies are asked in the order in which they are written.",
-            |s| Policy::read(s, &plugins, &mut names),
-        );
+        let policies = s.live(|s| {
+            s.each(
+                "policy",
+                "A policy; policies are asked in the order in which they are written.",
+                |s| Policy::read(s, &plugins, &mut names),
+            )
+        });
         let reach = Reach {
             cluster: cluster.as_ref().map(|cluster| cluster.name.as_str()),
         };
         let mut paths = namespace::Paths::default();
-        let mut namespaces = s.each(
-            "namespace",
-            "A namespace. Where there is none, `/` relays: `join` and `leave` with the room as first argument, \
-             every other event to all others.",
-            |s| Namespace::read(s, &names, &mut paths, reach),
-        );
+        let mut namespaces = s.live(|s| {
+            s.each(
+                "namespace",
+                "A namespace. Where there is none, `/` relays: `join` and `leave` with the room as first argument, \
+                 every other event to all others.",
+                |s| Namespace::read(s, &names, &mut paths, reach),
+            )
+        });
         if namespaces.is_empty() {
             namespaces = vec![Some(Namespace::relay(&names))];
         }

@@ -18,30 +18,36 @@ pub(crate) struct Plugins {
 
 impl Plugins {
     pub(super) fn read(s: &mut Section<'_, '_>) -> Self {
-        let dir = s.optional::<PathBuf>(
-            "dir",
-            "policies",
-            "A folder of policies: each .wasm in it that no [[policy]] names takes part too.",
-        );
+        let dir = s.live(|s| {
+            s.optional::<PathBuf>(
+                "dir",
+                "policies",
+                "A folder of policies: each .wasm in it that no [[policy]] names takes part too.",
+            )
+        });
         let dir = dir.map(|dir| s.resolve(&dir));
         if dir.as_ref().is_some_and(|dir| !dir.is_dir()) {
             s.complain("dir", "is not a folder", Some("a folder that exists"));
         }
-        let watch = s.get(
-            "watch",
-            "true",
-            "Policies and the configuration file are loaded again when they change.",
-        );
+        let watch = s.live(|s| {
+            s.get(
+                "watch",
+                "true",
+                "Policies and the configuration file are loaded again when they change.",
+            )
+        });
         let cache = s.optional::<PathBuf>(
             "cache",
             "/var/cache/sluice",
             "A folder for compiled modules, which makes starts faster; nobody else may write to it.",
         );
-        let trusted_keys = s.optional::<Vec<TrustedKey>>(
-            "trusted_keys",
-            r#"["RWQjEyyB/whnODf9NSA1hvKivG1t/Momlml/QkKL38z4TQV82SS/qPO+"]"#,
-            "Public keys (minisign). Modules that are not signed with one of them do not load.",
-        );
+        let trusted_keys = s.live(|s| {
+            s.optional::<Vec<TrustedKey>>(
+                "trusted_keys",
+                r#"["RWQjEyyB/whnODf9NSA1hvKivG1t/Momlml/QkKL38z4TQV82SS/qPO+"]"#,
+                "Public keys (minisign). Modules that are not signed with one of them do not load.",
+            )
+        });
         if trusted_keys.as_ref().is_some_and(Vec::is_empty) {
             let what = "trusts nobody, so that no module loads";
             let expected = "a key, or no `trusted_keys` where modules need no signature";

@@ -226,22 +226,16 @@ fn opens(s: &mut Section<'_, '_>, path: &Path) -> bool {
 fn on_error(s: &mut Section<'_, '_>) -> OnError {
     const DOC: &str = "What happens when the policy fails; or a table of `connect`, `event` and `subscribe`. With deny for any of \
          them, the node does not start without the policy; with allow for all, it starts and tries to load it.";
-    if s.is_table("on_error") {
-        return s.table("on_error", DOC, |s| OnError {
-            connect: s.get("connect", "deny", "For a connection."),
-            event: s.get("event", "deny", "For an event."),
-            subscribe: s.get(
-                "subscribe",
-                "deny",
-                "For a room that a client asks to join.",
-            ),
-        });
-    }
-    let failure = s.get("on_error", "deny", DOC);
+    let each = [
+        ("connect", "For a connection."),
+        ("event", "For an event."),
+        ("subscribe", "For a room that a client asks to join."),
+    ];
+    let [connect, event, subscribe] = s.one_or_each("on_error", "deny", DOC, each);
     OnError {
-        connect: failure,
-        event: failure,
-        subscribe: failure,
+        connect,
+        event,
+        subscribe,
     }
 }
 
@@ -298,6 +292,11 @@ impl Setting for Vec<Capability> {
     const EXPECTED: &'static str = r#"a list of "emit", "rooms", "cluster-state" and "http""#;
     const TYPE: &'static str = "list of emit, rooms, cluster-state, http";
     const QUOTED: bool = false;
+
+    fn schema() -> serde_json::Value {
+        let names = Capability::ALL.map(Capability::as_str);
+        serde_json::json!({ "type": "array", "items": { "enum": names } })
+    }
 
     fn from_text(text: &str) -> Result<Self, Wrong> {
         capabilities(&Vec::from_text(text)?)

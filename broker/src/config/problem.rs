@@ -60,6 +60,16 @@ impl Problems {
     pub(super) fn into_result(self) -> Result<(), Self> {
         if self.0.is_empty() { Ok(()) } else { Err(self) }
     }
+
+    /// The same, which are there because these keys have the values that the process runs by.
+    pub(super) fn with(mut self, kept: &[&str]) -> Self {
+        let kept = kept.join(", ");
+        for problem in &mut self.0 {
+            let what = format!(" (until a restart, which {kept} wait for)");
+            problem.what.push_str(&what);
+        }
+        self
+    }
 }
 
 impl fmt::Display for Problems {

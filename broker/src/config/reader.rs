@@ -12,6 +12,7 @@ use super::expand::{Unexpanded, expand};
 use super::file::{File, join};
 use super::problem::Problem;
 use super::setting::Setting;
+use super::settings::{Raw, Settings};
 
 /// One reading: where values come from, and what was found.
 pub(super) struct Reader<'a> {
@@ -20,7 +21,7 @@ pub(super) struct Reader<'a> {
     pub folder: &'a Path,
     pub file: Option<&'a File>,
     /// The keys that the environment has set, with what to call the variable.
-    pub overrides: &'a HashMap<String, String>,
+    pub overrides: HashMap<String, String>,
     pub problems: Vec<Problem>,
     /// Keys whose values are secrets or came through `${…}`.
     pub hidden: HashSet<String>,
@@ -28,9 +29,32 @@ pub(super) struct Reader<'a> {
     pub effective: Effective,
     /// Set while the keys are listed and nothing is read.
     pub entries: Option<Vec<Entry>>,
+    /// The keys that are being declared can be changed while the process runs.
+    pub live: bool,
+    /// What was read.
+    pub settings: Settings,
+    /// Values that stand for those that are written, because a process runs by them and cannot change them.
+    pub pins: HashMap<String, Option<Raw>>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// One for which nothing is written anywhere.
+    pub(super) fn new(env: &'a Env, folder: &'a Path) -> Self {
+        Self {
+            env,
+            folder,
+            file: None,
+            overrides: HashMap::new(),
+            problems: Vec::new(),
+            hidden: HashSet::new(),
+            entries: None,
+            live: false,
+            settings: Settings::default(),
+            pins: HashMap::new(),
+            effective: Effective::default(),
+        }
+    }
+
     /// Notes what a key was read as, unless that is nobody's business.
     pub(super) fn shows<T: Setting>(
         &mut self,

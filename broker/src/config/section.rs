@@ -11,6 +11,7 @@ use super::nearest::nearest;
 use super::problem::Problem;
 use super::reader::Reader;
 use super::setting::{Setting, Wrong, unfit};
+use super::settings::Raw;
 
 /// One table that is being read.
 pub(super) struct Section<'r, 'a> {
@@ -61,12 +62,15 @@ impl<'r, 'a> Section<'r, 'a> {
     ) -> Option<T> {
         self.declare::<T>(name, Some(default), default, doc);
         if self.has(name) {
-            self.value(name)
-        } else {
-            let key = self.key_of(name);
-            self.reader.effective.text(key, default, T::QUOTED);
-            Some(read_default(default))
+            return self.value(name);
         }
+        let value: T = read_default(default);
+        let (key, meaning, live) = (self.key_of(name), format!("{value:?}"), self.reader.live);
+        let effective = &mut self.reader.effective;
+        effective.text(key.clone(), default, T::QUOTED);
+        let settings = &mut self.reader.settings;
+        settings.set_default(key, meaning, live, default);
+        Some(value)
     }
 
     /// A key that may be absent; `example` shows how one would be written.
@@ -88,6 +92,7 @@ impl<'r, 'a> Section<'r, 'a> {
         doc: &'static str,
     ) -> Option<T> {
         self.declare::<T>(name, None, example, doc);
+        self.detail(name, |entry| entry.required = true);
         if !self.has(name) {
             self.report(name, "is missing", Some(T::EXPECTED));
         }
@@ -108,8 +113,25 @@ impl<'r, 'a> Section<'r, 'a> {
         }
         let key = self.key_of(name);
         let (kind, _) = self.reader.expanded(&key, &self.of, &kind);
+        let raw = Raw {
+            kind: kind.clone(),
+            is_text: false,
+            // What a policy is configured with is its own, and may be anything.
+            hidden: true,
+        };
         let value = self.reader.json(&key, &self.of, kind);
-        self.reader.effective.foreign(key, &value);
+        self.reader.effective.foreign(key.clone(), &value);
+        let live = self.reader.live;
+        let settings = &mut self.reader.settings;
+        settings.set(key, value.to_string(), live, raw);
+        value
+    }
+
+    /// The keys that `read` declares can be changed while the process runs; others are kept until a restart.
+    pub(super) fn live<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let around = std::mem::replace(&mut self.reader.live, true);
+        let value = read(self);
+        self.reader.live = around;
         value
     }
 
@@ -218,7 +240,10 @@ impl<'r, 'a> Section<'r, 'a> {
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.table.contains_key(name)
+        match self.reader.pins.get(&self.key_of(name)) {
+            Some(pin) => pin.is_some(),
+            None => self.table.contains_key(name),
+        }
     }
 
     pub(super) fn is_table(&self, name: &str) -> bool {
@@ -294,41 +319,61 @@ impl<'r, 'a> Section<'r, 'a> {
     }
 
     fn value<T: Setting>(&mut self, name: &'static str) -> Option<T> {
-        let value = self.table.get(name)?.kind.clone();
         let key = self.key_of(name);
         if T::SECRET {
             self.reader.hidden.insert(key.clone());
         }
-        let read = match &value {
-            ValueKind::String(text) if self.reader.overrides.contains_key(&key) => {
-                self.reader
-                    .shows::<T>(&key, |it, key| it.text(key, text, T::QUOTED));
-                T::from_text(text)
-            }
-            value => {
-                let before = self.reader.problems.len();
-                let (value, substituted) = self.reader.expanded(&key, &self.of, value);
-                if self.reader.problems.len() > before {
-                    return None;
-                }
-                if substituted {
-                    self.reader.hidden.insert(key.clone());
-                }
-                self.reader
-                    .shows::<T>(&key, |it, key| it.value(key, &value));
-                match value {
-                    ValueKind::String(text) if substituted => T::from_text(&text),
-                    value => T::from_value(&value),
-                }
-            }
+        let mut raw = self.raw(name, &key)?;
+        raw.hidden |= T::SECRET;
+        if raw.hidden {
+            self.reader.hidden.insert(key.clone());
+        }
+        self.reader.shows::<T>(&key, |it, key| match &raw.kind {
+            ValueKind::String(text) if raw.is_text => it.text(key, text, T::QUOTED),
+            kind => it.value(key, kind),
+        });
+        let read = match &raw.kind {
+            ValueKind::String(text) if raw.is_text => T::from_text(text),
+            kind => T::from_value(kind),
         };
         match read {
-            Ok(value) => Some(value),
+            Ok(value) => {
+                let meaning = match T::SECRET {
+                    true => raw.kind.to_string(),
+                    false => format!("{value:?}"),
+                };
+                let live = self.reader.live;
+                self.reader.settings.set(key, meaning, live, raw);
+                Some(value)
+            }
             Err(Wrong(what)) => {
                 self.complain(name, &what, Some(T::EXPECTED));
                 None
             }
         }
+    }
+
+    /// A key's value before it is read; `None`: there is none, or a problem has been reported.
+    fn raw(&mut self, name: &str, key: &str) -> Option<Raw> {
+        if let Some(pin) = self.reader.pins.get(key) {
+            return pin.clone();
+        }
+        let kind = self.table.get(name)?.kind.clone();
+        if matches!(kind, ValueKind::String(_)) && self.reader.overrides.contains_key(key) {
+            return Some(Raw {
+                kind,
+                is_text: true,
+                hidden: false,
+            });
+        }
+        let before = self.reader.problems.len();
+        let (kind, substituted) = self.reader.expanded(key, &self.of, &kind);
+        let is_whole = self.reader.problems.len() == before;
+        is_whole.then_some(Raw {
+            kind,
+            is_text: substituted,
+            hidden: substituted,
+        })
     }
 
     fn declare<T: Setting>(
@@ -340,6 +385,43 @@ impl<'r, 'a> Section<'r, 'a> {
     ) {
         let kind = if T::QUOTED { Kind::Text } else { Kind::Bare };
         self.note(name, kind, T::TYPE, default, example, doc);
+        self.detail(name, |entry| entry.schema = T::schema);
+    }
+
+    /// Says more of a key that has just been declared.
+    pub(super) fn detail(&mut self, name: &str, say: impl FnOnce(&mut Entry)) {
+        let key = self.key_of(name);
+        let mut entries = self.reader.entries.iter_mut().flatten().rev();
+        if let Some(entry) = entries.find(|entry| entry.key == key) {
+            say(entry);
+        }
+    }
+
+    /// A value with a default that may also be given apart for each of several keys, in a table.
+    pub(super) fn one_or_each<T: Setting + Copy, const N: usize>(
+        &mut self,
+        name: &'static str,
+        default: &'static str,
+        doc: &'static str,
+        each: [(&'static str, &'static str); N],
+    ) -> [T; N] {
+        if self.is_table(name) {
+            return self.table(name, doc, |s| {
+                each.map(|(name, doc)| s.get(name, default, doc))
+            });
+        }
+        let value = self.get(name, default, doc);
+        if self.reader.entries.is_some() {
+            for (inside, doc) in each {
+                let full = join(&self.key_of(name), inside);
+                self.declare::<T>(inside, Some(default), default, doc);
+                self.detail(inside, |entry| {
+                    entry.key = full;
+                    entry.kind = Kind::Inside;
+                });
+            }
+        }
+        [value; N]
     }
 
     fn note(
@@ -362,6 +444,10 @@ impl<'r, 'a> Section<'r, 'a> {
                 default,
                 example,
                 doc,
+                live: self.reader.live,
+                required: false,
+                bounds: None,
+                schema: || serde_json::Value::Bool(true),
             });
         }
     }

@@ -84,11 +84,13 @@ impl Server {
                 r#"["polling", "websocket"]"#,
                 "The transports that clients may use.",
             ),
-            allow_upgrades: s.get(
-                "allow_upgrades",
-                "true",
-                "Clients that begin with polling may move to WebSocket.",
-            ),
+            allow_upgrades: s.live(|s| {
+                s.get(
+                    "allow_upgrades",
+                    "true",
+                    "Clients that begin with polling may move to WebSocket.",
+                )
+            }),
             ping_interval: period(s, "ping_interval", "25s", "Time between two heartbeats."),
             ping_timeout: period(
                 s,
@@ -108,21 +110,25 @@ impl Server {
                 "45s",
                 "Time for a new connection to enter a namespace.",
             ),
-            ack_timeout: ack_timeout(s),
+            ack_timeout: s.live(ack_timeout),
             max_payload: max_payload(s),
-            max_connections: max_connections(s),
-            drain_period: drain_period(s),
-            probes: s.get(
-                "probes",
-                "false",
-                "Serves /healthz and /readyz on this listener too.",
-            ),
-            cors: s.table("cors", "Web pages of other origins.", Cors::read),
-            compression: s.table(
-                "compression",
-                "Messages of a WebSocket are compressed.",
-                Compression::read,
-            ),
+            max_connections: s.live(max_connections),
+            drain_period: s.live(drain_period),
+            probes: s.live(|s| {
+                s.get(
+                    "probes",
+                    "false",
+                    "Serves /healthz and /readyz on this listener too.",
+                )
+            }),
+            cors: s.live(|s| s.table("cors", "Web pages of other origins.", Cors::read)),
+            compression: s.live(|s| {
+                s.table(
+                    "compression",
+                    "Messages of a WebSocket are compressed.",
+                    Compression::read,
+                )
+            }),
             slow_client: s.table(
                 "slow_client",
                 "Clients that do not read what they are sent.",
@@ -238,22 +244,24 @@ impl SlowClient {
             "A client with more messages waiting than this is disconnected.",
             (MOST_QUEUED, "1 to 1048576"),
         );
-        let Size(max_queued_bytes) = s.within(
-            "max_queued_bytes",
-            "16MiB",
-            "Bytes that wait for one client; one that has more is disconnected.",
-            (QUEUED_BYTES, "64KiB to 1GiB"),
-        );
-        Self {
-            max_queued_messages,
-            max_queued_bytes,
-            max_stall: period(
-                s,
-                "max_stall",
-                "900ms",
-                "A client with messages waiting that takes nothing for this long is disconnected.",
-            ),
-        }
+        s.live(|s| {
+            let Size(max_queued_bytes) = s.within(
+                "max_queued_bytes",
+                "16MiB",
+                "Bytes that wait for one client; one that has more is disconnected.",
+                (QUEUED_BYTES, "64KiB to 1GiB"),
+            );
+            Self {
+                max_queued_messages,
+                max_queued_bytes,
+                max_stall: period(
+                    s,
+                    "max_stall",
+                    "900ms",
+                    "A client with messages waiting that takes nothing for this long is disconnected.",
+                ),
+            }
+        })
     }
 }
 
@@ -261,6 +269,11 @@ impl Setting for Transports {
     const EXPECTED: &'static str = r#"a list of "polling" and "websocket""#;
     const TYPE: &'static str = "list of polling, websocket";
     const QUOTED: bool = false;
+
+    fn schema() -> serde_json::Value {
+        let names = ["polling", "websocket"];
+        serde_json::json!({ "type": "array", "items": { "enum": names }, "minItems": 1 })
+    }
 
     fn from_text(text: &str) -> Result<Self, Wrong> {
         Self::from_names(&Vec::from_text(text)?)

@@ -1,10 +1,12 @@
 //! The types that a key can have, and how a value of each is read.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use config::{Value, ValueKind};
+use serde_json::json;
 
 use super::secret::Secret;
 use crate::glob::Glob;
@@ -19,8 +21,9 @@ impl Wrong {
     }
 }
 
-/// A type of key. Its value is given as raw text by the environment (and by `${…}`), and as a typed one by a file.
-pub(super) trait Setting: Sized {
+/// A type of key. Its value is given as raw text by the environment (and by `${…}`), and as a typed one by a file. Two
+/// values whose `Debug` is the same are the same, unless they are secrets.
+pub(super) trait Setting: Sized + fmt::Debug {
     /// Follows "expected" and tells how a right value looks.
     const EXPECTED: &'static str;
     /// A name for lists of keys.
@@ -31,6 +34,15 @@ pub(super) trait Setting: Sized {
     const SECRET: bool = false;
 
     fn from_text(text: &str) -> Result<Self, Wrong>;
+
+    /// JSON Schema of what a file can have, but for texts with `${NAME}`. May accept what the reader refuses, and never
+    /// refuses what it accepts.
+    fn schema() -> serde_json::Value {
+        match Self::QUOTED {
+            true => json!({ "type": "string", "minLength": 1 }),
+            false => json!({ "type": ["boolean", "number", "string", "array"] }),
+        }
+    }
 
     fn from_value(value: &ValueKind) -> Result<Self, Wrong> {
         match value {
@@ -58,6 +70,10 @@ impl Setting for bool {
     const TYPE: &'static str = "boolean";
     const QUOTED: bool = false;
 
+    fn schema() -> serde_json::Value {
+        json!({ "type": "boolean" })
+    }
+
     fn from_text(text: &str) -> Result<Self, Wrong> {
         text.parse().map_err(|_| Wrong::new("is not a boolean"))
     }
@@ -75,6 +91,10 @@ impl Setting for usize {
     const EXPECTED: &'static str = "a whole number of at least 1";
     const TYPE: &'static str = "number";
     const QUOTED: bool = false;
+
+    fn schema() -> serde_json::Value {
+        json!({ "type": "integer", "minimum": 1 })
+    }
 
     fn from_text(text: &str) -> Result<Self, Wrong> {
         match text.parse() {
@@ -99,6 +119,10 @@ impl Setting for u32 {
     const TYPE: &'static str = "number";
     const QUOTED: bool = false;
 
+    fn schema() -> serde_json::Value {
+        json!({ "type": "integer", "minimum": 0 })
+    }
+
     fn from_text(text: &str) -> Result<Self, Wrong> {
         text.parse().map_err(|_| Wrong::new("is not such a number"))
     }
@@ -115,6 +139,13 @@ impl Setting for u32 {
 impl Setting for Duration {
     const EXPECTED: &'static str = "a duration such as `25s`, `500ms` or `1h30m`";
     const TYPE: &'static str = "duration";
+
+    fn schema() -> serde_json::Value {
+        const UNIT: &str = "nanos|nsec|ns|usec|us|µs|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|mins|min|m\
+                            |hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w|months|month|M|years|year|yrs|yr|y";
+        let pattern = format!(r"^\s*([0-9]+(\.[0-9]+)?\s*({UNIT})\s*)+$");
+        json!({ "type": "string", "pattern": pattern })
+    }
 
     fn from_text(text: &str) -> Result<Self, Wrong> {
         if !text.is_empty() && text.trim().parse::<f64>().is_ok() {
@@ -153,6 +184,14 @@ impl Setting for Size {
     const EXPECTED: &'static str =
         "a size such as `1MiB` (1024 × 1024), `64KB` (64 × 1000) or a number of bytes";
     const TYPE: &'static str = "size";
+
+    fn schema() -> serde_json::Value {
+        let pattern = r"^\s*[0-9]+\s*([bB]|[kKmMgG][iI]?[bB])?\s*$";
+        json!({ "anyOf": [
+            { "type": "string", "pattern": pattern },
+            { "type": "integer", "minimum": 0 },
+        ]})
+    }
 
     fn from_text(text: &str) -> Result<Self, Wrong> {
         let wrong = || Wrong::new("is not a size");
@@ -228,6 +267,11 @@ impl Setting for SocketAddr {
         "an IP address with a port, such as `0.0.0.0:3000` or `[::]:3000`";
     const TYPE: &'static str = "address";
 
+    fn schema() -> serde_json::Value {
+        let pattern = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:.]+(%[0-9]+)?\]):[0-9]{1,5}$";
+        json!({ "type": "string", "pattern": pattern })
+    }
+
     fn from_text(text: &str) -> Result<Self, Wrong> {
         text.parse()
             .map_err(|_| Wrong::new("is not an IP address with a port"))
@@ -238,6 +282,10 @@ impl Setting for Vec<String> {
     const EXPECTED: &'static str = r#"a list of texts such as `["a", "b"]`"#;
     const TYPE: &'static str = "list";
     const QUOTED: bool = false;
+
+    fn schema() -> serde_json::Value {
+        json!({ "type": "array", "items": { "type": "string", "minLength": 1 } })
+    }
 
     fn from_text(text: &str) -> Result<Self, Wrong> {
         let value = toml_list(text).ok_or_else(|| Wrong::new("is not a list in TOML's syntax"))?;
@@ -281,6 +329,10 @@ macro_rules! names {
         impl $crate::config::setting::Setting for $type {
             const EXPECTED: &'static str = $crate::config::setting::names!(@list $($name),+);
             const TYPE: &'static str = Self::EXPECTED;
+
+            fn schema() -> serde_json::Value {
+                serde_json::json!({ "enum": [$($name),+] })
+            }
 
             fn from_text(text: &str) -> Result<Self, $crate::config::setting::Wrong> {
                 match text {

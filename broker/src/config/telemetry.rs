@@ -27,11 +27,13 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 impl Telemetry {
     pub(super) fn read(s: &mut Section<'_, '_>) -> Self {
-        let log: String = s.get(
-            "log",
-            "info",
-            "What is logged: a level, or levels by module such as `info,sluice::edge=debug`.",
-        );
+        let log: String = s.live(|s| {
+            s.get(
+                "log",
+                "info",
+                "What is logged: a level, or levels by module such as `info,sluice::edge=debug`.",
+            )
+        });
         let expected = "off, error, warn, info, debug or trace, or directives such as `info,sluice::edge=debug`";
         if let Some(level) = log.split(',').find_map(misspelt_level) {
             let what = format!("names no level; did you mean `{level}`?");

@@ -4,10 +4,12 @@ mod bounds;
 mod drop_ins;
 mod effective;
 mod environment;
+mod following;
 mod formats;
 mod mistakes;
 mod policy_breaker;
 mod policy_http;
+mod schema;
 mod secrets;
 mod tokens;
 mod trial;
@@ -56,7 +58,12 @@ impl Folder {
     }
 
     fn load_file(&self, name: &str) -> Result<Loaded, Problems> {
-        load(Some(&self.path(name)), self.env.iter().copied().collect())
+        let path = self.path(name);
+        let loaded = load(Some(&path), self.env.iter().copied().collect());
+        if loaded.is_ok() {
+            schema::accepts(&path);
+        }
+        loaded
     }
 
     fn load(&self) -> Result<Loaded, Problems> {

@@ -82,6 +82,7 @@ impl Traces {
     }
 }
 
+#[derive(Debug)]
 struct Endpoint(Uri);
 
 impl Setting for Endpoint {
@@ -110,6 +111,7 @@ impl Setting for Endpoint {
 }
 
 /// As `OTEL_EXPORTER_OTLP_HEADERS` has them.
+#[derive(Debug)]
 struct Headers(Vec<(HeaderName, HeaderValue)>);
 
 impl Setting for Headers {
@@ -135,12 +137,17 @@ impl Setting for Headers {
     }
 }
 
+#[derive(Debug)]
 struct Share(f64);
 
 impl Setting for Share {
     const EXPECTED: &'static str = "a number from 0 to 1";
     const TYPE: &'static str = "number";
     const QUOTED: bool = false;
+
+    fn schema() -> serde_json::Value {
+        serde_json::json!({ "type": "number", "minimum": 0, "maximum": 1 })
+    }
 
     fn from_text(text: &str) -> Result<Self, Wrong> {
         match text.trim().parse() {

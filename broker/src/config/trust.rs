@@ -53,6 +53,10 @@ impl Setting for Vec<TrustedKey> {
     const TYPE: &'static str = "list of minisign public keys";
     const QUOTED: bool = false;
 
+    fn schema() -> serde_json::Value {
+        serde_json::json!({ "type": "array", "items": { "type": "string", "pattern": "^RW" } })
+    }
+
     fn from_text(text: &str) -> Result<Self, Wrong> {
         keys(&Vec::from_text(text)?)
     }
@@ -90,6 +94,10 @@ impl fmt::Debug for Pin {
 impl Setting for Pin {
     const EXPECTED: &'static str = "64 hexadecimal digits, after `sha256:` or alone";
     const TYPE: &'static str = "sha256";
+
+    fn schema() -> serde_json::Value {
+        serde_json::json!({ "type": "string", "pattern": "^(sha256:)?[0-9A-Fa-f]{64}$" })
+    }
 
     fn from_text(text: &str) -> Result<Self, Wrong> {
         let digits = text.strip_prefix("sha256:").unwrap_or(text);

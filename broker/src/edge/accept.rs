@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
+use super::Settings;
 use super::reactor::{Job, Reactor};
 use crate::telemetry::events::{AcceptFailed, ConnectionRefused};
 
@@ -38,7 +39,7 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub(super) async fn run(
     listener: TcpListener,
     reactors: Arc<[Reactor]>,
-    max: usize,
+    settings: Arc<Settings>,
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
@@ -47,7 +48,10 @@ pub(super) async fn run(
             _ = stop.changed() => return,
         };
         match accepted {
-            Ok((stream, address)) => hand_over(stream, address, &reactors, max).await,
+            Ok((stream, address)) => {
+                let max = settings.config.load().max_connections;
+                hand_over(stream, address, &reactors, max).await;
+            }
             Err(error) => {
                 AcceptFailed { error: &error }.emit();
                 tokio::time::sleep(PAUSE).await;

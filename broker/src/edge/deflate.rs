@@ -12,6 +12,9 @@ mod memory;
 mod negotiate;
 mod outbound;
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use http::header::{self, HeaderMap};
 
 use super::inbound::Violation;
@@ -42,7 +45,7 @@ pub(super) struct Agreed {
 
 /// What all connections share.
 pub(super) struct Deflate {
-    config: config::Compression,
+    config: ArcSwap<config::Compression>,
     memory: Memory,
 }
 
@@ -50,14 +53,20 @@ impl Deflate {
     pub(super) fn new(config: &config::Compression) -> Self {
         Self {
             memory: Memory::new(config),
-            config: config.clone(),
+            config: ArcSwap::from_pointee(config.clone()),
         }
+    }
+
+    /// Agrees by other settings from now on; what has been agreed stays.
+    pub(super) fn reconfigure(&self, config: &config::Compression) {
+        self.memory.reconfigure(config);
+        self.config.store(Arc::new(config.clone()));
     }
 
     /// What a client's offers come to.
     pub(super) fn negotiate(&self, headers: &HeaderMap) -> Option<Terms> {
         let offers = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS);
-        negotiate(offers.iter(), &self.config, &self.memory)
+        negotiate(offers.iter(), &self.config.load(), &self.memory)
     }
 }
 

@@ -84,10 +84,10 @@ async fn answer(
     if let Some(response) = shared.probe(path) {
         return response.map(full);
     }
-    if !is_under(path, &shared.config.path) {
+    if !is_under(path, &shared.config().path) {
         return text(StatusCode::NOT_FOUND, "not found");
     }
-    let headers = match shared.cors.decide(&request) {
+    let headers = match shared.settings.cors.load().decide(&request) {
         Decision::Serve(headers) => headers,
         Decision::Preflight(headers) => {
             let mut response = text(cors::PREFLIGHT, "");
@@ -134,7 +134,7 @@ async fn engine(
     from: &From,
     shared: &Arc<Shared>,
 ) -> Result<Response<Body>, Refused> {
-    let query = Query::parse(request.uri().query().unwrap_or(""), &shared.config)?;
+    let query = Query::parse(request.uri().query().unwrap_or(""), &shared.config())?;
     let link = match &query.sid {
         // Known since its handshake; a WebSocket's own session is not, and needs no further request.
         Some(sid) => shared.links.polling(sid).ok_or(Refused::UnknownSession)?,
@@ -142,13 +142,13 @@ async fn engine(
         None if request.method() != Method::GET => return Err(Refused::BadMethod),
         None if !query.is_supported => return Err(Refused::UnsupportedVersion),
         // A session outlives its requests, so connections are not all there is to bound.
-        None if shared.links.count() >= shared.config.max_connections => {
+        None if shared.links.count() >= shared.config().max_connections => {
             return Err(Refused::Full);
         }
         None => {
             let (address, handshake) = (from.address.ip(), handshake_of(&request));
             let path = request.uri().path();
-            let parser = Parser::chosen(path, handshake.query(), &shared.config.path);
+            let parser = Parser::chosen(path, handshake.query(), &shared.config().path);
             shared.links.open(address, handshake, shared.number, parser)
         }
     };
@@ -261,7 +261,7 @@ fn upgrade(
 
 /// Lends a WebSocket to the library until it ends. Runs on the reactor that its session lives on.
 pub(super) async fn open_websocket(mut upgraded: Upgraded<TcpStream>, shared: &Shared) {
-    let max_message = shared.config.max_payload;
+    let max_message = shared.config().max_payload;
     let link = upgraded.link;
     let parser = link.parser;
     let mut inflate = upgraded
@@ -274,10 +274,8 @@ pub(super) async fn open_websocket(mut upgraded: Upgraded<TcpStream>, shared: &S
             inflate: inflate.as_mut(),
             link: &link,
         };
-        match probe
-            .run(&upgraded.ahead, shared.config.upgrade_timeout)
-            .await
-        {
+        let patience = shared.config().upgrade_timeout;
+        match probe.run(&upgraded.ahead, patience).await {
             Some(behind) => upgraded.ahead = behind,
             None => return probe::close(upgraded.stream).await,
         }
@@ -288,7 +286,7 @@ pub(super) async fn open_websocket(mut upgraded: Upgraded<TcpStream>, shared: &S
         link.clone(),
         upgraded.place,
         Terms {
-            patience: shared.config.slow_client.max_stall,
+            patience: shared.config().slow_client.max_stall,
             max_message,
             pace: shared.pace.clone(),
         },

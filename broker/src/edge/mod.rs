@@ -42,6 +42,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::{ArcSwap, Guard};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -65,8 +66,7 @@ struct Shared {
     number: usize,
     protocols: Protocols,
     pace: Arc<Pace>,
-    config: Arc<config::Server>,
-    cors: Arc<Cors>,
+    settings: Arc<Settings>,
     /// One for all reactors, because they share the memory that it bounds.
     deflate: Arc<Deflate>,
     broker: Arc<Broker>,
@@ -77,13 +77,33 @@ struct Shared {
     node: Arc<dyn admin::Node>,
 }
 
+/// What can change while connections are served. Keys that only a start reads stay as they were.
+struct Settings {
+    config: ArcSwap<config::Server>,
+    cors: ArcSwap<Cors>,
+}
+
+impl Settings {
+    fn new(config: &config::Server) -> Self {
+        Self {
+            config: ArcSwap::from_pointee(config.clone()),
+            cors: ArcSwap::from_pointee(Cors::new(config.cors.clone())),
+        }
+    }
+}
+
 impl Shared {
+    /// To be asked for at each use, and not kept.
+    fn config(&self) -> Guard<Arc<config::Server>> {
+        self.settings.config.load()
+    }
+
     fn is_draining(&self) -> bool {
         self.broker.draining.load(Ordering::Relaxed)
     }
 
     fn probe(&self, path: &str) -> Option<::http::Response<bytes::Bytes>> {
-        if !self.config.probes {
+        if !self.config().probes {
             return None;
         }
         let (status, content_type, body) = admin::probe(path, &*self.node)?;
@@ -101,6 +121,8 @@ pub(crate) struct Edge {
     links: Arc<Links>,
     reactors: Arc<[Reactor]>,
     address: SocketAddr,
+    settings: Arc<Settings>,
+    deflate: Arc<Deflate>,
     stop: watch::Sender<bool>,
     accepting: Mutex<Option<JoinHandle<()>>>,
 }
@@ -118,18 +140,30 @@ impl Edge {
         let listener = accept::listen(config.listen)?;
         let address = listener.local_addr()?;
         let links = Arc::new(Links::default());
-        let max = config.max_connections;
-        let reactors = start_reactors(config, &broker, &links, &node)?;
+        let settings = Arc::new(Settings::new(&config));
+        let deflate = Arc::new(Deflate::new(&config.compression));
+        let reactors = start_reactors(&settings, &deflate, &broker, &links, &node)?;
         let (stop, stopped) = watch::channel(false);
-        let accepting = tokio::spawn(accept::run(listener, reactors.clone(), max, stopped));
+        let accept = accept::run(listener, reactors.clone(), settings.clone(), stopped);
+        let accepting = tokio::spawn(accept);
         Ok(Self {
             broker,
             links,
             reactors,
             address,
+            settings,
+            deflate,
             stop,
             accepting: Mutex::new(Some(accepting)),
         })
+    }
+
+    /// Serves by other settings from now on; connections that there are keep what they began with.
+    pub(crate) fn reconfigure(&self, config: &config::Server) {
+        let cors = Cors::new(config.cors.clone());
+        self.settings.cors.store(Arc::new(cors));
+        self.deflate.reconfigure(&config.compression);
+        self.settings.config.store(Arc::new(config.clone()));
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -261,7 +295,8 @@ async fn silent(reactors: &[Reactor], patience: Duration) -> Vec<usize> {
 
 /// Starts a reactor for each shard of the fan-out.
 fn start_reactors(
-    config: config::Server,
+    settings: &Arc<Settings>,
+    deflate: &Arc<Deflate>,
     broker: &Arc<Broker>,
     links: &Arc<Links>,
     node: &Arc<dyn admin::Node>,
@@ -269,19 +304,15 @@ fn start_reactors(
     let homes: Vec<_> = broker.fanout.homes().collect();
     let (reactors, jobs): (Vec<_>, Vec<_>) = homes.iter().map(|_| Reactor::new()).unzip();
     let reactors: Arc<[Reactor]> = reactors.into();
-    let cors = Arc::new(Cors::new(config.cors.clone()));
-    let deflate = Arc::new(Deflate::new(&config.compression));
-    let config = Arc::new(config);
     let tokens = Arc::new(AtomicU64::new(1));
     for (number, (home, jobs)) in homes.into_iter().zip(jobs).enumerate() {
-        let protocols = Protocols::new(&config, broker, &home, links, &tokens);
+        let protocols = Protocols::new(settings, broker, &home, links, &tokens);
         protocols.serve(&broker.pipelines.load());
         let shared = Shared {
             number,
             protocols,
             pace: Arc::new(Pace::new()),
-            config: config.clone(),
-            cors: cors.clone(),
+            settings: settings.clone(),
             deflate: deflate.clone(),
             broker: broker.clone(),
             links: links.clone(),

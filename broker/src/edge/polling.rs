@@ -72,7 +72,7 @@ pub(super) async fn poll(
         if let Some(sid) = handshake::session_id(&body) {
             shared.links.name(&link, &sid);
         }
-        body = handshake::open_packet(body, &shared.config);
+        body = handshake::open_packet(body, &shared.config());
     } else {
         body = read_over(body, &again, &link, service).await?;
     }
@@ -127,7 +127,7 @@ async fn end(link: &Link, fault: Fault, shared: &Shared) {
 }
 
 async fn read_body(body: Incoming, link: &Link, shared: &Shared) -> Result<Bytes, Refused> {
-    let bound = usize::try_from(shared.config.max_payload).unwrap_or(usize::MAX);
+    let bound = usize::try_from(shared.config().max_payload).unwrap_or(usize::MAX);
     let body = Limited::new(body, bound).collect();
     match tokio::time::timeout(BODY_TIMEOUT, body).await {
         Ok(Ok(body)) => {

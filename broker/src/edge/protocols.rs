@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::Settings;
 use super::link::Links;
 use super::parser::Parser;
 use super::socketio::Protocol;
-use crate::config;
 use crate::fanout::Home;
 use crate::pipeline::Pipelines;
 use crate::session::Broker;
@@ -20,7 +20,7 @@ pub(super) struct Protocols {
 impl Protocols {
     /// `tokens` counts the sockets of all reactors.
     pub(super) fn new(
-        config: &config::Server,
+        settings: &Arc<Settings>,
         broker: &Arc<Broker>,
         home: &Home,
         links: &Arc<Links>,
@@ -28,7 +28,7 @@ impl Protocols {
     ) -> Self {
         let of = |parser| {
             let (broker, home, tokens) = (broker.clone(), home.clone(), tokens.clone());
-            Protocol::new(config, parser, broker, home, links.clone(), tokens)
+            Protocol::new(settings, parser, broker, home, links.clone(), tokens)
         };
         Self {
             text: of(Parser::Text),

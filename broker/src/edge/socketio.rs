@@ -23,6 +23,7 @@ use socketioxide::socket::{DisconnectReason as Reason, Socket};
 use socketioxide::{ParserConfig, SocketIo, TransportType};
 use socketioxide_core::Value;
 
+use super::Settings;
 use super::acks::LONGEST_MARK;
 use super::adapter::{Adapter, Local};
 use super::entry::Entry;
@@ -35,7 +36,6 @@ use super::namespaces::Namespaces;
 use super::outlet::SocketOutlet;
 use super::parser::Parser;
 use super::wire;
-use crate::config;
 use crate::event::{Client, Code, Denial, Peer};
 use crate::fanout::Home;
 use crate::fanout::nodes::TAG;
@@ -64,13 +64,14 @@ pub(super) struct Protocol {
 impl Protocol {
     /// `tokens` counts the sockets of all reactors.
     pub(super) fn new(
-        config: &config::Server,
+        settings: &Arc<Settings>,
         parser: Parser,
         broker: Arc<Broker>,
         home: Home,
         links: Arc<Links>,
         tokens: Arc<AtomicU64>,
     ) -> Self {
+        let config = settings.config.load();
         let namespaces = Arc::new(Namespaces::default());
         let payload = usize::try_from(config.max_payload).unwrap_or(usize::MAX);
         let text = ParserConfig::common()
@@ -108,10 +109,7 @@ impl Protocol {
             links,
             namespaces: namespaces.clone(),
             tokens,
-            bounds: Bounds {
-                bytes: usize::try_from(config.slow_client.max_queued_bytes).unwrap_or(usize::MAX),
-                messages: config.slow_client.max_queued_messages,
-            },
+            settings: settings.clone(),
             limits: Limits {
                 attachments: MAX_ATTACHMENTS,
                 text: payload,
@@ -185,7 +183,7 @@ struct Entrance {
     namespaces: Arc<Namespaces>,
     tokens: Arc<AtomicU64>,
     /// What may wait for one socket.
-    bounds: Bounds,
+    settings: Arc<Settings>,
     /// What a packet in msgpack may become.
     limits: Limits,
 }
@@ -242,6 +240,15 @@ impl Place {
 type Words = String;
 
 impl Entrance {
+    /// For a socket that comes in now.
+    fn bounds(&self) -> Bounds {
+        let bounds = &self.settings.config.load().slow_client;
+        Bounds {
+            bytes: usize::try_from(bounds.max_queued_bytes).unwrap_or(usize::MAX),
+            messages: bounds.max_queued_messages,
+        }
+    }
+
     async fn admit(
         &self,
         socket: &Arc<Socket<Adapter>>,
@@ -304,7 +311,7 @@ impl Entrance {
             local,
             link,
             client.clone(),
-            self.bounds,
+            self.bounds(),
         ));
         let transport = match socket.transport_type() {
             TransportType::Polling => "polling",

@@ -44,8 +44,9 @@ impl Node {
             .others()
             .into_iter()
             .map(|other| shown(other.id.to_string(), false, other.heard, other.vitals));
+        let config = self.config.load();
         ClusterInfo {
-            name: self.config.cluster.as_ref().map(|it| it.name.clone()),
+            name: config.cluster.as_ref().map(|it| it.name.clone()),
             connected: self.is_connected() && cluster.is_heard(),
             nodes: std::iter::once(own).chain(others).collect(),
         }

@@ -8,23 +8,16 @@ use std::sync::Arc;
 use super::{Node, breakers};
 use crate::admin::{
     self, Calls, ChangedPolicy, LoadedPolicy, PastGeneration, PolicyChange, PolicyChanged,
-    PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, Signature, UploadMode,
+    PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, Reloaded, Signature, UploadMode,
 };
 use crate::config::Mode;
 use crate::pipeline::Pipelines;
 use crate::plugin::signature::Signer;
 use crate::plugin::{
-    Artifact, ChangeError, Command, CommandError, Done, End, Failed, Kind, Past, Persisted, Policy,
-    Source,
+    Artifact, ChangeError, Command, CommandError, Done, End, Failed, HOOKS, Kind, Past, Persisted,
+    Policy, Source,
 };
 use crate::telemetry::metrics::{Hook, metrics};
-
-const HOOKS: [Hook; 4] = [
-    Hook::Connect,
-    Hook::Event,
-    Hook::Subscribe,
-    Hook::Disconnect,
-];
 
 impl Node {
     pub(super) fn show_policies(&self) -> Vec<PolicyInfo> {
@@ -132,6 +125,20 @@ impl Node {
             .await
             .map(changed)
             .map_err(refusal)
+    }
+}
+
+impl Node {
+    /// Follows everything that is on disk.
+    pub(super) async fn follow(&self) -> Result<Reloaded, PolicyRefusal> {
+        let done = self.control.ask(Command::Follow { by: "API" }).await;
+        done.map(|done| Reloaded {
+            changed: done.changed,
+            changes: done.changes,
+            restart_needed: done.waiting,
+            failed: done.failed,
+        })
+        .map_err(refusal)
     }
 }
 

@@ -8,6 +8,7 @@ use super::folder::Artifact;
 use super::policy::Policy;
 use super::registry::{ChangeError, Persisted};
 use super::trial::Kind;
+use crate::config::Change;
 
 /// Requests that wait. A request compiles, which takes seconds at the worst: more than a few would wait for longer
 /// than who asked does.
@@ -20,6 +21,11 @@ const DEADLINE: Duration = Duration::from_secs(45);
 pub(crate) enum Command {
     /// Follow the files now; a policy that is named also lets go of an earlier generation that holds against them.
     Reload { policy: Option<String> },
+    /// Follow the configuration and all other files now, and say what that changes.
+    Follow {
+        /// How it is asked, for the log.
+        by: &'static str,
+    },
     /// Serve this module under this name.
     Upload { policy: String, artifact: Artifact },
     /// Put this module on trial beside the one that enforces.
@@ -48,6 +54,24 @@ pub(crate) struct Done {
     pub changed: bool,
     /// The policy that was asked for; `None`: all were.
     pub policy: Option<DonePolicy>,
+    /// Keys of the configuration that have changed, those that wait for a restart, and policies that do not load:
+    /// only where everything was to be followed.
+    pub changes: Vec<Change>,
+    pub waiting: Vec<Change>,
+    pub failed: Vec<String>,
+}
+
+impl Done {
+    /// What becomes of policies only.
+    pub(super) fn changes(changed: bool, policy: Option<DonePolicy>) -> Self {
+        Self {
+            changed,
+            policy,
+            changes: Vec::new(),
+            waiting: Vec::new(),
+            failed: Vec::new(),
+        }
+    }
 }
 
 /// What serves of a policy after a command.

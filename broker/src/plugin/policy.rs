@@ -65,6 +65,14 @@ pub(crate) struct Policy {
     pub breaker: Breaker,
 }
 
+/// All that a policy may have.
+pub(crate) const HOOKS: [Hook; 4] = [
+    Hook::Connect,
+    Hook::Event,
+    Hook::Subscribe,
+    Hook::Disconnect,
+];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     Configured,

@@ -22,21 +22,40 @@ pub(crate) struct Outcome {
     /// What could not be followed. A configuration that is wrong, or a policy that refuses its new settings, leaves
     /// all of the configuration unfollowed.
     pub failed: Vec<Failed>,
-    /// Sections that differ from what the process was started with and wait for its next start, unless that has
-    /// been said before.
-    pub waiting: Vec<&'static str>,
+    /// What differs from what runs, and can only be changed by a restart.
+    pub waiting: Vec<config::Change>,
+    /// What has become of the keys of the configuration.
+    pub changes: Vec<config::Change>,
+    /// Puts in place what was prepared for the new settings; `None`: they stay as they are.
+    pub commit: Option<Commit>,
     /// What each policy was before.
     pub histories: HashMap<String, Before>,
     /// The configuration that is followed, as it may be shown.
     pub effective: Arc<serde_json::Value>,
 }
 
+/// Everything but policies that can change while the process runs.
+pub(crate) trait Live: Send {
+    /// Files, named in the settings, whose change is a change of the settings.
+    fn files(&self, config: &config::Config) -> Vec<PathBuf>;
+
+    /// Makes whatever the settings need, beside what serves. May read files, so it must not run on a reactor.
+    ///
+    /// # Errors
+    /// Each reason why these settings cannot serve, with the key that is at fault.
+    fn prepare(&self, config: &config::Config) -> Result<Commit, Vec<String>>;
+}
+
+/// Puts in place what was prepared. Cannot fail, and does not wait.
+pub(crate) type Commit = Box<dyn FnOnce() + Send>;
+
 /// The configuration that is being followed, and the policies made of it.
 pub(crate) struct Reload {
     registry: Registry,
-    started_with: config::Config,
+    /// What runs: keys that cannot be changed have the values that the process was started with.
     current: Loaded,
-    waiting: Vec<&'static str>,
+    live: Option<Box<dyn Live>>,
+    waiting: Vec<config::Change>,
     failed: Vec<Failed>,
 }
 
@@ -52,8 +71,8 @@ impl Reload {
         let built = registry.build(&loaded.config, &loaded.env)?;
         let mut reload = Self {
             registry,
-            started_with: loaded.config.clone(),
             current: loaded,
+            live: None,
             waiting: Vec::new(),
             failed: built.failed,
         };
@@ -68,12 +87,13 @@ impl Reload {
 
     /// Reads everything again. Compiles, so it must not run on a reactor.
     pub(crate) fn run(&mut self) -> Outcome {
-        let path = self.current.path.clone();
-        let (loaded, mut failed) = match config::load(path.as_deref(), self.current.env.clone()) {
-            Ok(loaded) => (loaded, Vec::new()),
+        let (followed, mut failed) = match self.prepare() {
+            Ok((followed, commit)) => (Some((followed, commit)), Vec::new()),
             // Policies are followed all the same, by the configuration that serves.
-            Err(problems) => (self.current.clone(), vec![misconfigured(path, &problems)]),
+            Err(reason) => (None, vec![misconfigured(self.current.path.clone(), reason)]),
         };
+        let loaded = followed.as_ref().map(|(followed, _)| &followed.loaded);
+        let loaded = loaded.unwrap_or(&self.current);
         let built = match self.registry.build(&loaded.config, &loaded.env) {
             Ok(built) => built,
             Err(fatal) => {
@@ -84,14 +104,28 @@ impl Reload {
         };
         failed.extend(built.failed);
         self.failed = failed;
-        let waiting = differing(&self.started_with, &loaded.config);
-        let is_news = waiting != self.waiting;
-        self.waiting.clone_from(&waiting);
-        self.current = loaded;
+        let Some((followed, commit)) = followed else {
+            return self.outcome(built.pipelines);
+        };
+        self.current = followed.loaded;
+        self.waiting = followed.waiting;
         Outcome {
-            waiting: if is_news { waiting } else { Vec::new() },
+            changes: followed.changes,
+            commit: Some(commit),
             ..self.outcome(built.pipelines)
         }
+    }
+
+    /// What the files ask for, ready to be put in place; nothing has changed yet. The error says all that is wrong.
+    fn prepare(&self) -> Result<(config::Followed, Commit), String> {
+        let followed = config::follow(&self.current)
+            .map_err(|problems| problems.to_string().replace('\n', "; "))?;
+        let commit = match &self.live {
+            Some(live) => live.prepare(&followed.loaded.config),
+            None => Ok(Box::new(|| ()) as Commit),
+        };
+        let commit = commit.map_err(|reasons| reasons.join("; "))?;
+        Ok((followed, commit))
     }
 
     /// What is so now, with new pipelines if there are any.
@@ -99,7 +133,9 @@ impl Reload {
         Outcome {
             pipelines: pipelines.map(Arc::new),
             failed: self.failed.clone(),
-            waiting: Vec::new(),
+            waiting: self.waiting.clone(),
+            changes: Vec::new(),
+            commit: None,
             histories: self.registry.histories(),
             effective: self.current.effective.clone(),
         }
@@ -110,6 +146,7 @@ impl Reload {
         let Loaded { config, env, .. } = &self.current;
         let (name, change) = match command {
             Command::Reload { policy } => return self.reload(policy.as_deref()),
+            Command::Follow { .. } => return self.follow(),
             Command::Withdraw { policy } => return self.withdraw(&policy),
             Command::Upload { policy, artifact } => {
                 let change = self.registry.upload(&policy, artifact, config, env);
@@ -150,10 +187,7 @@ impl Reload {
         // What its file says is what serves, or has been overruled.
         self.failed
             .retain(|failure| failure.policy.as_deref() != Some(&*name));
-        let done = Done {
-            changed,
-            policy: Some(DonePolicy::of(&policy, persisted)),
-        };
+        let done = Done::changes(changed, Some(DonePolicy::of(&policy, persisted)));
         (self.outcome(pipelines), Ok(done))
     }
 
@@ -161,10 +195,8 @@ impl Reload {
     fn tried(&mut self, change: Result<Change, ChangeError>) -> (Outcome, Answer) {
         match change {
             Ok(change) => {
-                let done = Done {
-                    changed: change.changed,
-                    policy: Some(DonePolicy::of(&change.policy, change.persisted)),
-                };
+                let policy = DonePolicy::of(&change.policy, change.persisted);
+                let done = Done::changes(change.changed, Some(policy));
                 (self.outcome(change.pipelines), Ok(done))
             }
             Err(error) => (self.outcome(None), Err(error.into())),
@@ -177,10 +209,7 @@ impl Reload {
         }
         let outcome = self.run();
         self.registry.withdrew();
-        let done = Done {
-            changed: outcome.pipelines.is_some(),
-            policy: None,
-        };
+        let done = Done::changes(outcome.pipelines.is_some(), None);
         (outcome, Ok(done))
     }
 
@@ -207,10 +236,29 @@ impl Reload {
         let answer = match policy.transpose() {
             _ if !reasons.is_empty() => Err(CommandError::Reload(reasons.join("; "))),
             Err(name) => Err(ChangeError::NoPolicy(name.to_owned()).into()),
-            Ok(serving) => Ok(Done {
-                changed: outcome.pipelines.is_some(),
-                policy: serving.map(|(policy, persisted)| DonePolicy::of(&policy, persisted)),
+            Ok(serving) => Ok(Done::changes(
+                outcome.is_news(),
+                serving.map(|(policy, persisted)| DonePolicy::of(&policy, persisted)),
+            )),
+        };
+        (outcome, answer)
+    }
+
+    /// Follows all files at once, whatever they say.
+    fn follow(&mut self) -> (Outcome, Answer) {
+        let outcome = self.run();
+        let answer = match outcome.commit {
+            // Policies that fail by themselves are told as ever.
+            Some(_) => Ok(Done {
+                changes: outcome.changes.clone(),
+                waiting: outcome.waiting.clone(),
+                failed: outcome.failed.iter().map(ToString::to_string).collect(),
+                ..Done::changes(outcome.is_news(), None)
             }),
+            None => {
+                let reasons: Vec<_> = outcome.failed.iter().map(ToString::to_string).collect();
+                Err(CommandError::Reload(reasons.join("; ")))
+            }
         };
         (outcome, answer)
     }
@@ -233,6 +281,7 @@ impl Reload {
         let authorities = configured
             .chain(self.registry.settings())
             .filter_map(|policy| Some(policy.http.as_ref()?.ca.as_ref()?.path.clone()));
+        let others = self.live.iter().flat_map(|live| live.files(config));
         Watched {
             files: files
                 .iter()
@@ -240,6 +289,7 @@ impl Reload {
                 .chain([dotenv])
                 .chain(modules)
                 .chain(authorities)
+                .chain(others)
                 .collect(),
             modules: config.plugins.dir.clone(),
         }
@@ -253,9 +303,13 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    pub(crate) fn new(reload: Reload) -> Self {
+    /// `live`: what follows the configuration beside the policies.
+    pub(crate) fn new(reload: Reload, live: Box<dyn Live>) -> Self {
         Self {
-            reload,
+            reload: Reload {
+                live: Some(live),
+                ..reload
+            },
             settling: Settling::new(),
         }
     }
@@ -281,6 +335,11 @@ impl Follower {
         (outcome, answer)
     }
 
+    /// Whether files are to be followed without being asked.
+    pub(crate) fn follows_files(&self) -> bool {
+        self.reload.current.config.plugins.watch
+    }
+
     /// Whether something may have to be taken back.
     pub(crate) fn is_watching(&self) -> bool {
         self.reload.registry.is_watching()
@@ -303,28 +362,21 @@ impl Follower {
     }
 }
 
-fn misconfigured(path: Option<PathBuf>, problems: &config::Problems) -> Failed {
+// === impl Outcome ===
+
+impl Outcome {
+    /// Whether anything is different from before.
+    pub(crate) fn is_news(&self) -> bool {
+        self.pipelines.is_some() || !self.changes.is_empty()
+    }
+}
+
+fn misconfigured(path: Option<PathBuf>, reason: String) -> Failed {
     Failed {
         policy: None,
         asked: None,
         file: path.unwrap_or_else(|| PathBuf::from("configuration")),
-        reason: problems.to_string().replace('\n', "; "),
+        reason,
         since: SystemTime::now(),
     }
-}
-
-fn differing(old: &config::Config, new: &config::Config) -> Vec<&'static str> {
-    let sections = [
-        ("server", old.server != new.server),
-        ("admin", old.admin != new.admin),
-        ("cluster", old.cluster != new.cluster),
-        ("telemetry", old.telemetry != new.telemetry),
-        // The folder does not wait.
-        ("plugins.watch", old.plugins.watch != new.plugins.watch),
-        ("plugins.cache", old.plugins.cache != new.plugins.cache),
-    ];
-    sections
-        .into_iter()
-        .filter_map(|(name, differs)| differs.then_some(name))
-        .collect()
 }

@@ -16,12 +16,12 @@ mod nats;
 mod policies;
 mod recording;
 mod rollout;
+mod settings;
 mod sharing;
 mod supervision;
 mod traces;
 
 use std::borrow::Cow;
-use std::path::Path;
 use std::time::Duration;
 
 pub(crate) use admin::{AdminOutcome, AdminRefused, AdminWrite};
@@ -44,12 +44,12 @@ pub(crate) use policies::{
 };
 pub(crate) use recording::{RecordingBegan, RecordingEnded};
 pub(crate) use rollout::{RollOutEnded, RollOutFollowed};
+pub(crate) use settings::{ReloadAnswered, ReloadApplied, ReloadFailed, RestartNeeded};
 pub(crate) use sharing::{StateCaughtUp, StateForgotten, StateMissed};
 pub(crate) use supervision::{ReactorSilent, SupervisorUntold};
 pub(crate) use traces::TracesFailed;
 use tracing::{debug, error, info, warn};
 
-use super::labels::ReloadResult;
 use super::metrics::{Compiled, Hook, TrapKind, metrics};
 use super::throttle::Throttle;
 use crate::state::SubjectKey;
@@ -186,54 +186,6 @@ impl StateCleared<'_> {
             subject = self.subject.map(|subject| clip(&subject.to_string()).into_owned()),
             removed = self.removed,
             "policy state cleared"
-        );
-    }
-}
-
-/// A change of configuration or modules serves.
-pub(crate) struct ReloadApplied {
-    pub generation: u64,
-}
-
-impl ReloadApplied {
-    pub(crate) fn emit(self) {
-        metrics().reload(ReloadResult::Applied);
-        info!(target: NODE, generation = self.generation, "reload applied");
-    }
-}
-
-/// A change of a module or of the configuration was refused; what served before goes on serving.
-pub(crate) struct ReloadFailed<'a> {
-    /// `None`: the failure is the configuration's.
-    pub policy: Option<&'a str>,
-    pub file: &'a Path,
-    pub reason: &'a str,
-}
-
-impl ReloadFailed<'_> {
-    pub(crate) fn emit(self) {
-        metrics().reload(ReloadResult::Failed);
-        error!(
-            target: NODE,
-            policy = self.policy,
-            file = %self.file.display(),
-            reason = &*cut(self.reason, MAX_DETAIL),
-            "reload failed"
-        );
-    }
-}
-
-/// Parts of the configuration have changed that are only read at the start.
-pub(crate) struct ConfigurationWaits<'a> {
-    pub sections: &'a [&'static str],
-}
-
-impl ConfigurationWaits<'_> {
-    pub(crate) fn emit(self) {
-        warn!(
-            target: NODE,
-            sections = self.sections.join(", "),
-            "configuration takes effect at the next start"
         );
     }
 }

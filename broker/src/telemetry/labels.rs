@@ -230,6 +230,12 @@ impl VerdictKind {
     }
 }
 
+/// A key of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct KeyLabel {
+    pub key: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct PolicyLabel {
     pub policy: Arc<str>,

@@ -57,8 +57,8 @@ pub(crate) use super::labels::{
 };
 use super::labels::{
     CacheFaultLabel, CauseLabels, ChangeLabels, CodeLabel, CompiledLabel, Counters, DenialLabels,
-    DisconnectLabel, DropLabel, HookLabels, OwnLabels, ReloadResult, ResultLabel, SocketErrorLabel,
-    TrapLabels, TrialLabels, VerdictLabels,
+    DisconnectLabel, DropLabel, HookLabels, KeyLabel, OwnLabels, ReloadResult, ResultLabel,
+    SocketErrorLabel, TrapLabels, TrialLabels, VerdictLabels,
 };
 use super::latency::Latency;
 use super::log::LogLines;
@@ -101,6 +101,7 @@ pub(crate) struct Metrics {
     slow_clients: Counter,
     dropped: Counters<DropReason>,
     reloads: Counters<ReloadResult>,
+    restart_needed: Family<KeyLabel, Gauge>,
     compiled: Counters<Compiled>,
     cache_faults: Counters<CacheFault>,
     verdicts: Family<VerdictLabels, Tally>,
@@ -218,6 +219,11 @@ impl Metrics {
                 "Clients disconnected because they did not read what they were sent",
             ),
             dropped: Counters::new(|reason| dropped.get_or_create_owned(&DropLabel { reason })),
+            restart_needed: add(
+                &mut r,
+                "restart_needed",
+                "Keys of the configuration that differ from what runs until a restart",
+            ),
             reloads: Counters::new(|result| reloads.get_or_create_owned(&ResultLabel { result })),
             compiled: Counters::new(|from| {
                 compiled.get_or_create_owned(&CompiledLabel { compiled: from })

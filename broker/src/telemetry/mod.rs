@@ -16,9 +16,11 @@ mod throttle;
 pub(crate) mod trace;
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
 
 use crate::config::{Format, Telemetry};
 
@@ -37,25 +39,40 @@ impl Drop for Records {
 /// Sends records to stderr from now on. Does nothing when a subscriber is installed already, as in tests.
 pub(crate) fn init(telemetry: &Telemetry) -> Records {
     let _ = *process::STARTED;
-    let builder = tracing_subscriber::fmt()
-        // Checked with the configuration, so nothing is left out here.
-        .with_env_filter(EnvFilter::builder().parse_lossy(&telemetry.log))
-        .with_writer(log::stderr());
-    let _ = match telemetry.format {
-        Format::Readable => builder
-            .with_ansi(std::io::stderr().is_terminal())
-            .finish()
-            .try_init(),
+    let (filter, handle) = reload::Layer::new(filter(telemetry));
+    let records = fmt::layer().with_writer(log::stderr());
+    let records = match telemetry.format {
+        Format::Readable => records.with_ansi(std::io::stderr().is_terminal()).boxed(),
         // One object a line, with the fields beside level and message.
-        Format::Json => builder
+        Format::Json => records
             .json()
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false)
-            .finish()
-            .try_init(),
+            .boxed(),
     };
+    let subscriber = tracing_subscriber::registry().with(filter).with(records);
+    if subscriber.try_init().is_ok() {
+        // One subscriber a process.
+        let _ = FILTER.set(handle);
+    }
     Records(())
+}
+
+/// Decides from now on by other directives what is logged.
+pub(crate) fn reconfigure(telemetry: &Telemetry) {
+    if let Some(handle) = FILTER.get() {
+        // It is there for as long as the process.
+        let _ = handle.reload(filter(telemetry));
+    }
+}
+
+/// That of the subscriber.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+fn filter(telemetry: &Telemetry) -> EnvFilter {
+    // Checked with the configuration, so nothing is left out here.
+    EnvFilter::builder().parse_lossy(&telemetry.log)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use sluice_tests::{Broker, Client, Driver, Setup};
 use crate::shared::{SECRET, signed_in};
 
 /// The example's configuration with the modules that the tests have built.
-fn start() -> Broker {
+pub(crate) fn shipped() -> Setup {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/chat/sluice.toml");
     let config = std::fs::read_to_string(path).unwrap();
     let shipped = "module = \"../../target/policies/";
@@ -18,7 +18,10 @@ fn start() -> Broker {
     Setup::new(&config.replace(shipped, "module = \"policies/"))
         .modules(&["jwt-auth", "rate-limit", "validate"])
         .env("JWT_SECRET", SECRET)
-        .start()
+}
+
+fn start() -> Broker {
+    shipped().start()
 }
 
 fn user(node: &Driver, broker: &Broker, name: &str) -> Client {

@@ -57,6 +57,7 @@ mod reload; // [4]
 mod replay;
 mod rollout; // a policy on all nodes
 mod routing;
+mod settings; // the configuration while it is served
 mod shared;
 mod sharing; // what nodes share of the state of policies
 mod signatures;
@@ -65,6 +66,7 @@ mod state; // what policies remember
 mod stubborn;
 mod supervisor; // systemd and its like
 mod told; // back ends hear of sockets
+mod tools; // what is told of a configuration
 mod traces;
 mod transports;
 mod trial;

@@ -32,6 +32,7 @@ impl Default for Drained {
 pub(super) struct Fake {
     pub(super) drained: Drained,
     pub(super) reasons: Mutex<Vec<Reason>>,
+    pub(super) waiting: Mutex<Vec<Change>>,
     pub(super) silent: Mutex<Vec<usize>>,
     pub(super) emitted: Mutex<Vec<Emit>>,
     /// What state was asked for, and how much of it; cleared, where there is no limit.
@@ -76,7 +77,22 @@ impl Node for Fake {
                 server: SocketAddr::from(([127, 0, 0, 1], 3000)),
                 admin: SocketAddr::from(([127, 0, 0, 1], 9090)),
             },
+            restart_needed: self.restart_needed(),
         }
+    }
+
+    fn restart_needed(&self) -> Vec<Change> {
+        self.waiting.lock().clone()
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<Reloaded, PolicyRefusal>> {
+        let reloaded = Reloaded {
+            changed: false,
+            changes: Vec::new(),
+            restart_needed: self.restart_needed(),
+            failed: Vec::new(),
+        };
+        Box::pin(async { Ok(reloaded) })
     }
 
     fn policies(&self) -> Vec<PolicyInfo> {

@@ -12,7 +12,7 @@ pub(in crate::edge) struct Memory(Arc<Count>);
 
 struct Count {
     held: AtomicUsize,
-    most: usize,
+    most: AtomicUsize,
 }
 
 /// One connection's part, given back when it ends. What has been agreed cannot be taken back, so the part is held from
@@ -26,14 +26,20 @@ impl Memory {
     pub(in crate::edge) fn new(config: &config::Compression) -> Self {
         Self(Arc::new(Count {
             held: AtomicUsize::new(0),
-            most: config.max_memory,
+            most: AtomicUsize::new(config.max_memory),
         }))
+    }
+
+    /// Bounds what is held from now on.
+    pub(super) fn reconfigure(&self, config: &config::Compression) {
+        self.0.most.store(config.max_memory, Ordering::Relaxed);
     }
 
     /// `None`: there is no context to be kept, or no room for it.
     pub(super) fn hold(&self, agreed: &Agreed) -> Option<Held> {
         let bytes = compressor(agreed.outbound) + decompressor(agreed.inbound);
-        let more = |held: usize| held.checked_add(bytes).filter(|held| *held <= self.0.most);
+        let most = self.0.most.load(Ordering::Relaxed);
+        let more = |held: usize| held.checked_add(bytes).filter(|held| *held <= most);
         if bytes == 0 {
             return None;
         }

@@ -1,5 +1,6 @@
 use std::io;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;

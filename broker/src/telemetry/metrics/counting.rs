@@ -3,7 +3,8 @@
 use super::Metrics;
 use crate::event::Denial;
 use crate::telemetry::labels::{
-    CacheFault, CodeLabel, Compiled, DenialLabels, DisconnectLabel, ReloadResult, SocketErrorLabel,
+    CacheFault, CodeLabel, Compiled, DenialLabels, DisconnectLabel, KeyLabel, ReloadResult,
+    SocketErrorLabel,
 };
 
 impl Metrics {
@@ -13,6 +14,17 @@ impl Metrics {
 
     pub(in crate::telemetry) fn reload(&self, result: ReloadResult) {
         self.reloads.inc(result);
+    }
+
+    /// These keys wait for a restart, and no others.
+    pub(in crate::telemetry) fn restart_needed<'a>(&self, keys: impl Iterator<Item = &'a str>) {
+        self.restart_needed.clear();
+        for key in keys {
+            let label = KeyLabel {
+                key: key.to_owned(),
+            };
+            self.restart_needed.get_or_create(&label).set(1);
+        }
     }
 
     pub(in crate::telemetry) fn compiled(&self, compiled: Compiled) {

@@ -34,6 +34,7 @@ fn filled() -> (Metrics, Arc<Store>) {
             .add(key, 1, 0, Millis::now())
             .expect("a counter");
     }
+    metrics.restart_needed(["server.listen"].into_iter());
     metrics.watch(&store);
     metrics.policy("p", Hook::Event);
     metrics.policy_http("p");

@@ -1,0 +1,39 @@
+//! What follows the configuration beside the policies: everything is prepared first, and put in place together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::admin::Auth;
+use crate::config::Config;
+use crate::drain::Drain;
+use crate::edge::Edge;
+use crate::node::Node;
+use crate::plugin::{Commit, Live};
+use crate::telemetry;
+
+/// Whoever has settings that can change.
+pub(super) struct Settings {
+    pub edge: Arc<Edge>,
+    pub node: Arc<Node>,
+    pub auth: Arc<Auth>,
+    pub drain: Arc<Drain>,
+}
+
+impl Live for Settings {
+    fn files(&self, _config: &Config) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn prepare(&self, config: &Config) -> Result<Commit, Vec<String>> {
+        let (edge, node) = (self.edge.clone(), self.node.clone());
+        let (auth, drain) = (self.auth.clone(), self.drain.clone());
+        let config = Arc::new(config.clone());
+        Ok(Box::new(move || {
+            telemetry::reconfigure(&config.telemetry);
+            edge.reconfigure(&config.server);
+            auth.reconfigure(&config.admin);
+            drain.reconfigure(&config.server);
+            node.reconfigure(config);
+        }))
+    }
+}
