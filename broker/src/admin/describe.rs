@@ -1,8 +1,12 @@
 //! What is said of a route, and the OpenAPI 3.1 document that is made of it.
 
+mod parameter;
+
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
+
+pub(super) use parameter::{Parameter, header, number, one_of, text};
 
 use super::problem::Problem;
 use super::routes::Verb;
@@ -30,29 +34,6 @@ pub(super) enum Pace {
     Patient,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Parameter {
-    name: &'static str,
-    place: Place,
-    kind: Kind,
-    about: &'static str,
-    is_required: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    Query,
-    Header,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Text,
-    /// From, to.
-    Number(u64, u64),
-    OneOf(&'static [&'static str]),
-}
-
 type Describes = fn(&mut SchemaGenerator) -> Schema;
 
 enum Body {
@@ -75,76 +56,6 @@ struct Answer {
 
 const JSON: &str = "application/json";
 pub(super) const PROBLEM: &str = "application/problem+json";
-
-// === impl Parameter ===
-
-/// A parameter of the query.
-pub(super) const fn text(name: &'static str, about: &'static str) -> Parameter {
-    Parameter {
-        name,
-        place: Place::Query,
-        kind: Kind::Text,
-        about,
-        is_required: false,
-    }
-}
-
-pub(super) const fn number(
-    name: &'static str,
-    from: u64,
-    to: u64,
-    about: &'static str,
-) -> Parameter {
-    Parameter {
-        kind: Kind::Number(from, to),
-        ..text(name, about)
-    }
-}
-
-pub(super) const fn one_of(
-    name: &'static str,
-    words: &'static [&'static str],
-    about: &'static str,
-) -> Parameter {
-    Parameter {
-        kind: Kind::OneOf(words),
-        ..text(name, about)
-    }
-}
-
-pub(super) const fn header(name: &'static str, about: &'static str) -> Parameter {
-    Parameter {
-        place: Place::Header,
-        ..text(name, about)
-    }
-}
-
-impl Parameter {
-    pub(super) const fn required(self) -> Self {
-        Self {
-            is_required: true,
-            ..self
-        }
-    }
-
-    fn show(&self) -> Value {
-        let schema = match self.kind {
-            Kind::Text => json!({"type": "string"}),
-            Kind::Number(from, to) => json!({"type": "integer", "minimum": from, "maximum": to}),
-            Kind::OneOf(words) => json!({"type": "string", "enum": words}),
-        };
-        json!({
-            "name": self.name,
-            "in": match self.place {
-                Place::Query => "query",
-                Place::Header => "header",
-            },
-            "description": self.about,
-            "required": self.is_required,
-            "schema": schema,
-        })
-    }
-}
 
 // === impl About ===
 
@@ -287,7 +198,7 @@ impl Document {
     }
 
     pub(super) fn add(&mut self, verb: Verb, path: &'static str, about: About) {
-        let mut parameters = path_parameters(path);
+        let mut parameters = parameter::of_path(path);
         parameters.extend(about.parameters.iter().map(Parameter::show));
         let mut operation = json!({
             "operationId": about.name,
@@ -386,19 +297,4 @@ fn security(verb: Verb, is_open: bool) -> Value {
         (false, Verb::Get) => json!([{"token": ["read"]}]),
         (false, _) => json!([{"token": ["write"]}]),
     }
-}
-
-/// The pieces of a path that are the client's to say.
-fn path_parameters(path: &str) -> Vec<Value> {
-    let pieces = path.split('/');
-    let names = pieces.filter_map(|piece| piece.strip_prefix('{')?.strip_suffix('}'));
-    let show = |name: &str| {
-        json!({
-            "name": name,
-            "in": "path",
-            "required": true,
-            "schema": {"type": "string"},
-        })
-    };
-    names.map(show).collect()
 }

@@ -31,14 +31,22 @@ const MAX_NAMES: usize = 64;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RecordBody {
+    /// How long at most: up to 300.
     seconds: u64,
+    /// How many lines at most: up to 100000.
     limit: usize,
+    /// How long they are together at most: up to 1 GiB.
     max_bytes: usize,
+    /// Only what clients of this namespace do.
     namespace: Option<String>,
+    /// Only events of these names; `*` stands for any characters.
     events: Vec<String>,
+    /// Only these; all without this.
     hooks: Vec<Hook>,
     redact: Redact,
+    /// Headers of the handshake that are recorded.
     headers: Vec<String>,
+    /// What clients authenticate with is recorded.
     auth: bool,
 }
 

@@ -56,13 +56,21 @@ pub(super) struct NamespaceList {
 #[schemars(rename = "SteerBody")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Body {
+    /// `/` without this.
     namespace: Option<String>,
+    /// The sockets of these ids. Without sockets, rooms and users: every socket of the namespace.
     sockets: Option<Vec<String>>,
+    /// Members of these rooms.
     rooms: Option<Vec<String>>,
+    /// Every socket of these users.
     users: Option<Vec<String>>,
+    /// But not members of these rooms, nor the sockets of these ids.
     except: Option<Vec<String>>,
+    /// The rooms that they join; of `join` only.
     join: Option<Vec<String>>,
+    /// The rooms that they leave; of `leave` only.
     leave: Option<Vec<String>>,
+    /// With everything else that their clients have on the same connection; of `disconnect` only.
     close: Option<bool>,
 }
 

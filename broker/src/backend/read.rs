@@ -55,20 +55,29 @@ const LONGEST_ID: usize = 128;
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "EmitBody")]
 pub(crate) struct Body<'a> {
+    /// `/` without this.
     namespace: Option<String>,
+    /// Members of these rooms, and the sockets of these ids. Without rooms and users: everyone in the namespace.
     rooms: Option<Vec<String>>,
+    /// Every socket of these users.
     users: Option<Vec<String>>,
+    /// Members of these rooms, and the sockets of these ids, do not get it.
     except: Option<Vec<String>>,
     event: String,
-    /// Passed on byte for byte.
+    /// The event's arguments, passed on byte for byte; a placeholder `{"_placeholder": true, "num": 0}` for each
+    /// attachment.
     #[serde(borrow)]
     #[schemars(with = "Option<Vec<serde_json::Value>>")]
     args: Option<&'a RawValue>,
+    /// In base64 (RFC 4648, section 4).
     #[schemars(with = "Option<Vec<String>>")]
     attachments: Option<Vec<Base64>>,
+    /// Skipped for clients that take nothing at the moment.
     #[serde(default)]
     volatile: bool,
+    /// The clients are to answer it.
     ack: Option<Ack>,
+    /// The same event with the same text is delivered once within two minutes.
     id: Option<String>,
 }
 

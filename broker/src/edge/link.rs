@@ -197,9 +197,8 @@ impl Link {
     pub(super) fn close(&self) -> bool {
         let (open, closing) = (State::Open as u8, State::Closing as u8);
         // A connection that is killed stays so.
-        let closed =
-            self.state
-                .compare_exchange(open, closing, Ordering::AcqRel, Ordering::Acquire);
+        let (changed, held) = (Ordering::AcqRel, Ordering::Acquire);
+        let closed = self.state.compare_exchange(open, closing, changed, held);
         self.reader.wake();
         closed.is_ok()
     }

@@ -43,6 +43,7 @@ macro_rules! label {
     };
 }
 
+pub(super) mod admin;
 pub(super) mod backend;
 pub(super) mod traffic;
 
@@ -68,24 +69,6 @@ label! {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct BatchEndLabel {
     pub reason: BatchEnd,
-}
-
-label! {
-    /// What came of a request to change something.
-    AdminOutcome {
-        Done = "done",
-        Refused = "refused",
-        /// The node could not do it.
-        Failed = "failed",
-        /// Whoever asked has gone before the answer; it may have been done.
-        Abandoned = "abandoned",
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct AdminWriteLabels {
-    pub operation: &'static str,
-    pub outcome: AdminOutcome,
 }
 
 label! {

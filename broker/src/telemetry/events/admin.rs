@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use tracing::{info, warn};
 
 use super::{SECURITY, clip};
-pub(crate) use crate::telemetry::labels::AdminOutcome;
+pub(crate) use crate::telemetry::labels::admin::AdminOutcome;
 use crate::telemetry::metrics::metrics;
 use crate::telemetry::throttle::Throttle;
 

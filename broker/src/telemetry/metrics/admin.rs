@@ -5,7 +5,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use super::add;
-use crate::telemetry::labels::{AdminOutcome, AdminWriteLabels};
+use crate::telemetry::labels::admin::{AdminOutcome, AdminWriteLabels};
 
 pub(crate) struct Admin {
     pub refused: Counter,

@@ -61,7 +61,7 @@ fn filled() -> (Metrics, Arc<Store>) {
     metrics.socket_error("parse_error");
     metrics
         .admin
-        .wrote("drain", crate::telemetry::labels::AdminOutcome::Done);
+        .wrote("drain", crate::telemetry::labels::admin::AdminOutcome::Done);
     metrics.changed(Changed::Reload, ChangeResult::Changed);
     metrics.rolled_back("p", "operator");
     metrics.trial(&"p".into());
