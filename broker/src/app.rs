@@ -162,8 +162,8 @@ async fn serve(
         control.clone(),
         nats.clone(),
         drain.clone(),
-        loaded.effective,
     ));
+    node.is_configured(loaded.effective);
     let asked = Arc::downgrade(&node);
     metrics().watch_queues(move || Some(asked.upgrade()?.depths()));
     let inbound = nats.as_ref().map(|nats| takes_from_back_ends(nats, &node));

@@ -77,7 +77,6 @@ impl Node {
         control: Control,
         nats: Option<Arc<Nats>>,
         drain: Arc<Drain>,
-        effective: Arc<serde_json::Value>,
     ) -> Self {
         metrics().watch(&store);
         let emitter = Emitter::new(broker.clone(), &name, &config.server);
@@ -97,7 +96,7 @@ impl Node {
             listen: OnceLock::new(),
             nats,
             drain,
-            effective: ArcSwap::new(effective),
+            effective: ArcSwap::default(),
             cluster: OnceLock::new(),
             rollout: OnceLock::new(),
             failed: Mutex::default(),

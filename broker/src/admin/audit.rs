@@ -50,10 +50,10 @@ impl Audit {
 
     pub(super) fn end(mut self, response: Response) -> Response {
         let status = response.status();
-        let outcome = match status.as_u16() {
-            ..400 => AdminOutcome::Done,
-            ..500 => AdminOutcome::Refused,
-            _ => AdminOutcome::Failed,
+        let outcome = match status {
+            status if status.is_server_error() => AdminOutcome::Failed,
+            status if status.is_client_error() => AdminOutcome::Refused,
+            _ => AdminOutcome::Done,
         };
         let refusal = response.extensions().get::<Refusal>();
         let did = response.extensions().get::<Did>();

@@ -122,7 +122,7 @@ impl Progress {
             // A terminal that is gone sees nothing.
             let _ = write!(err, "\r\u{1b}[K{line}").and_then(|()| err.flush());
             self.is_open = true;
-        } else if self.looks % LOOKS_A_LINE == 0 {
+        } else if self.looks.is_multiple_of(LOOKS_A_LINE) {
             tell(&format!("{line}\n"));
         }
         self.looks += 1;
