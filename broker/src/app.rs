@@ -19,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::admin;
+use crate::adminui::{self, AdminUi};
 use crate::backend::{Backend, Inbound};
 use crate::batch::Events;
 use crate::cli::Exit;
@@ -135,6 +136,9 @@ async fn serve(
         .as_ref()
         .map(|it| Arc::new(Nodes::new(id, it)));
     let fanout = Arc::new(Fanout::new(config.server.reactors, id, others.clone()));
+    let control = tokio::runtime::Handle::current();
+    let admin_ui = config.admin.ui.as_ref();
+    let admin_ui = admin_ui.map(|ui| Arc::new(AdminUi::new(ui, control)));
     let broker = Arc::new(Broker {
         pipelines: ArcSwap::new(outcome.pipelines.unwrap_or_default()),
         fanout: fanout.clone(),
@@ -146,6 +150,7 @@ async fn serve(
         owed: Owed::default(),
         roll: Roll::default(),
         backend,
+        admin_ui: admin_ui.clone(),
         gathered: Events::new(
             fanout.clone(),
             usize::try_from(config.server.max_payload).unwrap_or(usize::MAX),
@@ -208,6 +213,7 @@ async fn serve(
         // Stopped by a word or by the end of whoever would say it.
         let _ = admin_stopped.await;
     }));
+    let shown = node.clone();
     let served = Served {
         edge: edge.clone(),
         node: node.clone(),
@@ -220,6 +226,9 @@ async fn serve(
     };
     let follower = Follower::new(reload, Box::new(live));
     tokio::spawn(keep::keep(follower, mailbox, hangup, served));
+    if let Some(ui) = admin_ui {
+        tokio::spawn(adminui::serve(ui, shown, broker.clone()));
+    }
     let mut stop = ending::Stop::new()?;
     ready(&ready_line)?;
     supervisor.ready().await;

@@ -125,6 +125,10 @@ pub(crate) enum Code {
     NotStored,
     /// Only members of a room may ask who is in it.
     NotInRoom,
+    /// The Admin UI's name or password.
+    InvalidCredentials,
+    /// The Admin UI may only look.
+    Readonly,
 }
 
 impl Code {
@@ -159,6 +163,8 @@ impl Code {
             Code::BackendFailed => "backend_failed",
             Code::NotStored => "not_stored",
             Code::NotInRoom => "not_in_room",
+            Code::InvalidCredentials => "invalid_credentials",
+            Code::Readonly => "readonly",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! binary's: what it makes public is for `main.rs` and the benchmarks only.
 
 mod admin;
+mod adminui;
 mod app;
 mod backend;
 mod batch;
@@ -17,6 +18,7 @@ mod drain;
 mod edge;
 mod event;
 mod fanout;
+mod feed;
 mod glob;
 mod moment;
 mod nats;

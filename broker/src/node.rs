@@ -28,6 +28,8 @@ use crate::backend::{
 use crate::cluster::Cluster;
 use crate::config::{Change, Config};
 use crate::drain::{Drain, Ending};
+use crate::fanout::Listener;
+use crate::feed::{self, Crowded, Following};
 use crate::nats::Nats;
 use crate::pipeline::Pipelines;
 use crate::plugin::{Before, Control, Failed};
@@ -79,6 +81,8 @@ impl Node {
         drain: Arc<Drain>,
     ) -> Self {
         metrics().watch(&store);
+        let feed: Arc<dyn Listener> = broker.recorder.feed.clone();
+        broker.fanout.is_listened_to(&feed);
         let emitter = Emitter::new(broker.clone(), &name, &config.server);
         let sockets = Arc::new(Sockets::new(broker.clone(), &name));
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -391,6 +395,10 @@ impl admin::Node for Node {
 
     fn record(&self, wanted: Wanted) -> Result<Recording, Busy> {
         self.broker.recorder.begin(wanted)
+    }
+
+    fn follow(&self, wanted: feed::Wanted) -> Result<Following, Crowded> {
+        self.broker.recorder.feed.follow(wanted)
     }
 
     fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<Emitted, EmitError>> {

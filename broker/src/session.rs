@@ -3,7 +3,8 @@
 //! `handle` reads like the life of an event: packet → pipeline → router → fanout → ack. `admission` is what comes before,
 //! `waiting` has what waits for the end of a window (as `coalesce` says), `delivery` does what the router says, `effects`
 //! what policies want done besides, `answer` tells the sender, and `later` when somebody else knows; `telling` is what
-//! back ends and watchers hear of sockets, and `presence` how a socket comes to watch.
+//! back ends and watchers hear of sockets, and `presence` how a socket comes to watch. Sockets of the Admin UI are
+//! `operators`.
 
 mod admission;
 mod answer;
@@ -11,6 +12,7 @@ mod coalesce;
 mod delivery;
 mod effects;
 mod later;
+mod operators;
 mod presence;
 mod telling;
 #[cfg(test)]
@@ -25,6 +27,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+use crate::adminui::AdminUi;
 use crate::backend::Backend;
 use crate::batch::Events;
 use crate::event::{Attachments, Client, Code, Denial, Effect, Event};
@@ -67,6 +70,8 @@ pub(crate) struct Broker {
     pub backend: Option<Arc<Backend>>,
     /// Events that leave together.
     pub gathered: Events,
+    /// `None`: the official Admin UI cannot attach.
+    pub admin_ui: Option<Arc<AdminUi>>,
 }
 
 pub(crate) struct Session {
@@ -167,6 +172,7 @@ impl Session {
         .emit();
         let welcome = std::mem::take(&mut *self.welcome.lock());
         self.apply(welcome);
+        self.is_operators();
         // Closed between the two steps: nobody else will take it out again.
         if self.stage.load(Ordering::Acquire) == CLOSED {
             self.broker.leave_all(&self.home, &self.client);
@@ -219,6 +225,9 @@ impl Session {
             let denial = Denial::broker(Code::NoRoute, "the namespace is no longer served");
             return self.deny(&mut turn, Some(&event.name), &denial, ack);
         };
+        if pipeline.namespace.is_operators {
+            return self.command(&mut turn, &event, ack);
+        }
         turn.events += 1;
         let traced = traced::event(self, &event);
         let seen = self

@@ -2,6 +2,7 @@
 //!
 //! - [`Broker`] runs the binary with a configuration of its own and reads its log as records;
 //! - [`Driver`] runs the official JavaScript client, or python-socketio, as a process that does what it is told;
+//! - [`Browser`] runs Chromium, for pages;
 //! - [`raw`] speaks Engine.IO by hand, for what no well-behaved client sends;
 //! - [`Nats`] runs a real NATS server, [`Cluster`] some brokers on one, and [`Proxy`] a load balancer before them;
 //! - [`Relay`] is a network between two of them that can go dead;
@@ -20,6 +21,7 @@
 
 mod backend;
 mod broker;
+mod browser;
 mod bus;
 mod client;
 mod cluster;
@@ -43,6 +45,7 @@ mod wires;
 
 pub use backend::{Asked, Backend};
 pub use broker::Broker;
+pub use browser::Browser;
 pub use bus::{Bus, Published, Subscription};
 pub use client::{Client, Flood};
 pub use cluster::Cluster;

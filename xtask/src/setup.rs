@@ -58,10 +58,10 @@ pub(crate) fn python() -> Result<PathBuf> {
     Ok(programs)
 }
 
-/// nginx, HAProxy, Caddy and promtool, as Debian packages them.
+/// nginx, HAProxy, Caddy, promtool and Chromium, as Debian packages them.
 pub(crate) fn system_packages() -> Result<()> {
-    const PACKAGES: [&str; 4] = ["nginx", "haproxy", "caddy", "prometheus"];
-    const PROGRAMS: [&str; 4] = ["nginx", "haproxy", "caddy", "promtool"];
+    const PACKAGES: [&str; 5] = ["nginx", "haproxy", "caddy", "prometheus", "chromium"];
+    const PROGRAMS: [&str; 5] = ["nginx", "haproxy", "caddy", "promtool", "chromium"];
     // A user's path may be without the folder of servers.
     let is_there = |program: &&str| {
         let folders = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/usr/bin"];
@@ -82,7 +82,7 @@ pub(crate) fn system_packages() -> Result<()> {
     install()
         // The lists of packages may be old, or not there at all.
         .or_else(|_| run(program("apt-get", "").arg("update")).and_then(|()| install()))
-        .context("nginx, haproxy, caddy and prometheus are wanted, some are missing and cannot be installed: do it by hand")
+        .context("nginx, haproxy, caddy, prometheus and chromium are wanted, some are missing and cannot be installed: do it by hand")
 }
 
 /// Whether network namespaces can be made here: containers may forbid it.

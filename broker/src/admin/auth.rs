@@ -251,6 +251,7 @@ mod tests {
             listen: ([127, 0, 0, 1], 0).into(),
             token: token.map(secret),
             tokens: others.collect(),
+            ui: None,
         }
     }
 

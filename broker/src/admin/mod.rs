@@ -11,8 +11,10 @@ mod describe;
 mod drain;
 mod emit;
 mod health;
+mod live;
 mod metrics;
 mod node;
+mod page;
 mod policies;
 mod problem;
 mod record;
@@ -26,6 +28,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod tries;
+mod watch;
 
 pub(crate) use auth::Auth;
 pub(crate) use breaker::{BreakerInfo, BreakerWord};

@@ -20,6 +20,7 @@ use crate::backend::{
 };
 use crate::config::Change;
 use crate::drain::Ending;
+use crate::feed::{self, Crowded, Following};
 use crate::record::{Busy, Recording, Wanted};
 use crate::state::{Filter, Shown};
 
@@ -72,6 +73,9 @@ pub(crate) trait Node: Send + Sync + 'static {
 
     /// Records what clients do, for as long as the answer is not dropped.
     fn record(&self, wanted: Wanted) -> Result<Recording, Busy>;
+
+    /// What happens to sockets of this node, for as long as the answer is not dropped.
+    fn follow(&self, wanted: feed::Wanted) -> Result<Following, Crowded>;
 
     /// Delivers an event of a back end, and says what became of it.
     fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<Emitted, EmitError>>;

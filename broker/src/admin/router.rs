@@ -19,6 +19,7 @@ use super::node::Node;
 use super::policies::Uploads;
 use super::problem::Problem;
 use super::routes::{Routes, Table};
+use super::{live, page};
 
 /// An event as large as a client may send by default.
 pub(super) const MAX_BODY: usize = 1 << 20;
@@ -40,11 +41,13 @@ pub(super) fn router(node: Arc<dyn Node>, auth: Arc<Auth>) -> Router {
     };
     let guarded = guarded
         .layer(Extension(Uploads::new()))
+        .layer(Extension(live::Live::new()))
         .layer(Extension(Described(document.into())))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(guard, auth::require));
-    open.method_not_allowed_fallback(wrong_method)
+    open.merge(page::routes())
+        .method_not_allowed_fallback(wrong_method)
         .merge(guarded)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(surround))

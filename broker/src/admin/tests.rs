@@ -1,6 +1,7 @@
 mod drain;
 mod emit;
 mod fake;
+mod live;
 mod openapi;
 mod policies;
 mod shown;
@@ -69,6 +70,7 @@ fn auth(token: Option<&str>) -> Arc<Auth> {
         listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
         token: token.map(|token| Secret::new(token.to_owned())),
         tokens: Vec::new(),
+        ui: None,
     };
     Arc::new(Auth::new(&admin, true))
 }
@@ -189,7 +191,9 @@ async fn everything_else_asks_for_the_token() {
         "/api/v1/node",
         "/api/v1/policies",
         "/api/v1/emit",
-        "/",
+        "/api/v1/live",
+        "/api/v1/watch",
+        "/page",
         "/x",
     ] {
         let answer = ask(&node, Some("t0ken"), get(path)).await;

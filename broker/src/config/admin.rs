@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
+use super::admin_ui::AdminUi;
 use super::secret::Secret;
 use super::section::Section;
 use super::server::Server;
@@ -15,6 +16,8 @@ pub(crate) struct Admin {
     pub token: Option<Secret>,
     /// Those of others, each with a name and a scope.
     pub tokens: Vec<AdminToken>,
+    /// `None`: the official Admin UI cannot attach.
+    pub ui: Option<AdminUi>,
 }
 
 /// The token of somebody who may ask.
@@ -72,6 +75,7 @@ impl Admin {
             listen,
             token,
             tokens: tokens.into_iter().flatten().collect(),
+            ui: s.table("ui", "The official Socket.IO Admin UI.", AdminUi::read),
         };
         if admin.has_one_twice() {
             s.report(

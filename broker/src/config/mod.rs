@@ -5,6 +5,7 @@
 //! from which `sluice config` prints its lists too. Nothing here opens a socket or loads a policy.
 
 mod admin;
+mod admin_ui;
 mod bounds;
 mod cluster;
 mod compression;
@@ -48,6 +49,7 @@ use ::config::{Map, Value, ValueKind};
 #[cfg(test)]
 pub(crate) use admin::AdminToken;
 pub(crate) use admin::{Admin, NOBODY, OWNER, Scope};
+pub(crate) use admin_ui::{AdminUi, UiMode};
 pub(crate) use cluster::{Cluster, Login, Partition};
 pub(crate) use compression::Compression;
 pub(crate) use cors::{Cors, Origins};
@@ -264,6 +266,13 @@ impl Config {
         });
         if namespaces.is_empty() {
             namespaces = vec![Some(Namespace::relay(&names))];
+        }
+        if let Some(ui) = &admin.ui {
+            if namespaces.iter().flatten().any(|it| it.path == ui.path) {
+                let what = "is the path of a [[namespace]] too";
+                s.report("admin.ui.path", what, Some("another path"));
+            }
+            namespaces.push(Some(Namespace::of_operators(&ui.path)));
         }
         Self {
             server,

@@ -20,6 +20,8 @@ pub(crate) struct Namespace {
     pub routes: Vec<Route>,
     /// `None`: back ends are told nothing of its sockets.
     pub lifecycle: Option<Lifecycle>,
+    /// The broker itself serves it, for operators: no policies and no routes.
+    pub is_operators: bool,
 }
 
 const PATH: &str = "`/`, `/name` or a pattern such as `/org-{id}`";
@@ -43,6 +45,17 @@ impl Namespace {
             denial_event: "error".to_owned(),
             routes: Route::relay(),
             lifecycle: None,
+            is_operators: false,
+        }
+    }
+
+    /// What the Admin UI enters.
+    pub(super) fn of_operators(path: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            routes: Vec::new(),
+            is_operators: true,
+            ..Self::relay(&[])
         }
     }
 
@@ -106,6 +119,7 @@ impl Namespace {
             denial_event,
             routes: routes.into_iter().flatten().collect(),
             lifecycle,
+            is_operators: false,
         })
     }
 }

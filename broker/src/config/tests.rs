@@ -146,6 +146,10 @@ fn the_printed_examples_are_valid_too() {
     let folder = Folder::toml(&on)
         .env("ADMIN_TOKEN", "t")
         .env("PROMETHEUS_TOKEN", "p")
+        .env(
+            "ADMIN_UI_PASSWORD",
+            "$2b$10$heqvAkYMez.Va6Et2uXInOnkCT6/uQj1brkrbyG3LpopDklcq7ZOS",
+        )
         .env("NATS_PASSWORD", "p")
         .env("NATS_TOKEN", "t")
         .env("NATS_SEED", "s")

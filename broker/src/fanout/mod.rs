@@ -95,6 +95,15 @@ pub(crate) trait Outlet: Send + Sync {
     }
 }
 
+/// Who wants to know what sockets are handed. Called with their shard locked: it does not come back to the fan-out, and
+/// does not wait.
+pub(crate) trait Listener: Send + Sync {
+    /// Asked for every event.
+    fn listens(&self) -> bool;
+
+    fn sent(&self, client: &Client, event: &Event);
+}
+
 /// What only the edge knows of a socket.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct About {
@@ -169,6 +178,13 @@ impl Fanout {
     /// What the names of sockets begin with, where other nodes are to find them by it.
     pub(crate) fn socket_tag(&self) -> Option<[u8; TAG]> {
         (!self.is_alone()).then(|| self.id.tag())
+    }
+
+    /// Tells what sockets are handed from now on; once.
+    pub(crate) fn is_listened_to(&self, listener: &Arc<dyn Listener>) {
+        for shard in &self.shards {
+            shard.is_listened_to(listener.clone());
+        }
     }
 
     /// One for each reactor, in their order.

@@ -131,6 +131,21 @@ impl Namespace {
         delivery.count
     }
 
+    /// Those that an event was delivered to.
+    pub(super) fn each_client<S: AsRef<str>>(
+        &self,
+        rooms: Option<&[S]>,
+        except: &[Box<str>],
+        without: Option<u64>,
+        mut each: impl FnMut(&Client),
+    ) {
+        self.each(rooms, except, without, |token, _| {
+            if let Some(member) = self.members.get(&token) {
+                each(&member.client);
+            }
+        });
+    }
+
     /// The members that are meant.
     pub(super) fn select<S: AsRef<str>>(
         &self,

@@ -47,6 +47,16 @@ impl Fanout {
         deliveries
     }
 
+    /// Whether anybody is in a namespace, on any node.
+    pub(crate) fn has_sockets(&self, namespace: &str) -> bool {
+        let presence = self.directory.presence(namespace);
+        let all = None::<&[&str]>;
+        let peers = self
+            .directory
+            .with_members(namespace, presence.as_deref(), all, None);
+        !peers.is_empty()
+    }
+
     /// Delivers an event of the broker's own to the members that a room has on this node.
     pub(crate) fn tell_here(&self, namespace: &Arc<str>, room: &str, event: Event) {
         let rooms = Some(vec![room.into()]);

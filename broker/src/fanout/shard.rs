@@ -1,7 +1,7 @@
 //! What one reactor has of the fan-out: its sockets, their namespaces and rooms, and its inbox.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
@@ -11,7 +11,7 @@ use super::message::Message;
 use super::namespace::Namespace;
 use super::orders::{Orders, Selection};
 use super::waking::Waking;
-use super::{ByName, MAX_ROOMS, Member, TooManyRooms};
+use super::{ByName, Listener, MAX_ROOMS, Member, TooManyRooms};
 use crate::event::{Client, Event, hidden};
 use crate::telemetry::metrics::metrics;
 use crate::telemetry::trace;
@@ -31,6 +31,7 @@ pub(super) struct Shard {
     pub(super) orders: Orders,
     /// Others to be woken.
     pub(super) waking: Waking,
+    listener: OnceLock<Arc<dyn Listener>>,
 }
 
 impl Shard {
@@ -42,7 +43,19 @@ impl Shard {
             inbox: Inbox::new(),
             orders: Orders::new(),
             waking: Waking::default(),
+            listener: OnceLock::new(),
         }
+    }
+
+    pub(super) fn is_listened_to(&self, listener: Arc<dyn Listener>) {
+        // Said once, at start.
+        let _ = self.listener.set(listener);
+    }
+
+    /// Whoever wants to know what is delivered at this moment.
+    fn listener(&self) -> Option<&dyn Listener> {
+        let listener = self.listener.get()?;
+        listener.listens().then_some(&**listener)
     }
 
     pub(super) fn enter(&self, member: Member) {
@@ -168,6 +181,11 @@ impl Shard {
         let namespace = namespaces.get(&client.namespace);
         let sent = namespace.map_or(0, |its| its.send_to(client.peer.token, event));
         metrics().deliveries.inc_by(sent as u64);
+        if sent > 0
+            && let Some(listener) = self.listener()
+        {
+            listener.sent(client, event);
+        }
         sent
     }
 
@@ -182,7 +200,11 @@ impl Shard {
     ) -> usize {
         let namespaces = self.namespaces.read();
         let sent = namespaces.get(namespace).map_or(0, |namespace| {
-            namespace.deliver(rooms, except, without, event)
+            let sent = namespace.deliver(rooms, except, without, event);
+            if let Some(listener) = self.listener() {
+                namespace.each_client(rooms, except, without, |it| listener.sent(it, event));
+            }
+            sent
         });
         metrics().deliveries.inc_by(sent as u64);
         sent

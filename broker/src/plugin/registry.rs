@@ -376,6 +376,9 @@ impl Registry {
 
 /// The policies of one namespace: those it names, in its order, then what was dropped in.
 fn take_part(namespace: &config::Namespace, policies: &[Step]) -> Vec<Step> {
+    if namespace.is_operators {
+        return Vec::new();
+    }
     let named = namespace.policies.iter().filter_map(|name| {
         policies
             .iter()

@@ -17,6 +17,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::mpsc;
 
 use crate::event::{Client, Event};
+use crate::feed::Feed;
 use crate::glob::Glob;
 use crate::plugin::DisconnectReason;
 use crate::telemetry::events::RecordingBegan;
@@ -59,6 +60,8 @@ pub(crate) struct Recorder {
     /// Looked at for every event.
     is_on: AtomicBool,
     running: ArcSwapOption<Running>,
+    /// Those who only look.
+    pub feed: Arc<Feed>,
 }
 
 /// A recording, as sessions know it.
@@ -113,14 +116,16 @@ impl Recorder {
 
     /// A client sends an event.
     pub(crate) fn event(&self, client: &Client, event: &Event, wants_ack: bool) -> Draft {
-        self.draft(client, Hook::Event, |running| {
+        let told = self.feed.received(client, event, wants_ack);
+        let draft = self.draft(client, Hook::Event, |running| {
             let globs = &running.wanted.events;
             let is_wanted = globs.is_empty() || globs.iter().any(|it| it.matches(&event.name));
             is_wanted.then(|| Did::Event {
                 event: event.clone(),
                 wants_ack,
             })
-        })
+        });
+        draft.and(told)
     }
 
     /// A client asks to join a room.

@@ -74,7 +74,7 @@ impl Redact {
     }
 
     /// Arguments: the text of a JSON array that was checked.
-    pub(super) fn args(&self, text: &str) -> String {
+    pub(crate) fn args(&self, text: &str) -> String {
         match self {
             Self::None => text.to_owned(),
             Self::Strings => Walk::over(text, &|_| true),

@@ -7,11 +7,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Running;
 use crate::event::{Client, Event, Handshake};
+use crate::feed;
 use crate::plugin::DisconnectReason;
 
 /// Something that a client did, of which it is not known yet what it came to.
 #[must_use = "it is recorded when it has come to something"]
-pub(crate) struct Draft(Option<Box<(Arc<Running>, Seen)>>);
+pub(crate) struct Draft {
+    recorded: Option<Box<(Arc<Running>, Seen)>>,
+    told: feed::Draft,
+}
 
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -45,7 +49,15 @@ pub(super) enum Did {
 impl Draft {
     /// Nobody wants to know.
     pub(crate) fn none() -> Self {
-        Self(None)
+        Self {
+            recorded: None,
+            told: feed::Draft::none(),
+        }
+    }
+
+    /// The same for those who only look.
+    pub(super) fn and(self, told: feed::Draft) -> Self {
+        Self { told, ..self }
     }
 
     /// As the socket is now: what comes of it may change that.
@@ -67,12 +79,16 @@ impl Draft {
             did,
             outcome: "",
         };
-        Self(Some(Box::new((running, seen))))
+        Self {
+            recorded: Some(Box::new((running, seen))),
+            told: feed::Draft::none(),
+        }
     }
 
     /// Records it. What it comes to later is not recorded again.
     pub(crate) fn came_to(&mut self, outcome: &'static str) {
-        if let Some(draft) = self.0.take() {
+        self.told.came_to(outcome);
+        if let Some(draft) = self.recorded.take() {
             let (running, mut seen) = *draft;
             seen.outcome = outcome;
             running.take(seen);

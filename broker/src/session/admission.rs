@@ -39,6 +39,9 @@ async fn ask(
 ) -> Result<Vec<Effect>, Refusal> {
     let candidate = Candidate { broker, client };
     let pipeline = candidate.pipeline()?;
+    if pipeline.namespace.is_operators {
+        return candidate.admit_operator(auth).await;
+    }
     let mut effects = Vec::new();
     let mut seen = broker.recorder.connect(client, auth);
     let verdict = match candidate.check(auth) {
@@ -56,15 +59,7 @@ async fn ask(
             std::mem::forget(candidate);
             Ok(effects)
         }
-        Err(denial) => {
-            traced::denied(&denial);
-            ConnectionDenied {
-                client,
-                denial: &denial,
-            }
-            .emit();
-            Err(Refusal::Denied(denial))
-        }
+        Err(denial) => Err(candidate.denied(denial)),
     }
 }
 
@@ -92,6 +87,35 @@ impl Candidate<'_> {
 
     fn check<'t>(&self, auth: Option<&'t str>) -> Result<&'t str, Denial> {
         self.check_draining().and_then(|()| check_auth(auth))
+    }
+
+    fn denied(&self, denial: Denial) -> Refusal {
+        traced::denied(&denial);
+        ConnectionDenied {
+            client: self.client,
+            denial: &denial,
+        }
+        .emit();
+        Refusal::Denied(denial)
+    }
+
+    /// Into the namespace of the Admin UI, where no policy is asked and nothing is recorded.
+    async fn admit_operator(self, auth: Option<&str>) -> Result<Vec<Effect>, Refusal> {
+        let ui = self.broker.admin_ui.as_ref();
+        // `admin.ui` was added while the broker serves, and is read at the start only.
+        let ui = ui.ok_or(Refusal::NoNamespace)?;
+        let admitted = match self.check(auth) {
+            Ok(auth) => ui.admit(auth).await,
+            Err(denial) => Err(denial),
+        };
+        match admitted {
+            Ok(effects) => {
+                traced::came_to("accept");
+                std::mem::forget(self);
+                Ok(effects)
+            }
+            Err(denial) => Err(self.denied(denial)),
+        }
     }
 
     fn check_draining(&self) -> Result<(), Denial> {

@@ -17,7 +17,15 @@ impl Broker {
     /// A socket enters its namespace and the rooms of its identity.
     pub(super) fn enter(&self, home: &Home, member: Member) {
         let client = member.client.clone();
+        let transport = member.outlet.about().transport;
         home.enter(member);
+        let feed = &self.recorder.feed;
+        if feed.is_on() {
+            feed.connected(&client, transport);
+            for room in client.rooms_seen() {
+                feed.joined(&client, &room);
+            }
+        }
         if let Some(told) = self.told() {
             self.tell(&told, home, &client, Happened::Connected);
             for room in client.rooms_seen() {
@@ -29,6 +37,7 @@ impl Broker {
     /// It leaves them for good.
     pub(super) fn exit(&self, home: &Home, client: &Client, reason: &str) {
         self.leave_all(home, client);
+        self.recorder.feed.disconnected(client, reason);
         if let Some(told) = self.told() {
             self.tell(&told, home, client, Happened::Disconnected(reason));
         }
@@ -37,6 +46,9 @@ impl Broker {
     /// It leaves its rooms and its namespace.
     pub(super) fn leave_all(&self, home: &Home, client: &Client) {
         let rooms = home.exit(client);
+        for room in &rooms {
+            self.recorder.feed.left(client, room);
+        }
         if let Some(told) = self.told() {
             for room in rooms {
                 self.tell(&told, home, client, Happened::Left(&room));
@@ -51,9 +63,11 @@ impl Broker {
         client: &Client,
         room: &str,
     ) -> Result<(), TooManyRooms> {
-        if home.join(client, room)?
-            && let Some(told) = self.told()
-        {
+        if !home.join(client, room)? {
+            return Ok(());
+        }
+        self.recorder.feed.joined(client, room);
+        if let Some(told) = self.told() {
             self.tell(&told, home, client, Happened::Joined(room));
         }
         Ok(())
@@ -64,6 +78,7 @@ impl Broker {
         if !home.leave(client, room) {
             return;
         }
+        self.recorder.feed.left(client, room);
         self.watch_no_longer(home, client, room);
         if let Some(told) = self.told() {
             self.tell(&told, home, client, Happened::Left(room));

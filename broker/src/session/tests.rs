@@ -47,6 +47,7 @@ pub(crate) fn broker(pipelines: Pipelines) -> Arc<Broker> {
         owed: Owed::default(),
         roll: Roll::default(),
         backend: None,
+        admin_ui: None,
     })
 }
 

@@ -5,6 +5,7 @@
 //! authenticated with or the arguments of an event.
 
 mod admin;
+mod admin_ui;
 mod backend;
 mod breaker;
 mod clients;
@@ -25,6 +26,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 pub(crate) use admin::{AdminOutcome, AdminRefused, AdminWrite};
+pub(crate) use admin_ui::AdminUiCommanded;
 pub(crate) use backend::{
     BackendAnswered, BackendEmitRefused, BackendEmitted, BackendLost, BackendPublished,
     BackendStreamFailed, BackendStreamMade,

@@ -75,15 +75,38 @@ impl Latency {
     }
 }
 
+/// How many took how long, at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Durations([u64; BOUNDS.len() + 1]);
+
 impl Latency {
-    /// Linear inside a bucket, as Prometheus' `histogram_quantile`. What is above the last bound counts as that.
+    pub(super) fn durations(&self) -> Durations {
+        Durations(self.counts())
+    }
+
     pub(super) fn quantile(&self, part: f64) -> Option<Duration> {
-        let counts = self.counts();
+        self.durations().quantile(part)
+    }
+}
+
+impl Durations {
+    /// Those that came after an earlier moment.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let mut counts = self.0;
+        for (count, before) in counts.iter_mut().zip(earlier.0) {
+            *count = count.saturating_sub(before);
+        }
+        Self(counts)
+    }
+
+    /// Linear inside a bucket, as Prometheus' `histogram_quantile`. What is above the last bound counts as that.
+    pub(crate) fn quantile(&self, part: f64) -> Option<Duration> {
+        let counts = &self.0;
         let total: u64 = counts.iter().sum();
         let rank = part * total as f64;
         let mut below = 0;
         let mut lower = 0;
-        for (bound, count) in BOUNDS.into_iter().zip(&counts) {
+        for (bound, count) in BOUNDS.into_iter().zip(counts) {
             let through = below + count;
             if *count > 0 && through as f64 >= rank {
                 let share = (rank - below as f64) / *count as f64;
@@ -133,7 +156,10 @@ mod tests {
         assert!(half > Duration::from_nanos(1_000) && half <= Duration::from_nanos(2_000));
         let most = latency.quantile(0.99).unwrap();
         assert!(most > Duration::from_micros(100) && most <= Duration::from_micros(200));
+        let before = latency.durations();
         latency.observe(5_000_000_000);
+        let after = latency.durations().since(&before);
+        assert_eq!(after.quantile(0.01), Some(Duration::from_secs(1)));
         assert_eq!(latency.quantile(1.0), Some(Duration::from_secs(1)));
     }
 }

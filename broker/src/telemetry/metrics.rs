@@ -11,6 +11,7 @@ mod counting;
 mod drain;
 mod fetch;
 mod nats;
+mod operators;
 mod policy;
 mod queues;
 mod rollout;
@@ -39,6 +40,7 @@ use self::drain::Drain;
 use self::fetch::Fetches;
 pub(crate) use self::fetch::PolicyHttpMetrics;
 use self::nats::Nats;
+use self::operators::Operators;
 pub(crate) use self::policy::{PolicyMetrics, TrialOutcomes};
 pub(crate) use self::queues::Depths;
 use self::queues::Queues;
@@ -60,6 +62,7 @@ use super::labels::{
     DisconnectLabel, DropLabel, HookLabels, KeyLabel, OwnLabels, ReloadResult, ResultLabel,
     SocketErrorLabel, TrapLabels, TrialLabels, VerdictLabels,
 };
+pub(crate) use super::latency::Durations;
 use super::latency::Latency;
 use super::log::LogLines;
 use super::process::Process;
@@ -117,6 +120,7 @@ pub(crate) struct Metrics {
     pub supervision: Supervision,
     pub traces: Traces,
     pub traffic: Traffic,
+    pub operators: Operators,
     own_counters: Family<OwnLabels, Tally>,
     own_gauges: Family<OwnLabels, Gauge<f64, AtomicU64>>,
     connections_denied: Family<DenialLabels, Counter>,
@@ -246,6 +250,7 @@ impl Metrics {
             supervision: Supervision::new(&mut r),
             traces: Traces::new(&mut r),
             traffic: Traffic::new(&mut r),
+            operators: Operators::new(&mut r),
             own_counters: add(&mut r, "policy_counter", "Counters of a policy's own"),
             own_gauges: add(&mut r, "policy_gauge", "Gauges of a policy's own"),
             connections_denied: add(
@@ -306,19 +311,6 @@ impl Metrics {
     /// The handle for what a policy asks over HTTP.
     pub(crate) fn policy_http(&self, name: &str) -> PolicyHttpMetrics {
         self.fetches.of(name)
-    }
-
-    /// The handle for a number of a policy's own.
-    pub(crate) fn own(&self, policy: &Arc<str>, name: &str, is_counter: bool) -> OwnMetric {
-        let labels = OwnLabels {
-            policy: policy.clone(),
-            name: name.to_owned(),
-        };
-        if is_counter {
-            OwnMetric::Counter(self.own_counters.get_or_create_owned(&labels))
-        } else {
-            OwnMetric::Gauge(self.own_gauges.get_or_create_owned(&labels))
-        }
     }
 
     pub(crate) fn dropped(&self, reason: DropReason) {

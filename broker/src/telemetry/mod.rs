@@ -10,7 +10,7 @@ mod labels;
 mod latency;
 mod log;
 pub(crate) mod metrics;
-mod process;
+pub(crate) mod process;
 mod spread;
 mod throttle;
 pub(crate) mod trace;

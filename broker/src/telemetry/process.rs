@@ -89,6 +89,12 @@ impl Collector for Process {
     }
 }
 
+/// Memory of the process that is resident; `None` where there is no /proc.
+pub(crate) fn resident_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    field(&status, "VmRSS:").map(|kilobytes| kilobytes * 1024)
+}
+
 /// The number of a line such as `VmRSS:     1234 kB`.
 fn field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;

@@ -1,7 +1,8 @@
 //! Pages of other origins: served where configured, refused otherwise, WebSocket upgrades included.
 
+use serde_json::json;
 use sluice_tests::raw::upgrade_status;
-use sluice_tests::{Broker, http};
+use sluice_tests::{Broker, Browser, http};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
@@ -168,4 +169,55 @@ fn every_answer_of_a_session_carries_the_headers() {
             "{response:?}"
         );
     }
+}
+
+/// What a page does with the official client: over polling first, with credentials, then over WebSocket.
+const PAGE: &str = r#"
+    (async (url) => {
+        const { io } = await import("/socket.io.esm.min.js");
+        const socket = io(url, { withCredentials: true, reconnection: false });
+        const upgraded = new Promise((done) => socket.io.on("open", () => socket.io.engine.on("upgrade", done)));
+        await new Promise((done, refused) => {
+            socket.on("connect", done);
+            socket.on("connect_error", (error) => refused(new Error("refused: " + error.message)));
+        });
+        await upgraded;
+        const echoed = new Promise((done) => socket.on("all:x", (text, bytes) => done([text, [...new Uint8Array(bytes)]])));
+        const ack = await socket.emitWithAck("all:x", "höi", new Uint8Array([0, 255, 7]));
+        const got = await echoed;
+        const transport = socket.io.engine.transport.name;
+        socket.disconnect();
+        return { ack, got, transport };
+    })
+"#;
+
+#[test]
+fn a_page_of_a_listed_origin_in_a_real_browser_is_served_and_no_other() {
+    let mut browser = Browser::start();
+    let page = browser.serve("node_modules/socket.io-client/dist");
+    let relay = crate::shared::RELAY;
+    let config = format!("[server.cors]\norigins = [\"{page}\"]\ncredentials = true\n{relay}");
+    let broker = Broker::start(&config, &[]);
+    browser.open(
+        &format!("{page}/socket.io.esm.min.js"),
+        &json!({"anywhere": true}),
+    );
+    let seen = browser.eval(&format!("({PAGE})({})", json!(broker.url("/"))));
+    assert_eq!(
+        seen,
+        json!({"ack": {"ok": true}, "got": ["höi", [0, 255, 7]], "transport": "websocket"})
+    );
+    assert_eq!(browser.problems(), Vec::<String>::new());
+
+    let other = Broker::start(relay, &[]);
+    let script = format!(
+        "({PAGE})({}).then(() => 'served', (error) => error.message)",
+        json!(other.url("/"))
+    );
+    assert_eq!(browser.eval(&script), "refused: xhr poll error");
+    let problems = browser.problems();
+    assert!(
+        problems.iter().any(|it| it.contains("CORS")),
+        "{problems:#?}"
+    );
 }

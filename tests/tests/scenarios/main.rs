@@ -10,6 +10,7 @@
 
 mod abuse;
 mod admin;
+mod admin_ui; // the official one
 mod asking; // policies that ask a back end
 mod batch; // events that leave together
 mod breaker;
@@ -48,6 +49,7 @@ mod monitoring; // what Prometheus and Grafana make of it
 mod msgpack;
 mod nats;
 mod operator;
+mod page; // the operator's, in Chromium
 mod policy_cli;
 mod presence; // who is in a room
 mod publish; // back ends send to clients

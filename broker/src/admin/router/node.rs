@@ -1,10 +1,12 @@
 //! The node, its cluster and what is done with them as a whole.
 
 use super::openapi;
-use crate::admin::describe::About;
+use crate::admin::describe::{About, text};
 use crate::admin::node::NodeInfo;
 use crate::admin::routes::{Routes, Verb};
-use crate::admin::{ClusterInfo, DrainInfo, api, cluster, drain, health, metrics, record, reload};
+use crate::admin::{
+    ClusterInfo, DrainInfo, api, cluster, drain, health, live, metrics, record, reload, watch,
+};
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let about = |name, summary| About::new(name, "node", summary);
@@ -93,6 +95,32 @@ pub(super) fn routes(routes: Routes) -> Routes {
             )
             .answers::<DrainInfo>("It serves.")
             .problems(&[(409, "The node is on its way to its end.")]),
+        )
+        .get(
+            "/api/v1/live",
+            live::live,
+            about(
+                "live",
+                "What this node does, once a second: what the status page shows",
+            )
+            .answers_as("text/event-stream", "An event a second, each of JSON.")
+            .problems(&[(503, "As many watch already as may.")]),
+        )
+        .get(
+            "/api/v1/watch",
+            watch::watch,
+            about(
+                "watch",
+                "What happens to one socket, user or room of this node, texts of arguments crossed out",
+            )
+            .parameters(&[
+                text("socket", "The socket; or one of the two beside."),
+                text("user", "The user."),
+                text("room", "The room."),
+                text("namespace", "Only in this namespace."),
+            ])
+            .answers_as("application/x-ndjson", "A line each, as it happens.")
+            .problems(&[(503, "As many look already as may.")]),
         )
         .post(
             "/api/v1/reload",

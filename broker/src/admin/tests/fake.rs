@@ -1,6 +1,9 @@
 //! A node that keeps what it is asked for, and answers always the same.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
+use crate::feed::{self, Crowded, Feed, Following};
 
 fn serving() -> DrainInfo {
     DrainInfo {
@@ -40,6 +43,9 @@ pub(super) struct Fake {
     pub(super) changes: Mutex<Vec<PolicyChange>>,
     pub(super) looked: Mutex<Vec<(SocketFilter, Option<String>)>>,
     pub(super) steered: Mutex<Vec<Steer>>,
+    pub(super) feed: Arc<Feed>,
+    /// How often it was asked what it is.
+    pub(super) infos: AtomicUsize,
 }
 
 impl Node for Fake {
@@ -60,6 +66,7 @@ impl Node for Fake {
     }
 
     fn info(&self) -> NodeInfo {
+        self.infos.fetch_add(1, Ordering::Relaxed);
         NodeInfo {
             node: "n1".to_owned(),
             version: "0.0.0",
@@ -219,6 +226,10 @@ impl Node for Fake {
 
     fn record(&self, wanted: Wanted) -> Result<Recording, Busy> {
         Arc::new(Recorder::default()).begin(wanted)
+    }
+
+    fn follow(&self, wanted: feed::Wanted) -> Result<Following, Crowded> {
+        self.feed.follow(wanted)
     }
 
     fn emit(&self, emit: Emit) -> BoxFuture<'_, Result<Emitted, EmitError>> {

@@ -131,6 +131,16 @@ pub(crate) enum SteerError {
     Draining,
 }
 
+impl Steering {
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Join(_) => "join",
+            Self::Leave(_) => "leave",
+            Self::Disconnect { .. } => "disconnect",
+        }
+    }
+}
+
 impl SteerError {
     /// For programs: one word a cause.
     pub(crate) fn code(&self) -> &'static str {

@@ -31,6 +31,7 @@ fn routed() -> Arc<Broker> {
             route("who", presence),
         ],
         lifecycle: None,
+        is_operators: false,
     };
     let pipeline = Pipeline {
         namespace,

@@ -24,6 +24,7 @@ pub(crate) struct Connected<'a> {
 
 impl Connected<'_> {
     pub(crate) fn emit(self) {
+        metrics().operators.connects.inc();
         let user = user(self.client);
         info!(
             target: CONNECTION,

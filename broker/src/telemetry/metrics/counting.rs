@@ -36,6 +36,7 @@ impl Metrics {
     }
 
     pub(in crate::telemetry) fn connection_denied(&self, denial: &Denial) {
+        self.operators.denied(denial.policy.is_none());
         self.connections_denied
             .get_or_create(&DenialLabels::new(denial))
             .inc();
@@ -43,6 +44,7 @@ impl Metrics {
 
     /// Refused for a reason that is the broker's own.
     pub(in crate::telemetry) fn connection_denied_with(&self, code: &str) {
+        self.operators.denied(true);
         self.connections_denied
             .get_or_create(&DenialLabels {
                 policy: None,
@@ -52,6 +54,7 @@ impl Metrics {
     }
 
     pub(in crate::telemetry) fn event_denied(&self, denial: &Denial) {
+        self.operators.denied(denial.policy.is_none());
         self.events_denied
             .get_or_create(&DenialLabels::new(denial))
             .inc();

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ChangeResult, Changed, Hook, Metrics, TrapKind, TrialOutcome, VerdictKind};
+use super::{ChangeResult, Changed, Hook, Metrics, OwnMetric, TrapKind, TrialOutcome, VerdictKind};
 use crate::telemetry::labels::{
-    CauseLabels, ChangeLabels, Counters, HookLabels, TrapLabels, TrialLabels, VerdictLabels,
+    CauseLabels, ChangeLabels, Counters, HookLabels, OwnLabels, TrapLabels, TrialLabels,
+    VerdictLabels,
 };
 use crate::telemetry::latency::Latency;
 use crate::telemetry::spread::Tally;
@@ -51,6 +52,19 @@ impl Metrics {
                 policy: Arc::clone(&policy),
                 hook,
             }),
+        }
+    }
+
+    /// The handle for a number of a policy's own.
+    pub(crate) fn own(&self, policy: &Arc<str>, name: &str, is_counter: bool) -> OwnMetric {
+        let labels = OwnLabels {
+            policy: policy.clone(),
+            name: name.to_owned(),
+        };
+        if is_counter {
+            OwnMetric::Counter(self.own_counters.get_or_create_owned(&labels))
+        } else {
+            OwnMetric::Gauge(self.own_gauges.get_or_create_owned(&labels))
         }
     }
 

@@ -11,7 +11,7 @@ use super::{add, add_seconds, metrics};
 use crate::moment::Moment;
 use crate::telemetry::labels::Counters;
 use crate::telemetry::labels::traffic::{Carried, CarriedLabel};
-use crate::telemetry::latency::Latency;
+use crate::telemetry::latency::{Durations, Latency};
 use crate::telemetry::spread::Tally;
 
 /// In seconds: from one that fails at once to one that lasts for days.
@@ -111,6 +111,17 @@ impl Traffic {
     /// An event has been dealt with.
     pub(crate) fn event_since(&self, begin: Moment) {
         self.events.observe(Moment::now().nanos_since(begin));
+    }
+
+    /// How long events have taken so far.
+    pub(crate) fn event_durations(&self) -> Durations {
+        self.events.durations()
+    }
+
+    /// Bytes that clients have sent and have been sent so far.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        let sum = |of: &Counters<Carried>| of.counts().map(|it| it.1).sum();
+        (sum(&self.received), sum(&self.sent))
     }
 
     pub(in crate::telemetry) fn disconnected(&self, after: Duration) {
