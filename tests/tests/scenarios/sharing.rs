@@ -1,6 +1,7 @@
 //! What nodes share of the state of policies: limits, counters, values, and counting as one.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use sluice_tests::{Broker, Client, Cluster, Driver, Setup, eventually};
@@ -71,6 +72,34 @@ fn a_limit_is_one_limit_on_three_nodes() {
         (30..=30 + back).contains(&given),
         "{given}, {back} came back"
     );
+}
+
+/// Each of three nodes is asked for far more than there is, all the time.
+#[test]
+fn at_a_steady_load_a_limit_holds_over_all_nodes_within_a_tenth() {
+    const LIMIT: u64 = 180;
+    let cluster = Cluster::start_with(3, |_| setup(&format!("burst = {LIMIT}")));
+    let node = Driver::node();
+    let clients = one_on_each(&node, &cluster);
+    let begin = Instant::now();
+    let floods: Vec<_> = clients
+        .iter()
+        .map(|client| client.flood("take", 320, 40, &json!({"timeout": 20_000})))
+        .collect();
+    let given: usize = floods
+        .into_iter()
+        .map(|flood| {
+            let answers = flood.wait().answers;
+            assert_eq!(answers.len(), 320);
+            answers
+                .iter()
+                .filter(|(_, ack, _)| *ack == json!(true))
+                .count()
+        })
+        .sum();
+    let there_was = LIMIT as f64 * (1.0 + begin.elapsed().as_secs_f64() / 60.0);
+    let part = given as f64 / there_was;
+    assert!((0.9..=1.1).contains(&part), "{given} of {there_was}");
 }
 
 fn cluster_seconds(cluster: &Cluster) -> usize {
