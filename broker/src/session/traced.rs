@@ -9,6 +9,10 @@ use crate::telemetry::trace::{self, Context, Entered, Kind, Recording, Value};
 pub(super) fn connect(client: &Client) -> Option<Box<Recording>> {
     let mut recording = trace::begin("connect", Kind::Server)?;
     about(&mut recording, client);
+    let query = client.peer.handshake.query();
+    let is_polled = query.split('&').any(|pair| pair == "transport=polling");
+    let began_with = if is_polled { "polling" } else { "websocket" };
+    recording.say("sluice.began_with", began_with);
     Some(recording)
 }
 

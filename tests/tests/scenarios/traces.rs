@@ -88,6 +88,7 @@ fn what_policies_say_of_an_event_is_in_its_trace() {
     let connect = of("connect", "sluice.socket", alice.logged_as());
     assert!(connect.says("sluice.outcome", "accept") && connect.parent.is_empty());
     assert!(connect.says("sluice.namespace", "/"));
+    assert!(connect.says("sluice.began_with", "websocket"));
     let asked = children(&connect, &spans);
     let auth = named("policy jwt-auth", &asked);
     assert!(auth.says("sluice.verdict", "accept") && auth.says("sluice.hook", "connect"));
