@@ -36,10 +36,15 @@ impl Collector {
         Self(backend)
     }
 
+    /// The address that `telemetry.otlp_endpoint` is to name.
+    pub fn url(&self) -> String {
+        self.0.url()
+    }
+
     /// Has a broker send its traces here, and so large a share of them.
     pub fn of(&self, setup: Setup, sample: &str) -> Setup {
         setup
-            .env("SLUICE_TELEMETRY__OTLP_ENDPOINT", &self.0.url())
+            .env("SLUICE_TELEMETRY__OTLP_ENDPOINT", &self.url())
             .env("SLUICE_TELEMETRY__TRACE_SAMPLE", sample)
     }
 

@@ -57,11 +57,13 @@ impl Traces {
             "10s",
             "How long the collector may take to answer.",
         );
-        let sample = s.get::<Share>(
-            "trace_sample",
-            "0.01",
-            "The share of connections and events that is traced, from 0 to 1.",
-        );
+        let sample = s.live(|s| {
+            s.get::<Share>(
+                "trace_sample",
+                "0.01",
+                "The share of connections and events that is traced, from 0 to 1.",
+            )
+        });
         let service: String = s.get(
             "service_name",
             "sluice",

@@ -59,8 +59,9 @@ pub(crate) fn init(telemetry: &Telemetry) -> Records {
     Records(())
 }
 
-/// Decides from now on by other directives what is logged.
+/// Decides from now on by other directives what is logged, and how much is traced.
 pub(crate) fn reconfigure(telemetry: &Telemetry) {
+    trace::reconfigure(&telemetry.traces);
     if let Some(handle) = FILTER.get() {
         // It is there for as long as the process.
         let _ = handle.reload(filter(telemetry));

@@ -288,3 +288,27 @@ fn a_collector_that_is_away_troubles_nobody() {
     a.ok("all:one", json!([]));
     assert_eq!(broker.stop(), 0);
 }
+
+#[test]
+fn how_much_is_traced_can_change_while_it_serves() {
+    let node = Driver::node();
+    let collector = Collector::start();
+    let config = |sample| {
+        format!(
+            "[telemetry]\notlp_endpoint = \"{}\"\ntrace_sample = {sample}\n{RELAY}",
+            collector.url()
+        )
+    };
+    let broker = Setup::new(&config("0")).start();
+    let [a] = clients(&node, &broker, ["a"]);
+    a.ok("all:before", json!([]));
+    broker.reconfigure(&config("1.0"));
+    let event = eventually("a trace", || {
+        a.ok("all:after", json!([]));
+        collector
+            .spans()
+            .into_iter()
+            .find(|span| span.name == "event")
+    });
+    assert!(event.says("sluice.event", "all:after"), "{event:?}");
+}
