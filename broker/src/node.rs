@@ -5,6 +5,7 @@ mod cluster;
 mod depths;
 mod drain;
 mod policies;
+mod settings;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -180,31 +181,6 @@ impl Node {
         *self.histories.lock() = histories;
     }
 
-    /// Of the pipelines that serve.
-    pub(crate) fn generation(&self) -> u64 {
-        self.broker.pipelines.load().generation
-    }
-
-    /// Runs by other settings from now on.
-    pub(crate) fn reconfigure(&self, config: Arc<Config>) {
-        self.emitter.reconfigure(&config.server);
-        self.config.store(config);
-    }
-
-    /// Replaces what waits for a restart, and tells whether that is different from before.
-    pub(crate) fn waits_for_restart(&self, waiting: &[Change]) -> bool {
-        let mut known = self.waiting.lock();
-        let is_news = *known != waiting;
-        known.clear();
-        known.extend_from_slice(waiting);
-        is_news
-    }
-
-    /// The process goes on with what it has, and a restart is needed to change anything.
-    pub(crate) fn stopped_following(&self) {
-        self.blind.store(true, Ordering::Relaxed);
-    }
-
     /// These reactors, and no others, do not answer.
     pub(crate) fn misses(&self, reactors: Vec<usize>) {
         *self.silent.lock() = reactors;
@@ -230,11 +206,6 @@ impl Node {
         self.sockets.are_among(cluster.clone(), patience);
         // Said once, at start.
         let _ = self.cluster.set(cluster);
-    }
-
-    /// This configuration is followed from now on.
-    pub(crate) fn is_configured(&self, effective: Arc<serde_json::Value>) {
-        self.effective.store(effective);
     }
 
     fn is_connected(&self) -> bool {

@@ -8,6 +8,7 @@ mod node;
 mod policies;
 mod policy;
 mod record;
+mod reload;
 mod shipped;
 mod sockets;
 mod table;
@@ -61,6 +62,8 @@ enum Command {
     Leave(sockets::Move),
     /// Disconnect sockets
     Disconnect(sockets::Disconnect),
+    /// Have a node follow its configuration and all other files now
+    Reload(reload::Reload),
     /// Close a node's clients over a period, and end it
     Drain(drain::Drain),
     /// Write down what the clients of a node that runs do, for `sluice policy test`
@@ -169,6 +172,7 @@ pub fn run() -> Result<(), Exit> {
         Command::Join(join) => print(&join.join()?),
         Command::Leave(leave) => print(&leave.leave()?),
         Command::Disconnect(disconnect) => print(&disconnect.run()?),
+        Command::Reload(reload) => print(&reload.run()?),
         Command::Drain(drain) => print(&drain.run()?),
         Command::Record(record) => record.run(),
         Command::Completions(completions) => completions.run(),

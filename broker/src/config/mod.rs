@@ -10,6 +10,7 @@ mod bounds;
 mod cluster;
 mod compression;
 mod cors;
+mod declare;
 mod describe;
 mod drop_in;
 mod effective;

@@ -204,6 +204,16 @@ fn what_needs_a_restart_is_named_and_kept() {
     let answer = broker.post("/api/v1/reload", &json!({})).json();
     assert_eq!(answer["restart_needed"], wanted, "{answer}");
     assert_eq!(answer["changed"], false, "{answer}");
+    let admin = broker.admin().to_string();
+    let told = broker.run(&["reload", "--admin", &admin]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    for words in [
+        "needs a restart",
+        "server.ping_interval",
+        "nothing has changed",
+    ] {
+        assert!(told.stdout.contains(words), "{told:?}");
+    }
     // Taken back in the file, it waits no more.
     broker.reconfigure("[server]\nlisten = \"127.0.0.1:0\"\nmax_connections = 20\n");
     eventually("nothing to wait for", || {
@@ -257,6 +267,42 @@ fn how_long_answers_are_waited_for_changes() {
     let emitted = broker.post("/api/v1/emit", &body);
     assert_eq!(emitted.status, 200, "{emitted:?}");
     assert_eq!(emitted.json()["missing"], 1, "{emitted:?}");
+}
+
+/// Who may ask is decided by the tokens of the moment.
+#[test]
+fn tokens_of_operators_change() {
+    let tokens = |first: &str| {
+        format!(
+            "[admin]\ntoken = \"{first}\"\n[[admin.tokens]]\nname = \"looks\"\ntoken = \"t-looks\"\n"
+        )
+    };
+    let broker = unwatched(&tokens("t-old")).start();
+    let status = |method: &str, path: &str, token: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("Authorization", &*bearer)];
+        http::request(broker.admin(), method, path, &headers, &[])
+            .unwrap()
+            .status
+    };
+    assert_eq!(status("GET", "/api/v1/node", "t-old"), 200);
+    let answer = hang_up(&broker, &tokens("t-new"));
+    assert_eq!(
+        text(&answer, "changes"),
+        "admin.token: (not shown) -> (not shown)"
+    );
+    assert_eq!(status("GET", "/api/v1/node", "t-old"), 401);
+    assert_eq!(status("POST", "/api/v1/reload", "t-looks"), 403);
+    assert_eq!(status("POST", "/api/v1/reload", "t-new"), 200);
+    // Not half of it: one that has no name of its own keeps the other from being taken away.
+    let twice = tokens("t-new").replace("looks\"\n", "admin\"\n");
+    assert!(hang_up(&broker, &twice).has("result", "refused"));
+    assert_eq!(status("GET", "/api/v1/node", "t-new"), 200);
+    assert_eq!(status("GET", "/api/v1/node", "t-looks"), 200);
+    let answer = hang_up(&broker, "[admin]\ntoken = \"t-new\"\n");
+    assert_eq!(text(&answer, "changes"), "admin.tokens[looks]: removed");
+    assert_eq!(status("GET", "/api/v1/node", "t-looks"), 401);
+    assert!(!broker.logs.text().contains("t-new"));
 }
 
 #[test]
