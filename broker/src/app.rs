@@ -1,5 +1,6 @@
 //! The composition root: builds every room, opens the doors, and closes them again in order.
 
+mod certificates;
 mod ending;
 mod keep;
 mod settings;
@@ -39,6 +40,7 @@ use crate::telemetry;
 use crate::telemetry::events::ReactorPanicked;
 use crate::telemetry::metrics::metrics;
 use crate::telemetry::trace;
+use certificates::Certificates;
 use settings::Settings;
 use supervisor::Supervisor;
 use together::Together;
@@ -68,8 +70,10 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
         signal(SignalKind::hangup())?
     };
     let engine = Engine::serving(runtime.handle().clone());
+    let certificates = Certificates::load(&loaded.config)?;
     let (reload, outcome, store) = load(loaded.clone(), engine, cache)?;
-    let result = runtime.block_on(serve(loaded, reload, outcome, store, hangup));
+    let served = serve(loaded, reload, outcome, store, certificates, hangup);
+    let result = runtime.block_on(served);
     // What is still running has been told, or has had its time.
     runtime.shutdown_background();
     result
@@ -119,6 +123,7 @@ async fn serve(
     reload: Reload,
     outcome: Outcome,
     store: Arc<Store>,
+    certificates: Certificates,
     hangup: Signal,
 ) -> anyhow::Result<()> {
     let config = loaded.config;
@@ -199,9 +204,14 @@ async fn serve(
     let admin = TcpListener::bind(config.admin.listen)
         .await
         .with_context(|| format!("cannot listen on admin.listen {}", config.admin.listen))?;
-    let edge = Edge::start(config.server.clone(), broker.clone(), node.clone())
-        .await
-        .with_context(|| format!("cannot listen on server.listen {}", config.server.listen))?;
+    let edge = Edge::start(
+        config.server.clone(),
+        broker.clone(),
+        node.clone(),
+        certificates.public.clone(),
+    )
+    .await
+    .with_context(|| format!("cannot listen on server.listen {}", config.server.listen))?;
     let edge = Arc::new(edge);
     let admin_address = admin.local_addr()?;
     node.is_at(edge.address(), admin_address);
@@ -209,7 +219,9 @@ async fn serve(
     let (stop_admin, admin_stopped) = oneshot::channel::<()>();
     let is_local = admin_address.ip().to_canonical().is_loopback();
     let auth = Arc::new(admin::Auth::new(&config.admin, is_local));
-    let admin_server = tokio::spawn(admin::serve(admin, node.clone(), auth.clone(), async {
+    let tls = certificates.admin.clone();
+    let token = auth.clone();
+    let admin_server = tokio::spawn(admin::serve(admin, node.clone(), token, tls, async {
         // Stopped by a word or by the end of whoever would say it.
         let _ = admin_stopped.await;
     }));
@@ -218,11 +230,13 @@ async fn serve(
         edge: edge.clone(),
         node: node.clone(),
     };
+    certificates.follow();
     let live = Settings {
         edge: edge.clone(),
         node: node.clone(),
         auth,
         drain: drain.clone(),
+        certificates,
     };
     let follower = Follower::new(reload, Box::new(live));
     tokio::spawn(keep::keep(follower, mailbox, hangup, served));

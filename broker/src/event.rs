@@ -1,5 +1,6 @@
 //! The words every room shares: plain data that imports nothing of the broker.
 
+mod certificate;
 mod handshake;
 pub(crate) mod hidden;
 
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use serde_json::value::RawValue;
 
+pub(crate) use certificate::ClientCertificate;
 pub(crate) use handshake::Handshake;
 
 /// Names that the Socket.IO protocol keeps for itself. Relayed to a client, an event of such a name makes its

@@ -35,3 +35,4 @@ mod sharing;
 mod state;
 mod tally;
 mod telemetry;
+mod tls;

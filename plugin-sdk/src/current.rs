@@ -22,7 +22,7 @@
 //! assert_eq!(verdict, Verdict::replace(&("hi", "alice", 1_800_000_000_000u64)));
 //! ```
 
-use crate::host;
+use crate::{ClientCertificate, host};
 
 /// Milliseconds since the Unix epoch.
 ///
@@ -154,6 +154,36 @@ pub fn header(name: &str) -> Option<String> {
 #[must_use]
 pub fn query(name: &str) -> Option<String> {
     host::query(name)
+}
+
+/// The certificate that the client has shown, where the operator asks for one (`server.tls.client_ca`).
+///
+/// ```
+/// use sluice_plugin_sdk::{ClientCertificate, prelude::*, testing};
+/// use serde_json::json;
+///
+/// #[policy]
+/// struct Devices {}
+///
+/// #[policy]
+/// impl Devices {
+///     #[on_connect]
+///     fn connect(&self) -> Result<Admission, Denial> {
+///         match current::client_certificate().and_then(|shown| shown.common_name) {
+///             Some(device) => Ok(Identity::user(device).into()),
+///             None => deny!("certificate_needed", "Devices show their certificate"),
+///         }
+///     }
+/// }
+///
+/// let mut devices = testing::policy::<Devices>(json!({})).unwrap();
+/// assert!(matches!(devices.socket("a").connect(json!({})), Admission::Deny(_)));
+/// let admission = devices.socket("b").certificate(ClientCertificate::named("pump-7")).connect(json!({}));
+/// assert_eq!(admission, Identity::user("pump-7").into());
+/// ```
+#[must_use]
+pub fn client_certificate() -> Option<ClientCertificate> {
+    host::client_certificate()
 }
 
 /// Whether the socket is in a room.

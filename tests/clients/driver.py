@@ -36,11 +36,16 @@ def encode(value):
 
 
 class Client:
-    def __init__(self, name, namespace, extra):
+    def __init__(self, name, namespace, opts):
         self.name = name
         self.namespace = namespace
         self.refusal = None
-        self.sio = socketio.AsyncClient(reconnection=False, websocket_extra_options=extra)
+        # Those of aiohttp's `ws_connect`.
+        extra = opts.get("websocket", {})
+        verify = not opts.get("insecure", False)
+        self.sio = socketio.AsyncClient(
+            reconnection=False, ssl_verify=verify, websocket_extra_options=extra
+        )
         self.sio.on("connect", self.on_connect, namespace=namespace)
         self.sio.on("connect_error", self.on_connect_error, namespace=namespace)
         self.sio.on("disconnect", self.on_disconnect, namespace=namespace)
@@ -66,8 +71,7 @@ class Client:
 async def connect(command):
     opts = command.get("opts", {})
     namespace = opts.get("namespace", "/")
-    # Those of aiohttp's `ws_connect`.
-    client = Client(command["client"], namespace, opts.get("websocket", {}))
+    client = Client(command["client"], namespace, opts)
     clients[command["client"]] = client
     try:
         await client.sio.connect(

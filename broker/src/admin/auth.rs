@@ -248,6 +248,7 @@ mod tests {
                 scope: *scope,
             });
         config::Admin {
+            tls: None,
             listen: ([127, 0, 0, 1], 0).into(),
             token: token.map(secret),
             tokens: others.collect(),

@@ -18,12 +18,16 @@ use super::auth::{Auth, From};
 use super::node::Node;
 use super::router::router;
 use crate::telemetry::events::AcceptFailed;
+use crate::tls::{Stream, Tls};
 
 /// An operator's tools hold a few; more are refused so that a flood here takes no descriptors from clients.
 const MAX_CONNECTIONS: usize = 256;
 
 /// Time for the head of a request, the wait for the next one on a connection included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Time to agree on TLS.
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After a failure that a further try would meet again at once, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -36,6 +40,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     node: Arc<dyn Node>,
     auth: Arc<Auth>,
+    tls: Arc<Tls>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let router = router(node, auth);
@@ -47,7 +52,7 @@ pub(crate) async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) if connections.len() < MAX_CONNECTIONS => {
-                    connections.spawn(connection(stream, from, router.clone()));
+                    connections.spawn(connection(stream, from, router.clone(), tls.clone()));
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -65,7 +70,14 @@ pub(crate) async fn serve(
     .await;
 }
 
-async fn connection(stream: TcpStream, from: SocketAddr, router: Router) {
+async fn connection(stream: TcpStream, from: SocketAddr, router: Router, tls: Arc<Tls>) {
+    let stream = match tls.serving() {
+        None => Stream::Plain(stream),
+        Some(loaded) => match tls.accept(&loaded, stream, from.ip(), TLS_TIMEOUT).await {
+            Some(accepted) => accepted.stream,
+            None => return,
+        },
+    };
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(From(from.ip()));
         let mut router = router.clone();

@@ -33,6 +33,7 @@ use crate::config::{self, Change, Secret};
 use crate::drain::Ending;
 use crate::record::{Busy, Recorder, Recording, Wanted};
 use crate::state::{Filter, Shown};
+use crate::tls::{Listener, Tls};
 
 struct Answer {
     status: StatusCode,
@@ -67,6 +68,7 @@ impl Answer {
 
 fn auth(token: Option<&str>) -> Arc<Auth> {
     let admin = config::Admin {
+        tls: None,
         listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
         token: token.map(|token| Secret::new(token.to_owned())),
         tokens: Vec::new(),
@@ -253,7 +255,9 @@ async fn it_serves_and_stops() {
         .expect("a port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(serve(listener, Arc::<Fake>::default(), auth(None), async {
+    let plain = Arc::new(Tls::new(Listener::Admin));
+    let fake = Arc::<Fake>::default();
+    let server = tokio::spawn(serve(listener, fake, auth(None), plain, async {
         let _ = stopped.await;
     }));
     let mut client = tokio::net::TcpStream::connect(address)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::certificates::Certificates;
 use crate::admin::Auth;
 use crate::config::Config;
 use crate::drain::Drain;
@@ -17,9 +18,11 @@ pub(super) struct Settings {
     pub node: Arc<Node>,
     pub auth: Arc<Auth>,
     pub drain: Arc<Drain>,
+    pub certificates: Certificates,
 }
 
 impl Live for Settings {
+    /// Certificates have somebody of their own who follows them.
     fn files(&self, _config: &Config) -> Vec<PathBuf> {
         Vec::new()
     }
@@ -27,8 +30,10 @@ impl Live for Settings {
     fn prepare(&self, config: &Config) -> Result<Commit, Vec<String>> {
         let (edge, node) = (self.edge.clone(), self.node.clone());
         let (auth, drain) = (self.auth.clone(), self.drain.clone());
+        let certificates = self.certificates.prepare(config)?;
         let config = Arc::new(config.clone());
         Ok(Box::new(move || {
+            certificates();
             telemetry::reconfigure(&config.telemetry);
             edge.reconfigure(&config.server);
             auth.reconfigure(&config.admin);

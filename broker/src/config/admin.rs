@@ -8,6 +8,7 @@ use super::secret::Secret;
 use super::section::Section;
 use super::server::Server;
 use super::setting::names;
+use crate::tls;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Admin {
@@ -18,6 +19,8 @@ pub(crate) struct Admin {
     pub tokens: Vec<AdminToken>,
     /// `None`: the official Admin UI cannot attach.
     pub ui: Option<AdminUi>,
+    /// `None`: plain text.
+    pub tls: Option<tls::Settings>,
 }
 
 /// The token of somebody who may ask.
@@ -76,6 +79,7 @@ impl Admin {
             token,
             tokens: tokens.into_iter().flatten().collect(),
             ui: s.table("ui", "The official Socket.IO Admin UI.", AdminUi::read),
+            tls: s.live(super::tls::read),
         };
         if admin.has_one_twice() {
             s.report(

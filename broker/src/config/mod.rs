@@ -37,6 +37,7 @@ mod settings;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod traces;
 mod trial;
 mod trust;

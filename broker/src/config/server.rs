@@ -11,6 +11,7 @@ use super::compression::Compression;
 use super::cors::Cors;
 use super::section::Section;
 use super::setting::{Setting, Size, Wrong};
+use crate::tls;
 
 /// The public side of the broker.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,8 @@ pub(crate) struct Server {
     pub cors: Cors,
     pub compression: Compression,
     pub slow_client: SlowClient,
+    /// `None`: plain text.
+    pub tls: Option<tls::Settings>,
 }
 
 /// At least one is on.
@@ -134,14 +137,10 @@ impl Server {
                 "Clients that do not read what they are sent.",
                 SlowClient::read,
             ),
+            tls: s.live(super::tls::read),
         };
         heartbeat(s, &server);
-        s.later(&[
-            "tls",
-            "trusted_proxies",
-            "max_connections_per_ip",
-            "connect_rate",
-        ]);
+        s.later(&["trusted_proxies", "max_connections_per_ip", "connect_rate"]);
         server
     }
 }

@@ -143,7 +143,7 @@ fn the_printed_examples_are_valid_too() {
         let setting = line.strip_prefix('#').filter(|rest| !rest.starts_with(' '));
         text + setting.unwrap_or(line) + "\n"
     });
-    let folder = Folder::toml(&on)
+    let folder = with_certificates(Folder::toml(&on))
         .env("ADMIN_TOKEN", "t")
         .env("PROMETHEUS_TOKEN", "p")
         .env(
@@ -173,6 +173,33 @@ fn the_printed_examples_are_valid_too() {
     let idle = ["room", "subject", "format", "durable", "timeout"];
     expected.extend(idle.map(|key| route(key, "has no effect in this route")));
     assert_eq!(folder.problems(), expected);
+}
+
+/// The files that the examples of TLS name.
+fn with_certificates(folder: Folder) -> Folder {
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+        IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber,
+    };
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::CrlSign];
+    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let revoked = CertificateRevocationListParams {
+        this_update: rcgen::date_time_ymd(2020, 1, 1),
+        next_update: rcgen::date_time_ymd(2099, 1, 1),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    let revoked = revoked.signed_by(&ca).unwrap().pem().unwrap();
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    folder
+        .file("fullchain.pem", &own.cert.pem())
+        .file("privkey.pem", &own.signing_key.serialize_pem())
+        .file("client-ca.pem", &ca.pem())
+        .file("client-crl.pem", &revoked)
 }
 
 /// The last one.

@@ -10,7 +10,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::Shared;
@@ -21,6 +20,7 @@ use super::link::Link;
 use super::polling::poll;
 use super::reactor::{Job, Place};
 use crate::telemetry::metrics::metrics;
+use crate::tls::{Parted, Stream};
 
 /// What a reactor may take to take a job. It needs microseconds; one that does not is in no state to serve a client.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -92,7 +92,7 @@ pub(super) async fn answer(poll: Box<Poll>, shared: Arc<Shared>) {
 }
 
 /// Opens a WebSocket on the reactor of its session.
-pub(super) async fn open(upgraded: Upgraded<TcpStream>, shared: Arc<Shared>) {
+pub(super) async fn open(upgraded: Upgraded<Stream>, shared: Arc<Shared>) {
     let reactor = upgraded.link.reactor;
     if reactor == shared.number {
         return open_websocket(upgraded, &shared).await;
@@ -100,7 +100,7 @@ pub(super) async fn open(upgraded: Upgraded<TcpStream>, shared: Arc<Shared>) {
     let Some(home) = shared.reactors.get(reactor) else {
         return;
     };
-    let Ok(mut moved) = upgraded.with(TcpStream::into_std) else {
+    let Ok(mut moved) = upgraded.with(Stream::part) else {
         return;
     };
     // Counted where it will be.
@@ -112,8 +112,8 @@ pub(super) async fn open(upgraded: Upgraded<TcpStream>, shared: Arc<Shared>) {
 }
 
 /// Opens a WebSocket that came to another reactor.
-pub(super) async fn arrive(moved: Box<Upgraded<std::net::TcpStream>>, shared: Arc<Shared>) {
-    if let Ok(upgraded) = moved.with(TcpStream::from_std) {
+pub(super) async fn arrive(moved: Box<Upgraded<Parted>>, shared: Arc<Shared>) {
+    if let Ok(upgraded) = moved.with(Parted::join) {
         open_websocket(upgraded, &shared).await;
     }
 }

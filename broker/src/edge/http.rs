@@ -24,9 +24,10 @@ use super::parser::Parser;
 use super::probe::{self, Probe};
 use super::reactor::Place;
 use super::stream::{Carrier, Terms};
-use super::{deflate, polling};
-use crate::event::Handshake;
+use super::{deflate, polling, secure};
+use crate::event::{ClientCertificate, Handshake};
 use crate::telemetry::events::{HandshakeFailed, OriginRefused};
+use crate::tls::{Accepted, Stream};
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -52,7 +53,18 @@ pub(super) async fn serve(
         return;
     }
     shared.pace.turn().await;
-    let from = Arc::new(From { address, place });
+    let Some(Accepted {
+        stream,
+        certificate,
+    }) = secure::under_tls(stream, address.ip(), &shared).await
+    else {
+        return;
+    };
+    let from = Arc::new(From {
+        address,
+        certificate,
+        place,
+    });
     let service = service_fn(move |request| {
         let (from, shared) = (from.clone(), shared.clone());
         async move { Ok::<_, Infallible>(answer(request, from, shared).await) }
@@ -70,6 +82,7 @@ pub(super) async fn serve(
 /// Where requests come from.
 struct From {
     address: SocketAddr,
+    certificate: Option<Arc<ClientCertificate>>,
     /// The connection's place among all; it passes on to a WebSocket.
     place: Arc<Place>,
 }
@@ -146,7 +159,8 @@ async fn engine(
             return Err(Refused::Full);
         }
         None => {
-            let (address, handshake) = (from.address.ip(), handshake_of(&request));
+            let address = from.address.ip();
+            let handshake = handshake_of(&request).shown_by(from.certificate.clone());
             let path = request.uri().path();
             let parser = Parser::chosen(path, handshake.query(), &shared.config().path);
             shared.links.open(address, handshake, shared.number, parser)
@@ -154,6 +168,10 @@ async fn engine(
     };
     if !query.is_supported {
         return Err(Refused::BadRequest("not the session's version"));
+    }
+    if link.handshake.certificate() != from.certificate.as_ref() {
+        // Whoever has come to know the session's id has not come to know its key.
+        return Err(Refused::BadRequest("not the session's certificate"));
     }
     if has_bytes(request.headers()) {
         link.kill();
@@ -233,7 +251,7 @@ fn upgrade(
         let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_TIMEOUT, upgrade).await else {
             return;
         };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
             // `serve` makes no other stream.
             return;
         };
@@ -260,7 +278,7 @@ fn upgrade(
 }
 
 /// Lends a WebSocket to the library until it ends. Runs on the reactor that its session lives on.
-pub(super) async fn open_websocket(mut upgraded: Upgraded<TcpStream>, shared: &Shared) {
+pub(super) async fn open_websocket(mut upgraded: Upgraded<Stream>, shared: &Shared) {
     let max_message = shared.config().max_payload;
     let link = upgraded.link;
     let parser = link.parser;

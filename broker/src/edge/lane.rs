@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::net::tcp::OwnedWriteHalf;
 
 use super::deflate::{self, Outbound, Settings};
 use super::link::Link;
 use crate::telemetry::metrics::{DropReason, metrics};
+use crate::tls::WriteHalf;
 use flusher::Flusher;
 use queue::{Flushed, Frames, Queue, SMALL, Stage};
 
@@ -54,7 +54,7 @@ pub(super) struct Overflow;
 
 impl Lane {
     pub(super) fn new(
-        socket: OwnedWriteHalf,
+        socket: WriteHalf,
         link: Arc<Link>,
         patience: Duration,
         deflate: Option<&deflate::Terms>,
@@ -177,7 +177,7 @@ impl Lane {
     async fn go_on(self: Arc<Self>) {
         loop {
             let writable = poll_fn(|cx| match &self.queue.lock().socket {
-                Some(socket) => socket.as_ref().poll_write_ready(cx),
+                Some(socket) => socket.poll_write_ready(cx),
                 None => std::task::Poll::Ready(Ok(())),
             });
             let is_late = tokio::time::timeout(self.patience, writable).await.is_err();

@@ -1,6 +1,7 @@
 //! The edge: from the listening socket to bytes of one event, and back. The only code that knows socketioxide.
 //!
-//! `accept` hands connections to `reactor`s; `http` serves one, with `cors` and `handshake` checking its requests;
+//! `accept` hands connections to `reactor`s; `http` serves one, under TLS where there is any (`secure`), with
+//! `cors` and `handshake` checking its requests;
 //! `manners` and `inbound` judge what a client sends, `acks` knows what it answers, `probe` lets one that polls try a WebSocket;
 //! `forward` brings what came to another reactor to the one of its session; `link` is the broker's hold on a connection,
 //! `stream` the byte stream of a WebSocket and `lane` the one way out of it; `socketio` makes sessions of sockets,
@@ -32,6 +33,7 @@ mod polling;
 mod probe;
 mod protocols;
 pub(crate) mod reactor;
+mod secure;
 mod socketio;
 mod stream;
 mod wire;
@@ -45,7 +47,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::admin;
@@ -53,6 +55,7 @@ use crate::config;
 use crate::pipeline::Pipelines;
 use crate::session::Broker;
 use crate::telemetry::metrics::metrics;
+use crate::tls::Tls;
 use cors::Cors;
 use deflate::Deflate;
 use link::Links;
@@ -72,6 +75,9 @@ struct Shared {
     broker: Arc<Broker>,
     /// Of all reactors, because a polling client's requests come to any of them.
     links: Arc<Links>,
+    tls: Arc<Tls>,
+    /// Clients that are agreeing on TLS.
+    tls_handshakes: Semaphore,
     reactors: Arc<[Reactor]>,
     /// Answers the probes on the public listener, where they are wanted.
     node: Arc<dyn admin::Node>,
@@ -127,6 +133,10 @@ pub(crate) struct Edge {
     accepting: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// Of a reactor, under way at a time. Each takes some ten kilobytes, and a client's round trips, so that more are not
+/// to be had in a second either.
+const TLS_HANDSHAKES: usize = 4096;
+
 /// What a client has to close its WebSocket in good order once it has been told.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -136,13 +146,14 @@ impl Edge {
         config: config::Server,
         broker: Arc<Broker>,
         node: Arc<dyn admin::Node>,
+        tls: Arc<Tls>,
     ) -> io::Result<Self> {
         let listener = accept::listen(config.listen)?;
         let address = listener.local_addr()?;
         let links = Arc::new(Links::default());
         let settings = Arc::new(Settings::new(&config));
         let deflate = Arc::new(Deflate::new(&config.compression));
-        let reactors = start_reactors(&settings, &deflate, &broker, &links, &node)?;
+        let reactors = start_reactors(&settings, &deflate, &broker, &links, &node, &tls)?;
         let (stop, stopped) = watch::channel(false);
         let accept = accept::run(listener, reactors.clone(), settings.clone(), stopped);
         let accepting = tokio::spawn(accept);
@@ -300,6 +311,7 @@ fn start_reactors(
     broker: &Arc<Broker>,
     links: &Arc<Links>,
     node: &Arc<dyn admin::Node>,
+    tls: &Arc<Tls>,
 ) -> io::Result<Arc<[Reactor]>> {
     let homes: Vec<_> = broker.fanout.homes().collect();
     let (reactors, jobs): (Vec<_>, Vec<_>) = homes.iter().map(|_| Reactor::new()).unzip();
@@ -316,6 +328,8 @@ fn start_reactors(
             deflate: deflate.clone(),
             broker: broker.clone(),
             links: links.clone(),
+            tls: tls.clone(),
+            tls_handshakes: Semaphore::new(TLS_HANDSHAKES),
             reactors: reactors.clone(),
             node: node.clone(),
         };

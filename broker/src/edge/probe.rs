@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use super::deflate;
 use super::link::Link;
 use super::stream::{LINGER, hear_out};
 use super::wire;
+use crate::tls::Stream;
 
 /// Read at once. What is said here is short.
 const READ: usize = 512;
@@ -25,7 +25,7 @@ const UPGRADE: &[u8] = b"5";
 
 /// A WebSocket that a client tries for a session which is polled.
 pub(super) struct Probe<'a> {
-    pub stream: &'a mut TcpStream,
+    pub stream: &'a mut Stream,
     /// Where compression was agreed on.
     pub inflate: Option<&'a mut deflate::Inbound>,
     pub link: &'a Link,
@@ -139,7 +139,7 @@ fn take_frame(read: &mut BytesMut) -> io::Result<Option<Frame>> {
 }
 
 /// Closes a WebSocket in good order.
-pub(super) async fn close(mut stream: TcpStream) {
+pub(super) async fn close(mut stream: Stream) {
     let goodbye = async {
         stream.write_all(&wire::CLOSE_WITHOUT_CODE).await?;
         stream.shutdown().await?;

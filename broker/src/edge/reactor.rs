@@ -16,6 +16,7 @@ use super::{Shared, forward, http};
 use crate::fanout::Home;
 use crate::pipeline::Pipelines;
 use crate::plugin;
+use crate::tls::Parted;
 
 /// Connections and requests on their way to a reactor. It takes one in microseconds; a full queue makes the accept loop
 /// wait, and the kernel's backlog hold what comes meanwhile.
@@ -35,7 +36,7 @@ pub(super) enum Job {
     /// A request whose session is here.
     Poll(Box<forward::Poll>),
     /// A WebSocket whose session is here.
-    Open(Box<forward::Upgraded<std::net::TcpStream>>),
+    Open(Box<forward::Upgraded<Parted>>),
     /// The pipelines have been replaced: namespaces follow, and what belonged to older ones is freed.
     Follow(Arc<Pipelines>, oneshot::Sender<()>),
     /// Ends a polling session. The answer is false if it was over already.

@@ -17,8 +17,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
 
 use ahead::Ahead;
 pub(super) use goodbye::{LINGER, hear_out};
@@ -31,10 +29,11 @@ use super::pace::{Pace, Ticket};
 use super::reactor::Place;
 use super::wire::{self, Said};
 use crate::telemetry::metrics::Carried;
+use crate::tls::{ReadHalf, Stream};
 
 pub(super) struct Carrier {
     /// `None` only while the stream is being dropped.
-    socket: Option<OwnedReadHalf>,
+    socket: Option<ReadHalf>,
     lane: Arc<Lane>,
     link: Arc<Link>,
     inbound: Inbound,
@@ -111,7 +110,7 @@ static MARKER: LazyLock<String> =
 impl Carrier {
     /// `ahead` is what was read behind the request, or, by `inflate`, behind the packet that ends a session's polling.
     pub(super) fn new(
-        stream: TcpStream,
+        stream: Stream,
         ahead: &Bytes,
         link: Arc<Link>,
         place: Arc<Place>,
@@ -261,7 +260,7 @@ impl Carrier {
     fn poll_waits(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match (self.waits.as_deref_mut(), &self.socket) {
             (Some(Waits::First(ticket)), Some(socket)) => {
-                ready!(socket.as_ref().poll_read_ready(cx))?;
+                ready!(socket.poll_read_ready(cx))?;
                 ready!(self.pace.poll_turn(ticket, cx));
             }
             (Some(Waits::End(ticket, _)), _) => ready!(self.pace.poll_turn(ticket, cx)),

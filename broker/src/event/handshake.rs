@@ -1,13 +1,19 @@
 //! What came with the first request of a connection, packed: it is kept for as long as the connection is, and an idle
 //! one is to cost little.
 
-/// Query and headers; all namespaces of a connection share them.
+use std::sync::Arc;
+
+use super::ClientCertificate;
+
+/// Query, headers and certificate; all namespaces of a connection share them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Handshake {
     /// The query, and behind it the headers, each `name:value` and a line feed: neither a name nor a value has one, and
     /// no name has a colon.
     bytes: Box<[u8]>,
     query: usize,
+    /// Most clients have none.
+    certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl Handshake {
@@ -23,7 +29,21 @@ impl Handshake {
         Self {
             bytes: bytes.into(),
             query: query.len(),
+            certificate: None,
         }
+    }
+
+    /// The same of a client that has shown a certificate.
+    pub(crate) fn shown_by(self, certificate: Option<Arc<ClientCertificate>>) -> Self {
+        Self {
+            certificate,
+            ..self
+        }
+    }
+
+    /// What the client has shown on its first connection.
+    pub(crate) fn certificate(&self) -> Option<&Arc<ClientCertificate>> {
+        self.certificate.as_ref()
     }
 
     /// The query, as it came.

@@ -64,3 +64,4 @@ pub(crate) use reload::{Commit, Follower, Live, Outcome, Reload};
 pub(crate) use slots::prune;
 pub(crate) use tally::{PATIENCE as TALLY_PATIENCE, StrictCounters};
 pub(crate) use trial::{About, Answer, Comparison, Kind, Said, Sample, Tally, Trial, WHOLE};
+pub(crate) use watch::{Fingerprint, Settling, Watched};

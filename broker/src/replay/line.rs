@@ -16,7 +16,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::expect::Expect;
-use crate::event::Event;
+use crate::event::{ClientCertificate, Event};
 use crate::packet;
 use crate::plugin::{DisconnectReason, Upstream};
 use crate::telemetry::metrics::Hook;
@@ -61,6 +61,8 @@ pub(super) struct Facts {
     pub rooms: Option<BTreeSet<String>>,
     pub headers: Option<BTreeMap<String, String>>,
     pub query: Option<BTreeMap<String, String>>,
+    /// `Some(None)`: it has shown none.
+    pub certificate: Option<Option<ClientCertificate>>,
 }
 
 #[derive(Debug)]
@@ -99,6 +101,8 @@ struct Keys<'a> {
     rooms: Option<BTreeSet<String>>,
     headers: Option<BTreeMap<String, String>>,
     query: Option<BTreeMap<String, String>>,
+    #[serde(default, deserialize_with = "given")]
+    certificate: Option<Option<ClientCertificate>>,
     #[serde(borrow, default, deserialize_with = "given")]
     auth: Option<&'a RawValue>,
     event: Option<String>,
@@ -279,6 +283,7 @@ impl Keys<'_> {
                 rooms: self.rooms,
                 headers: self.headers,
                 query: self.query,
+                certificate: self.certificate,
             },
             ask,
             expect: self.expect,

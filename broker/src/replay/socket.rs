@@ -83,9 +83,13 @@ fn peer(token: u64, address: IpAddr, handshake: Arc<Handshake>) -> Peer {
 
 fn handshake(old: &Client, facts: &Facts) -> Result<Arc<Handshake>, String> {
     let old = &old.peer.handshake;
-    if facts.headers.is_none() && facts.query.is_none() {
+    if facts.headers.is_none() && facts.query.is_none() && facts.certificate.is_none() {
         return Ok(old.clone());
     }
+    let certificate = match &facts.certificate {
+        Some(shown) => shown.clone().map(Arc::new),
+        None => old.certificate().cloned(),
+    };
     let query = match &facts.query {
         None => old.query().to_owned(),
         Some(given) => form_urlencoded::Serializer::new(String::new())
@@ -93,7 +97,8 @@ fn handshake(old: &Client, facts: &Facts) -> Result<Arc<Handshake>, String> {
             .finish(),
     };
     let Some(given) = &facts.headers else {
-        return Ok(Arc::new(Handshake::new(&query, old.headers())));
+        let handshake = Handshake::new(&query, old.headers());
+        return Ok(Arc::new(handshake.shown_by(certificate)));
     };
     let mut headers = HeaderMap::new();
     for (name, value) in given {
@@ -104,7 +109,8 @@ fn handshake(old: &Client, facts: &Facts) -> Result<Arc<Handshake>, String> {
     }
     let headers = headers.iter();
     let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
-    Ok(Arc::new(Handshake::new(&query, headers)))
+    let handshake = Handshake::new(&query, headers);
+    Ok(Arc::new(handshake.shown_by(certificate)))
 }
 
 #[cfg(test)]

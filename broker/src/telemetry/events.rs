@@ -20,6 +20,7 @@ mod rollout;
 mod settings;
 mod sharing;
 mod supervision;
+mod tls;
 mod traces;
 
 use std::borrow::Cow;
@@ -49,6 +50,9 @@ pub(crate) use rollout::{RollOutEnded, RollOutFollowed};
 pub(crate) use settings::{ReloadAnswered, ReloadApplied, ReloadFailed, RestartNeeded};
 pub(crate) use sharing::{StateCaughtUp, StateForgotten, StateMissed};
 pub(crate) use supervision::{ReactorSilent, SupervisorUntold};
+pub(crate) use tls::{
+    TlsCertificateExpired, TlsHandshakeEnded, TlsKeyExposed, TlsLoaded, TlsRenewalFailed,
+};
 pub(crate) use traces::TracesFailed;
 use tracing::{debug, error, info, warn};
 

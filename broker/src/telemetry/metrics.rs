@@ -17,6 +17,7 @@ mod queues;
 mod rollout;
 mod sharing;
 mod supervision;
+mod tls;
 mod traces;
 mod traffic;
 
@@ -47,11 +48,13 @@ use self::queues::Queues;
 use self::rollout::Rollouts;
 use self::sharing::Sharing;
 use self::supervision::Supervision;
+use self::tls::Tls;
 use self::traces::Traces;
 pub(crate) use self::traffic::Held;
 use self::traffic::Traffic;
 use super::exposition;
 pub(crate) use super::labels::backend::{BackendAnswer, BackendEmit, BackendKind, BackendLoss};
+pub(crate) use super::labels::tls::{CertificateFault, Handshaken, Listener};
 pub(crate) use super::labels::traffic::{Carried, SpanOutcome};
 pub(crate) use super::labels::{
     BatchEnd, CacheFault, ChangeResult, Changed, Compiled, DropReason, FetchOutcome, Hook,
@@ -121,6 +124,7 @@ pub(crate) struct Metrics {
     pub traces: Traces,
     pub traffic: Traffic,
     pub operators: Operators,
+    pub tls: Tls,
     own_counters: Family<OwnLabels, Tally>,
     own_gauges: Family<OwnLabels, Gauge<f64, AtomicU64>>,
     connections_denied: Family<DenialLabels, Counter>,
@@ -251,6 +255,7 @@ impl Metrics {
             traces: Traces::new(&mut r),
             traffic: Traffic::new(&mut r),
             operators: Operators::new(&mut r),
+            tls: Tls::new(&mut r),
             own_counters: add(&mut r, "policy_counter", "Counters of a policy's own"),
             own_gauges: add(&mut r, "policy_gauge", "Gauges of a policy's own"),
             connections_denied: add(

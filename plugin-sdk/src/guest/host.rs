@@ -1,15 +1,32 @@
 //! The broker, as the modules `current`, `limits`, `effects`, `store`, `http`, `log` and `metrics` call it.
 
-use super::bindings::sluice::policy::{effects, http, limits, log as lines, metrics, store, types};
+use super::bindings::sluice::policy::{
+    current, effects, http, limits, log as lines, metrics, store, types,
+};
 use crate::http::{Error, Request, Response};
 use crate::log::Level;
-use crate::{Decision, Scope, Subject, Target};
+use crate::{ClientCertificate, Decision, Scope, Subject, Target};
 
 pub(crate) use super::bindings::sluice::policy::current::{
     address, attachment, attachment_count, attachment_len, attribute, event_id, event_name, header,
     in_room, namespace, now_ms, query, rooms, socket_id, user,
 };
 pub(crate) use effects::{disconnect, join, leave, set_attribute};
+
+pub(crate) fn client_certificate() -> Option<ClientCertificate> {
+    let current::Certificate {
+        subject,
+        common_name,
+        alternative_names,
+        fingerprint,
+    } = current::client_certificate()?;
+    Some(ClientCertificate {
+        subject,
+        common_name,
+        alternative_names,
+        fingerprint,
+    })
+}
 
 pub(crate) fn take(bucket: usize, whom: Subject, cost: u32) -> Decision {
     let whom = match whom {

@@ -7,7 +7,7 @@ use super::engine::{Answer, Ask};
 use super::harness::Harness;
 use super::windows::Delivery;
 use super::world::Socket;
-use crate::{Admission, DisconnectReason, Policy, Subscription, Verdict};
+use crate::{Admission, ClientCertificate, DisconnectReason, Policy, Subscription, Verdict};
 
 /// One client of a world; made by [`Harness::socket`].
 ///
@@ -84,6 +84,11 @@ impl<'h, P: Policy> Client<'h, P> {
         self.set(|socket| {
             socket.query.insert(name.to_owned(), value.to_owned());
         })
+    }
+
+    /// The certificate that it has shown.
+    pub fn certificate(self, certificate: ClientCertificate) -> Self {
+        self.set(|socket| socket.certificate = Some(certificate))
     }
 
     /// A room that it is in.

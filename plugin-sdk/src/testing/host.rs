@@ -8,7 +8,7 @@ use super::effects::Effect;
 use super::world::{Call, Socket, World};
 use crate::http::{Error, Request, Response};
 use crate::log::Level;
-use crate::{Capabilities, Decision, Hooks, MetricKind, Scope, Subject, Target};
+use crate::{Capabilities, ClientCertificate, Decision, Hooks, MetricKind, Scope, Subject, Target};
 
 thread_local! {
     /// A policy that is called without a harness finds an empty world.
@@ -83,6 +83,10 @@ pub(crate) fn header(name: &str) -> Option<String> {
 
 pub(crate) fn query(name: &str) -> Option<String> {
     of_call(|call| call.socket.query.get(name).cloned())
+}
+
+pub(crate) fn client_certificate() -> Option<ClientCertificate> {
+    of_call(|call| call.socket.certificate.clone())
 }
 
 pub(crate) fn in_room(room: &str) -> bool {

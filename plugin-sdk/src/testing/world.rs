@@ -10,7 +10,7 @@ use super::store::Memory;
 use super::upstream::Upstream;
 use super::windows::{Delivery, Windows};
 use crate::log::Level;
-use crate::{Bucket, Capabilities, Hooks, Metric};
+use crate::{Bucket, Capabilities, ClientCertificate, Hooks, Metric};
 
 /// Everything but the policy itself.
 #[derive(Debug)]
@@ -58,6 +58,7 @@ pub(super) struct Socket {
     /// Names in lower case.
     pub(super) headers: BTreeMap<String, String>,
     pub(super) query: BTreeMap<String, String>,
+    pub(super) certificate: Option<ClientCertificate>,
     pub(super) rooms: BTreeSet<String>,
 }
 
@@ -144,6 +145,7 @@ impl Socket {
             attributes: BTreeMap::new(),
             headers: BTreeMap::new(),
             query: BTreeMap::new(),
+            certificate: None,
             rooms: BTreeSet::new(),
         }
     }

@@ -67,6 +67,7 @@ mod slow;
 mod state; // what policies remember
 mod stubborn;
 mod supervisor; // systemd and its like
+mod tls;
 mod told; // back ends hear of sockets
 mod tools; // what is told of a configuration
 mod traces;

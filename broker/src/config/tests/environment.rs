@@ -74,8 +74,8 @@ fn variables_that_name_no_key() {
             "SLUICE_POLICY__0__MEMORY: arrays of tables come from files only",
             "SLUICE_SERVER: names no key of that table",
             "SLUICE_SERVER__LISTNE: names no key; did you mean `SLUICE_SERVER__LISTEN`?",
-            "SLUICE_SERVER__TLS__CERT: not part of this version yet",
             "SLUICE_Server__Path: names no key; did you mean `SLUICE_SERVER__PATH`?",
+            "server.tls.key: is missing; expected a path [sluice.toml]",
         ]
     );
 }

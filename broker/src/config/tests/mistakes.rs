@@ -52,7 +52,7 @@ action = "publish"
              expected a duration such as `25s`, `500ms` or `1h30m` [SLUICE_SERVER__CONNECT_TIMEOUT]",
             "server.max_payload: `1M` is not a size; expected a size such as `1MiB` (1024 × 1024), \
              `64KB` (64 × 1000) or a number of bytes [sluice.toml:6]",
-            "server.tls: not part of this version yet [sluice.toml:9]",
+            "server.tls.key: is missing; expected a path [sluice.toml:9]",
             "server.ping_intervall: unknown key; did you mean `ping_interval`? [sluice.toml:4]",
             "policy[0].timeout (policy `chat`): `5s` is out of bounds; expected 1ms to 1s [sluice.toml:14]",
             "policy[0].module (policy `chat`): `nowhere.wasm` cannot be opened: \

@@ -4,12 +4,11 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::Bytes;
-use rustix::net::SendFlags;
-use tokio::net::tcp::OwnedWriteHalf;
 
 use super::Bounds;
 use crate::edge::deflate::Outbound;
 use crate::telemetry::metrics::{Carried, metrics};
+use crate::tls::WriteHalf;
 
 /// Frames up to this size are copied behind each other; larger ones are shared by all their recipients.
 pub(super) const SMALL: usize = 1024;
@@ -22,7 +21,7 @@ const SLICES: usize = 32;
 
 pub(super) struct Queue {
     /// `None` once the connection has ended.
-    pub socket: Option<OwnedWriteHalf>,
+    pub socket: Option<WriteHalf>,
     /// In front of the tail.
     pieces: VecDeque<Piece>,
     /// Small frames.
@@ -127,7 +126,7 @@ impl Frames {
 // === impl Queue ===
 
 impl Queue {
-    pub(super) fn new(socket: OwnedWriteHalf, outbound: Option<Outbound>) -> Self {
+    pub(super) fn new(socket: WriteHalf, outbound: Option<Outbound>) -> Self {
         Self {
             socket: Some(socket),
             pieces: VecDeque::new(),
@@ -203,14 +202,11 @@ impl Queue {
                 return Flushed::Gone;
             };
             let written = if self.pieces.is_empty() {
-                send(
-                    socket,
-                    self.tail.as_ref().get(self.written..).unwrap_or_default(),
-                )
+                socket.send(self.tail.as_ref().get(self.written..).unwrap_or_default())
             } else {
                 let mut slices = [IoSlice::new(&[]); SLICES];
                 let count = self.slices(&mut slices);
-                socket.try_write_vectored(slices.get(..count).unwrap_or_default())
+                socket.send_vectored(slices.get(..count).unwrap_or_default())
             };
             match written {
                 Ok(1..) => self.advance(written.unwrap_or_default()),
@@ -225,7 +221,15 @@ impl Queue {
                 }
             }
         }
-        Flushed::All
+        // Under TLS, what was taken may be waiting still.
+        match self.socket.as_ref().map(WriteHalf::flush) {
+            None | Some(Ok(())) => Flushed::All,
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Flushed::Blocked,
+            Some(Err(_)) => {
+                self.end();
+                Flushed::Gone
+            }
+        }
     }
 
     fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES]) -> usize {
@@ -304,19 +308,13 @@ impl Drop for Queue {
     }
 }
 
-/// Past the runtime, whose record of the socket would have to be fetched from far away for every delivery. It is asked
-/// where the socket takes nothing, of which it has to know.
-fn send(socket: &OwnedWriteHalf, bytes: &[u8]) -> io::Result<usize> {
-    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-    rustix::net::send(socket.as_ref(), bytes, flags).or_else(|_| socket.try_write(bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncReadExt as _;
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::tls::Stream;
 
     /// What a client receives of frames of these sizes, `turn` at a time; those that others receive as well are marked.
     async fn received(frames: &[(usize, bool)], turn: usize) -> (Vec<u8>, Vec<u8>) {
@@ -325,7 +323,7 @@ mod tests {
             .await
             .unwrap();
         let (server, _) = listener.accept().await.unwrap();
-        let mut queue = Queue::new(server.into_split().1, None);
+        let mut queue = Queue::new(Stream::Plain(server).into_split().1, None);
         let mut sent = Vec::new();
         for (number, frames) in frames.chunks(turn).enumerate() {
             for (place, &(len, is_shared)) in frames.iter().enumerate() {
@@ -367,7 +365,7 @@ mod tests {
             .await
             .unwrap();
         let (server, _) = listener.accept().await.unwrap();
-        let mut queue = Queue::new(server.into_split().1, None);
+        let mut queue = Queue::new(Stream::Plain(server).into_split().1, None);
         let mut sent = 0;
         while queue.write() == Flushed::All {
             queue.put(vec![7; SMALL].into());
@@ -378,7 +376,7 @@ mod tests {
             let mut bytes = vec![0; SMALL];
             read += client.read(&mut bytes).await.unwrap();
             if let Some(socket) = &queue.socket {
-                let writable = socket.writable();
+                let writable = std::future::poll_fn(|cx| socket.poll_write_ready(cx));
                 let _ = tokio::time::timeout(std::time::Duration::from_millis(1), writable).await;
             }
             queue.write();

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::net::tcp::OwnedReadHalf;
 
 use crate::edge::lane::Lane;
+use crate::tls::ReadHalf;
 
 /// What a client has, once the broker has closed a WebSocket, to close its side.
 pub(in crate::edge) const LINGER: Duration = Duration::from_secs(2);
@@ -15,7 +15,7 @@ pub(in crate::edge) const LINGER: Duration = Duration::from_secs(2);
 const LAST_WORDS: Duration = Duration::from_secs(30);
 
 /// Writes what is left, closes this side, and waits for the client to close its own.
-pub(super) async fn say(mut socket: OwnedReadHalf, lane: &Arc<Lane>) {
+pub(super) async fn say(mut socket: ReadHalf, lane: &Arc<Lane>) {
     // As long as the client takes it: what is queued may be much.
     let _ = tokio::time::timeout(LAST_WORDS, lane.clone().finish()).await;
     // Closes this side.

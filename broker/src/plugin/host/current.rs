@@ -82,6 +82,16 @@ impl current::Host for Host {
             .map(|(_, value)| value.into_owned())
     }
 
+    fn client_certificate(&mut self) -> Option<current::Certificate> {
+        let shown = self.client()?.peer.handshake.certificate()?;
+        Some(current::Certificate {
+            subject: shown.subject.clone(),
+            common_name: shown.common_name.clone(),
+            alternative_names: shown.alternative_names.clone(),
+            fingerprint: shown.fingerprint.clone(),
+        })
+    }
+
     fn in_room(&mut self, room: String) -> bool {
         self.client()
             .is_some_and(|client| client.rooms.lock().contains(room.as_str()))

@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 use crate::http::{Error, Response};
 use crate::testing::engine::{Answer, Ask};
 use crate::testing::world::Socket;
-use crate::{Admission, Denial, DisconnectReason, Identity, Subscription, Verdict};
+use crate::{
+    Admission, ClientCertificate, Denial, DisconnectReason, Identity, Subscription, Verdict,
+};
 use parts::{Configured, Records, WireCoalesce, WireDenial, WireIdentity};
 
 /// A call.
@@ -30,6 +32,7 @@ pub(super) struct Line<'a> {
     rooms: &'a BTreeSet<String>,
     headers: &'a BTreeMap<String, String>,
     query: &'a BTreeMap<String, String>,
+    certificate: Option<&'a ClientCertificate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +61,7 @@ impl<'a> Line<'a> {
             rooms: &socket.rooms,
             headers: &socket.headers,
             query: &socket.query,
+            certificate: socket.certificate.as_ref(),
             auth: None,
             event: None,
             args: None,
