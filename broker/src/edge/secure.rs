@@ -27,7 +27,7 @@ pub(super) async fn under_tls(
             certificate: None,
         });
     };
-    let patience = shared.config.connect_timeout.min(TLS_TIMEOUT);
+    let patience = shared.config().connect_timeout.min(TLS_TIMEOUT);
     let agreed = async {
         for _ in 1..TLS_TURNS {
             shared.pace.turn().await;

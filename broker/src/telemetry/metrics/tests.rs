@@ -62,6 +62,15 @@ fn filled() -> (Metrics, Arc<Store>) {
     metrics
         .admin
         .wrote("drain", crate::telemetry::labels::admin::AdminOutcome::Done);
+    metrics.tls.expires(Listener::Public, "default", 0);
+    metrics.tls.handshaken(Listener::Public, Handshaken::Ok);
+    metrics.tls.loaded(
+        Listener::Admin,
+        crate::telemetry::labels::ReloadResult::Applied,
+    );
+    metrics
+        .tls
+        .fault(Listener::Admin, CertificateFault::Expired);
     metrics.changed(Changed::Reload, ChangeResult::Changed);
     metrics.rolled_back("p", "operator");
     metrics.trial(&"p".into());
