@@ -1,5 +1,7 @@
 //! The least client of the admin API: one request, one connection, no retries.
 
+mod tls;
+
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::cli::Exit;
+use tls::{Secure, Trust, Wire};
 
 /// Longer than the node takes to say that it took too long.
 const PATIENCE: Duration = Duration::from_secs(70);
@@ -26,7 +29,7 @@ const MAX_ANSWER: usize = 64 << 20;
 /// Which node to ask, and by what right.
 #[derive(clap::Args)]
 pub(super) struct Admin {
-    /// The node's admin listener: an address, or a URL that begins with http://
+    /// The node's admin listener: an address, or a URL that begins with http:// or https://
     #[arg(
         long,
         global = true,
@@ -44,11 +47,13 @@ pub(super) struct Admin {
         hide_env_values = true
     )]
     token: Option<String>,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 impl Admin {
     pub(super) fn client(&self) -> Result<Client, Exit> {
-        Client::new(&self.admin, self.token.as_deref())
+        Client::new(&self.admin, self.token.as_deref(), &self.trust)
     }
 }
 
@@ -114,24 +119,33 @@ pub(super) struct Client {
     /// Host and port.
     authority: String,
     token: Option<String>,
+    /// `None`: in plain text.
+    secure: Option<Secure>,
 }
 
 impl Client {
     /// `admin` is an address, or a URL without a path.
-    fn new(admin: &str, token: Option<&str>) -> Result<Self, Exit> {
-        let authority = admin.strip_prefix("http://").unwrap_or(admin);
+    fn new(admin: &str, token: Option<&str>, trust: &Trust) -> Result<Self, Exit> {
+        let behind_https = admin.strip_prefix("https://");
+        let plain = || admin.strip_prefix("http://").unwrap_or(admin);
+        let authority = behind_https.unwrap_or_else(plain);
         let authority = authority.trim_end_matches('/');
-        let is_authority = authority
-            .parse::<http::uri::Authority>()
-            .is_ok_and(|it| it.port_u16().is_some());
-        if !is_authority {
+        let parsed = authority.parse::<http::uri::Authority>().ok();
+        let Some(parsed) = parsed.filter(|it| it.port_u16().is_some()) else {
             return Err(Exit::Usage(format!(
-                "`{admin}` is not the address of an admin listener; expected HOST:PORT or http://HOST:PORT"
+                "`{admin}` is not the address of an admin listener; expected HOST:PORT, http://HOST:PORT or https://HOST:PORT"
             )));
+        };
+        if behind_https.is_none() && trust.is_given() {
+            let what =
+                "certificates are of no use without https://: write `--admin https://HOST:PORT`";
+            return Err(Exit::Usage(what.to_owned()));
         }
+        let secure = behind_https.map(|_| trust.secure(parsed.host()));
         Ok(Self {
             authority: authority.to_owned(),
             token: token.map(str::to_owned),
+            secure: secure.transpose()?,
         })
     }
 
@@ -234,6 +248,10 @@ impl Client {
         }
         let request = request.body(Full::new(Bytes::from(body)))?;
         let stream = TcpStream::connect(&self.authority).await?;
+        let stream: Box<dyn Wire> = match &self.secure {
+            None => Box::new(stream),
+            Some(secure) => secure.connect(stream).await?,
+        };
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Ends with the request.
         let connection = tokio::spawn(connection);
@@ -309,8 +327,15 @@ mod tests {
 
     #[test]
     fn an_address_is_told_from_what_is_none() {
-        for good in ["127.0.0.1:9090", "http://localhost:9090/", "[::1]:9090"] {
-            assert!(Client::new(good, None).is_ok(), "{good}");
+        let none = Trust::default();
+        for good in [
+            "127.0.0.1:9090",
+            "http://localhost:9090/",
+            "[::1]:9090",
+            "https://localhost",
+            "https://[::1]:9090/",
+        ] {
+            assert!(Client::new(good, None, &none).is_ok(), "{good}");
         }
         for bad in [
             "",
@@ -319,7 +344,7 @@ mod tests {
             "http://a:1/x",
             "a b:1",
         ] {
-            assert!(Client::new(bad, None).is_err(), "{bad}");
+            assert!(Client::new(bad, None, &none).is_err(), "{bad}");
         }
     }
 }

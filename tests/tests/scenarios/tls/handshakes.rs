@@ -137,6 +137,16 @@ fn the_operators_listener_has_tls_of_its_own() {
     assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
     assert!(metrics.contains("host=\"default\"") && metrics.contains("listener=\"admin\""));
     assert!(ask(None).is_err(), "a certificate is required");
+    let at = format!("https://{}", broker.admin());
+    let trusting = ["node", "--admin", &at, "--ca", "trusted.pem"];
+    let showing = ["--cert", "operator.pem", "--key", "operator.key"];
+    std::fs::write(broker.dir().join("trusted.pem"), authority.pem()).unwrap();
+    put(broker.dir(), "operator", &operator);
+    let shown = broker.run(&[&trusting[..], &showing[..]].concat());
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    assert!(broker.run(&trusting).code != Some(0), "it shows nothing");
+    let astray = broker.run(&[&trusting[..3], &showing[..]].concat());
+    assert!(astray.stderr.contains("certificate"), "{astray:?}");
     let plain = http::request(broker.admin(), "GET", "/healthz", &[], &[]).unwrap();
     assert_eq!(plain.status, 400);
 }
