@@ -8,6 +8,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::audit::Did;
 use super::node::Node;
@@ -26,6 +28,9 @@ pub(crate) trait Rollouts: Send + Sync {
         by: Option<String>,
     ) -> BoxFuture<'static, Result<Report, RollOutRefusal>>;
 
+    /// Has nodes that come later serve nothing of it, and leaves what serves. Says the revision of that.
+    fn withdraw(&self, policy: String) -> BoxFuture<'_, Result<u64, RollOutRefusal>>;
+
     /// What every node is to serve.
     fn list(&self) -> BoxFuture<'_, Result<Vec<Shown>, RollOutRefusal>>;
 }
@@ -37,6 +42,8 @@ pub(crate) enum RollOutRefusal {
     Conflict(String),
     #[error("{0}")]
     Unavailable(String),
+    #[error("the cluster does not ask for a policy `{0}`")]
+    Unknown(String),
     #[error("{}", reasons(.0))]
     Incomplete(Report),
 }
@@ -84,10 +91,32 @@ pub(super) async fn push(
     }
 }
 
+/// What the cluster asks for no more.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Withdrawn {
+    policy: String,
+    /// Of what is wanted.
+    revision: u64,
+}
+
+pub(super) async fn withdraw(
+    State(node): State<Arc<dyn Node>>,
+    Path(policy): Path<String>,
+) -> Response {
+    let Some(rollouts) = node.rollouts() else {
+        return alone().into_response();
+    };
+    match rollouts.withdraw(policy.clone()).await {
+        Ok(revision) => Json(Withdrawn { policy, revision }).into_response(),
+        Err(refusal) => refused(refusal),
+    }
+}
+
 fn refused(refusal: RollOutRefusal) -> Response {
     let detail = refusal.to_string();
     let problem = match refusal {
         RollOutRefusal::Conflict(_) => Problem::new(StatusCode::CONFLICT, "conflict", detail),
+        RollOutRefusal::Unknown(_) => Problem::new(StatusCode::NOT_FOUND, "unknown_policy", detail),
         RollOutRefusal::Unavailable(_) => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nats_unavailable", detail)
         }

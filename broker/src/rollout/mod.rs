@@ -242,6 +242,25 @@ impl Rollout {
         }
     }
 
+    async fn withdraw(&self, policy: &str) -> Result<u64, RollOutRefusal> {
+        let (before, revision) = self.vault.wanted(policy).await?;
+        if let Some(other) = before.under_way(unix_millis()) {
+            return Err(RollOutRefusal::Conflict(format!(
+                "{} is being rolled out by node {}",
+                other.digest, other.node
+            )));
+        }
+        if before.current.is_none() {
+            return Err(RollOutRefusal::Unknown(policy.to_owned()));
+        }
+        let revision = self.vault.swap(&before.withdrawn(), revision).await?;
+        self.part.is_done(policy, revision);
+        // Whoever could not load it need not try any more.
+        self.part.look();
+        self.cluster.tell(LOOK, &policy);
+        Ok(revision)
+    }
+
     async fn list(&self) -> Result<Vec<Shown>, RollOutRefusal> {
         let all = self.vault.all().await?;
         let shown = |(wanted, revision)| Shown { revision, wanted };
@@ -271,6 +290,10 @@ impl Rollouts for Rollout {
             let ended = |_| RollOutRefusal::Unavailable("the node is shutting down".to_owned());
             work.await.unwrap_or_else(|error| Err(ended(error)))
         })
+    }
+
+    fn withdraw(&self, policy: String) -> BoxFuture<'_, Result<u64, RollOutRefusal>> {
+        Box::pin(async move { Self::withdraw(self, &policy).await })
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<Shown>, RollOutRefusal>> {

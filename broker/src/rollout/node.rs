@@ -111,6 +111,11 @@ impl Part {
         self.has_looked.load(Ordering::Relaxed)
     }
 
+    /// What is wanted has changed.
+    pub(super) fn look(&self) {
+        self.look.notify_one();
+    }
+
     /// This revision has been followed, by other means.
     pub(super) fn is_done(&self, policy: &str, revision: u64) {
         self.followed.lock().insert(policy.to_owned(), revision);

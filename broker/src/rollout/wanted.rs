@@ -58,6 +58,14 @@ impl Wanted {
         }
     }
 
+    /// Nothing is asked for any more.
+    pub(super) fn withdrawn(&self) -> Self {
+        Self {
+            policy: self.policy.clone(),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn given_up(&self) -> Self {
         Self {
             pending: None,

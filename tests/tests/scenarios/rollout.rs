@@ -81,6 +81,37 @@ fn a_push_to_one_node_serves_on_all_and_on_those_that_come_later() {
     client.emit("hello", json!([]));
 }
 
+/// What serves goes on; who comes later, and has lost its files, is not given it.
+#[test]
+fn what_the_cluster_asks_for_can_be_taken_back() {
+    let mut cluster = Cluster::start(2, RELAY);
+    let withdraw = |broker: &Broker| {
+        let path = "/api/v1/cluster/policies/stamp";
+        http::request(broker.admin(), "DELETE", path, &[], &[]).expect("an answer")
+    };
+    let nothing = withdraw(&cluster[0]);
+    assert_eq!(nothing.status, 404, "{nothing:?}");
+    assert_eq!(nothing.json()["code"], "unknown_policy");
+    let pushed = push(&cluster[0], "stamp", &policy("fixture-stamp"));
+    assert_eq!(pushed.status, 200, "{pushed:?}");
+    let withdrawn = withdraw(&cluster[1]);
+    assert_eq!(withdrawn.status, 200, "{withdrawn:?}");
+    assert_eq!(withdrawn.json()["policy"], "stamp");
+    let listed = cluster[0].get("/api/v1/cluster/policies").json();
+    assert_eq!(listed[0]["current"], Value::Null, "{listed}");
+    assert_eq!(digest(&cluster[0], "stamp"), pushed.json()["digest"]);
+    cluster[1].kill();
+    cluster[1].remove_module("stamp");
+    cluster[1].start_again();
+    eventually("a node that has looked", || {
+        (cluster[1].get("/readyz").status == 200).then_some(())
+    });
+    assert_eq!(digest(&cluster[1], "stamp"), Value::Null);
+    // It may be rolled out again.
+    let again = push(&cluster[1], "stamp", &policy("fixture-stamp"));
+    assert_eq!(again.status, 200, "{again:?}");
+}
+
 #[test]
 fn one_node_that_refuses_has_all_go_back() {
     // The last has no place to put a policy.

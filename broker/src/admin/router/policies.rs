@@ -175,4 +175,19 @@ pub(super) fn of_cluster(routes: Routes) -> Routes {
                     (503, "There is no NATS."),
                 ]),
         )
+        .add(
+            Verb::Delete,
+            "/api/v1/cluster/policies/{name}",
+            rollout::withdraw,
+            about(
+                "withdrawPolicy",
+                "Has the cluster ask for a policy no more: what serves goes on serving until its node is told otherwise",
+            )
+            .answers::<rollout::Withdrawn>("Nodes that come later serve what their files say.")
+            .problems(&[
+                (404, "The node is alone, or the cluster does not ask for it."),
+                (409, "A module is being rolled out."),
+                (503, "There is no NATS."),
+            ]),
+        )
 }

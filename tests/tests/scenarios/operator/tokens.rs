@@ -189,3 +189,20 @@ fn the_configuration_is_shown_without_its_secrets() {
         assert!(!answer.text().contains(token), "{token}");
     }
 }
+
+/// Whoever leaves, or loses a token, is locked out without a restart.
+#[test]
+fn tokens_change_while_it_runs() {
+    let broker = Broker::start(&format!("{TOKENS}{RELAY}"), &[]);
+    let status = |token: &str| request(&broker, "GET", "/api/v1/node", token, &Value::Null).status;
+    assert_eq!((status("only-looks"), status("changes-things")), (200, 200));
+    let config = format!("{TOKENS}{RELAY}").replace("only-looks", "looks-again");
+    broker.reconfigure(&config);
+    eventually("the new token", || {
+        (status("looks-again") == 200).then_some(())
+    });
+    assert_eq!(status("only-looks"), 401);
+    assert_eq!(status("changes-things"), 200);
+    let shown = request(&broker, "GET", "/api/v1/config", "the-owner", &Value::Null).text();
+    assert!(!shown.contains("looks-again"), "{shown}");
+}
