@@ -129,7 +129,7 @@ pub(super) async fn watch(
 fn rhythm(watchdog_usec: Option<&str>) -> Duration {
     let period = watchdog_usec.and_then(|it| it.parse().ok());
     let half = period.map(|period| Duration::from_micros(period) / 2);
-    half.filter(|half| !half.is_zero())
+    half.filter(|half| half.as_millis() > 0)
         .map_or(RHYTHM, |half| half.min(RHYTHM))
 }
 
