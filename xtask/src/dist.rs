@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use crate::workspace::{cargo, folder_of, metadata, output, program, root, run, target};
-use crate::{policies, setup};
+use crate::workspace::{cargo, folder_of, metadata, output, program, root, target};
+use crate::{policies, setup, workspace};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -52,7 +52,7 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ("fish", "sluice.fish"),
 ];
 
-pub(crate) fn run_it(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     let modules = policies::build_first_party()?;
     let broker = broker(options)?;
     let archive = pack(&broker, &modules, &target()?.join("dist"))?;
@@ -64,15 +64,16 @@ fn broker(options: &Options) -> Result<PathBuf> {
     if !options.is_static {
         return setup::broker(&options.profile);
     }
-    // A target that is named is what the flags are for; without one, macros of the compiler's own would be static too.
-    let host = output(program("rustc", "").args(["--print", "host-tuple"]))?;
-    let host = host.trim();
-    run(cargo()
-        .args(["build", "--locked", "--package", "sluice"])
-        .args(["--profile", &options.profile, "--target", host])
-        .env("RUSTFLAGS", "-C target-feature=+crt-static"))?;
-    let built = target()?.join(host).join(folder_of(&options.profile));
-    Ok(built.join("sluice"))
+    // Only how it is linked differs, so what has been compiled serves both.
+    let wanted = ["-C", "target-feature=+crt-static"];
+    workspace::run(
+        cargo()
+            .args(["rustc", "--package", "sluice", "--bin", "sluice"])
+            .args(["--profile", &options.profile, "--"])
+            .args(wanted),
+    )?;
+    let folder = folder_of(&options.profile);
+    Ok(target()?.join(folder).join("sluice"))
 }
 
 /// Makes the archive of a broker and of policies. Its path.
@@ -85,7 +86,7 @@ pub(crate) fn pack(broker: &Path, modules: &Path, folder: &Path) -> Result<PathB
     let sluice = stage.join("bin/sluice");
     copy(broker, &sluice)?;
     // Names of functions and lines, which are most of it.
-    run(program("strip", "").arg(&sluice)).context("`strip` of binutils is wanted")?;
+    workspace::run(program("strip", "").arg(&sluice)).context("`strip` of binutils is wanted")?;
     for policy in policies::first_party()? {
         let file = format!("{policy}.wasm");
         copy(&modules.join(&file), &stage.join("policies").join(&file))?;
@@ -111,7 +112,7 @@ fn made_by(sluice: &Path, stage: &Path) -> Result<()> {
         write(&stage.join("share/completions").join(file), &script)?;
     }
     let pages = stage.join("share/man/man1");
-    run(program(sluice, "").args(["manual", "--out"]).arg(&pages))
+    workspace::run(program(sluice, "").args(["manual", "--out"]).arg(&pages))
 }
 
 fn name() -> Result<String> {
@@ -132,18 +133,20 @@ fn sums(stage: &Path) -> Result<String> {
 
 fn compress(folder: &Path, name: &str) -> Result<PathBuf> {
     let archive = folder.join(format!("{name}.tar.gz"));
-    run(program("tar", folder)
-        .args(["--create", "--format=ustar", "--sort=name"])
-        .args([
-            "--owner=0",
-            "--group=0",
-            "--numeric-owner",
-            "--mode=u=rwX,go=rX",
-        ])
-        .arg(format!("--mtime=@{}", age()))
-        .args(["--use-compress-program=gzip --no-name --best", "--file"])
-        .arg(&archive)
-        .arg(name))?;
+    workspace::run(
+        program("tar", folder)
+            .args(["--create", "--format=ustar", "--sort=name"])
+            .args([
+                "--owner=0",
+                "--group=0",
+                "--numeric-owner",
+                "--mode=u=rwX,go=rX",
+            ])
+            .arg(format!("--mtime=@{}", age()))
+            .args(["--use-compress-program=gzip --no-name --best", "--file"])
+            .arg(&archive)
+            .arg(name),
+    )?;
     let sum = output(program("sha256sum", folder).arg(format!("{name}.tar.gz")))?;
     write(&folder.join(format!("{name}.tar.gz.sha256")), &sum)?;
     Ok(archive)

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         Command::Cluster(options) => cluster::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
-        Command::Dist(options) => dist::run_it(&options),
+        Command::Dist(options) => dist::run(&options),
         Command::Policies => policies::build_all().map(|folder| println!("{}", folder.display())),
     };
     match done {

@@ -80,7 +80,7 @@ impl Proxy {
         let (dir, address, config) = place("caddy/Caddyfile", nodes);
         let site = format!("http://{address} {{");
         let config = replaced(&config, "events.example {", &site);
-        let config = format!("{{\n\tadmin off\n}}\n{config}");
+        let config = format!("{{\n\tadmin off\n\tlog {{\n\t\tlevel ERROR\n\t}}\n}}\n{config}");
         let arguments = ["run", "--adapter", "caddyfile", "--config", "proxy.conf"];
         Self::run("caddy", &arguments, dir, address, &config)
     }

@@ -21,9 +21,11 @@ fn prepared(variable: &str) -> PathBuf {
 fn unpacked(archive: &Path) -> PathBuf {
     let there = archive.parent().unwrap().join("unpacked");
     fs::create_dir(&there).unwrap();
-    run(program("tar", &there)
-        .args(["--extract", "--gzip", "--strip-components=1", "--file"])
-        .arg(archive))
+    workspace::run(
+        program("tar", &there)
+            .args(["--extract", "--gzip", "--strip-components=1", "--file"])
+            .arg(archive),
+    )
     .unwrap();
     there
 }
@@ -34,8 +36,9 @@ fn the_archive_holds_what_a_machine_needs() {
         prepared("SLUICE_TEST_BIN"),
         prepared("SLUICE_TEST_POLICIES"),
     );
-    let folder = std::env::temp_dir().join(format!("sluice-dist-{}", std::process::id()));
-    let archive = pack(&broker, &modules, &folder).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let archive = pack(&broker, &modules, folder).unwrap();
     let first = fs::read(&archive).unwrap();
     assert!(fs::metadata(&archive).unwrap().len() < fs::metadata(&broker).unwrap().len());
 
@@ -69,22 +72,26 @@ fn the_archive_holds_what_a_machine_needs() {
     assert_eq!(policies.count(), policies::first_party().unwrap().len());
 
     // It runs, from there, with what came with it.
-    let checked = output(
-        program(there.join("bin/sluice"), &there)
-            .args(["check", "--config", "etc/sluice.toml"])
-            .env("POLICIES", there.join("policies"))
-            .env("CLIENT_URL", "https://app.example")
-            .env("JWT_SECRET", "0123456789abcdef0123456789abcdef")
-            .env("ADMIN_TOKEN", "0123456789abcdef"),
-    )
-    .unwrap();
+    let mut check = program(there.join("bin/sluice"), &there);
+    check
+        .args(["check", "--config", "etc/sluice.toml"])
+        .env("POLICIES", there.join("policies"))
+        .env("CLIENT_URL", "https://app.example")
+        .env("JWT_SECRET", "0123456789abcdef0123456789abcdef")
+        .env("ADMIN_TOKEN", "0123456789abcdef");
+    // Those of the tests are no keys of the broker's.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SLUICE_") {
+            check.env_remove(name);
+        }
+    }
+    let checked = output(&mut check).unwrap();
     assert!(checked.contains("jwt-auth"), "{checked}");
 
     // Made again, it is the same.
-    pack(&broker, &modules, &folder).unwrap();
+    pack(&broker, &modules, folder).unwrap();
     assert!(
         first == fs::read(&archive).unwrap(),
         "two archives of the same"
     );
-    fs::remove_dir_all(&folder).unwrap();
 }
