@@ -29,15 +29,11 @@ pub(crate) struct Options {
 }
 
 /// What is copied from the sources, and where it lies in the archive.
-const COPIED: [(&str, &str); 11] = [
+const COPIED: [(&str, &str); 7] = [
     ("README.md", "README.md"),
     ("CHANGELOG.md", "CHANGELOG.md"),
     ("LICENSE-APACHE", "LICENSE-APACHE"),
     ("LICENSE-MIT", "LICENSE-MIT"),
-    ("docs/cluster.md", "docs/cluster.md"),
-    ("docs/migration.md", "docs/migration.md"),
-    ("docs/performance.md", "docs/performance.md"),
-    ("docs/policies.md", "docs/policies.md"),
     ("examples/deploy/sluice.toml", "etc/sluice.toml"),
     (
         "examples/deploy/systemd/sluice.service",
@@ -94,10 +90,26 @@ pub(crate) fn pack(broker: &Path, modules: &Path, folder: &Path) -> Result<PathB
     for (from, to) in COPIED {
         copy(&root().join(from), &stage.join(to))?;
     }
+    for document in documents()? {
+        copy(&root().join(&document), &stage.join(&document))?;
+    }
     made_by(&sluice, &stage)?;
     let sums = sums(&stage)?;
     write(&stage.join("SHA256SUMS"), &sums)?;
     compress(folder, &name)
+}
+
+/// The guides, from the root.
+fn documents() -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(root().join("docs")).context("cannot read docs")?;
+    let mut documents = Vec::new();
+    for entry in entries {
+        let name = PathBuf::from(entry?.file_name());
+        if name.extension().is_some_and(|extension| extension == "md") {
+            documents.push(Path::new("docs").join(name));
+        }
+    }
+    Ok(documents)
 }
 
 /// What the binary writes about itself.
