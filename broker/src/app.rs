@@ -229,6 +229,7 @@ async fn serve(
     let served = Served {
         edge: edge.clone(),
         node: node.clone(),
+        supervisor: supervisor.clone(),
     };
     certificates.follow();
     let live = Settings {
@@ -297,6 +298,8 @@ fn ready(line: &str) -> std::io::Result<()> {
 struct Served {
     edge: Arc<Edge>,
     node: Arc<Node>,
+    /// Waits for the end of a reload that was asked for.
+    supervisor: Arc<Supervisor>,
 }
 
 /// A task that panics is caught by its runtime, which would go on without it: a node with half its connections dead

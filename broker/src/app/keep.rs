@@ -64,6 +64,9 @@ pub(super) async fn keep(
             Task::Do(Command::Follow { by }) => Some(by),
             _ => None,
         };
+        if asked.is_some() {
+            served.supervisor.reloading().await;
+        }
         let work = worker.run(move || {
             let (outcome, answer) = work(&mut follower, task);
             (follower, outcome, answer)
@@ -76,6 +79,9 @@ pub(super) async fn keep(
                 }
                 if let Some(outcome) = outcome {
                     apply(outcome, &served, asked).await;
+                }
+                if asked.is_some() {
+                    served.supervisor.ready().await;
                 }
                 // Once it serves.
                 if let (Some(reply), Some(answer)) = (reply, answer) {
@@ -144,7 +150,7 @@ fn work(follower: &mut Follower, task: Task) -> (Option<Outcome>, Option<Command
 }
 
 async fn apply(outcome: Outcome, served: &Served, asked: Option<&'static str>) {
-    let Served { edge, node } = served;
+    let Served { edge, node, .. } = served;
     let is_news = outcome.is_news();
     // First, so that whoever sees no candidate any more sees what became of it.
     node.remembers(outcome.histories);

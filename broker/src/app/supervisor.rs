@@ -60,7 +60,6 @@ impl Supervisor {
     }
 
     /// The configuration is read anew; until [`Supervisor::ready`] is said again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "SIGHUP will say it"))]
     pub(super) async fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let micros = now.tv_sec.saturating_mul(1_000_000) + now.tv_nsec / 1000;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sluice_tests::{Broker, Driver, Setup, Supervisor, eventually};
 
-use crate::shared::websocket;
+use crate::shared::{RELAY, websocket};
 
 fn setup(config: &str, supervisor: &Supervisor) -> Setup {
     Setup::new(config).env("NOTIFY_SOCKET", supervisor.address())
@@ -35,6 +35,30 @@ fn a_supervisor_is_told_from_the_first_client_to_the_last() {
     assert!(asked > 40_000_000, "{asked}");
     assert_eq!(client.disconnected(), "transport close");
     assert_eq!(broker.wait_exit().0, 0);
+}
+
+/// `systemctl reload` returns when what has changed serves.
+#[test]
+fn a_supervisor_is_told_when_a_reload_is_over() {
+    let supervisor = Supervisor::new();
+    let broker = setup(RELAY, &supervisor).start();
+    supervisor.until("READY=1");
+    broker.reconfigure(&RELAY.replace("event = \"all:*\"", "event = \"every:*\""));
+    broker.signal_hangup();
+    let begun = supervisor.until("RELOADING=1");
+    let at: u64 = value(&begun, "MONOTONIC_USEC=").parse().unwrap();
+    assert!(at > 0);
+    supervisor.until("READY=1");
+    let driver = Driver::node();
+    let names = ["a", "b"];
+    let [a, b] = names.map(|name| driver.connect(name, &broker.url("/"), &websocket()));
+    a.ok("every:one", json!([]));
+    assert_eq!(b.expect("every:one"), [] as [serde_json::Value; 0]);
+    assert_eq!(
+        a.expect("every:one"),
+        [] as [serde_json::Value; 0],
+        "and its sender"
+    );
 }
 
 /// As systemd has it in containers, where no file can be shared.
