@@ -34,7 +34,8 @@ use crate::nats::Nats;
 use crate::node::Node;
 use crate::pipeline::Pipelines;
 use crate::plugin::{self, Cache, Engine, Failed, Follower, Outcome, Registry, Reload};
-use crate::session::{Broker, Owed, Roll};
+use crate::revocation::Table;
+use crate::session::{Broker, Owed, Roll, Watches};
 use crate::state::Store;
 use crate::telemetry;
 use crate::telemetry::events::ReactorPanicked;
@@ -154,6 +155,9 @@ async fn serve(
         ending: AtomicBool::new(false),
         owed: Owed::default(),
         roll: Roll::default(),
+        asking: Arc::default(),
+        revocations: Table::default(),
+        watches: Watches::new(config.server.reactors),
         backend,
         admin_ui: admin_ui.clone(),
         gathered: Events::new(
@@ -176,6 +180,7 @@ async fn serve(
     node.is_configured(loaded.effective);
     let asked = Arc::downgrade(&node);
     metrics().watch_queues(move || Some(asked.upgrade()?.depths()));
+    tokio::spawn(node.revocations.clone().keep());
     let inbound = nats.as_ref().map(|nats| takes_from_back_ends(nats, &node));
     let cluster = match (&config.cluster, others, nats) {
         (Some(config), Some(others), Some(nats)) => {
@@ -195,6 +200,7 @@ async fn serve(
             .begin();
             // Before there are clients, who rely on what is sent to other nodes.
             cluster.settled(SETTLING).await;
+            node.revocations.catch_up().await;
             Some((cluster, sharing))
         }
         _ => None,

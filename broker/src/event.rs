@@ -56,6 +56,23 @@ pub(crate) struct Identity {
     pub attributes: Vec<(String, String)>,
     /// Rooms to join at once.
     pub rooms: Vec<String>,
+    /// Behind a pointer, because most sockets rest on nothing that ends.
+    pub grant: Option<Box<Grant>>,
+}
+
+/// What an admission rests on.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Grant {
+    /// Until when it counts, in milliseconds since 1970.
+    pub expires_ms: Option<u64>,
+    /// The name of what the client has shown, by which it may be revoked.
+    pub token: Option<Arc<str>>,
+    /// When that was issued, in milliseconds since 1970.
+    pub issued_ms: Option<u64>,
+    /// The client is in already.
+    pub is_refresh: bool,
+    /// Attributes that came with it, and go with it.
+    pub attributes: Box<[Box<str>]>,
 }
 
 impl Identity {
@@ -72,6 +89,36 @@ impl Identity {
                 self.rooms.push(room);
             }
         }
+        if let Some(later) = later.grant {
+            self.grant.get_or_insert_default().merge(*later);
+        }
+    }
+
+    /// What policies have said of a client that they let in is all that they say.
+    pub(crate) fn settle(&mut self) {
+        if let Some(grant) = &mut self.grant {
+            grant.is_refresh = false;
+            let names = self.attributes.iter().map(|(name, _)| name.as_str().into());
+            grant.attributes = names.collect();
+        }
+    }
+
+    /// Rests on something else from now on. Attributes that came with what it rested on go with that; the rooms are to be
+    /// joined.
+    pub(crate) fn renew(&mut self, new: Identity) -> Vec<String> {
+        if let Some(old) = self.grant.take() {
+            let goes = |name: &str| old.attributes.iter().any(|it| **it == *name);
+            self.attributes.retain(|(name, _)| !goes(name));
+        }
+        for (name, value) in new.attributes {
+            self.set_attribute(name, value);
+        }
+        self.grant = new.grant;
+        new.rooms
+    }
+
+    pub(crate) fn expires_ms(&self) -> Option<u64> {
+        self.grant.as_ref()?.expires_ms
     }
 
     pub(crate) fn set_attribute(&mut self, name: String, value: String) {
@@ -86,6 +133,20 @@ impl Identity {
             .iter()
             .find(|(n, _)| n == name)
             .map(|(_, value)| value.as_str())
+    }
+}
+
+impl Grant {
+    /// The earliest end counts. The last token replaces those before it, and when they were issued.
+    pub(crate) fn merge(&mut self, later: Self) {
+        self.expires_ms = match (self.expires_ms, later.expires_ms) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        if later.token.is_some() || later.issued_ms.is_some() {
+            self.token = later.token;
+            self.issued_ms = later.issued_ms;
+        }
     }
 }
 
@@ -131,6 +192,12 @@ pub(crate) enum Code {
     InvalidCredentials,
     /// The Admin UI may only look.
     Readonly,
+    /// What the client was let in with counts no longer.
+    TokenExpired,
+    /// An operator or a back end has taken it back.
+    Revoked,
+    /// A socket keeps its user.
+    OtherUser,
 }
 
 impl Code {
@@ -167,6 +234,9 @@ impl Code {
             Code::NotInRoom => "not_in_room",
             Code::InvalidCredentials => "invalid_credentials",
             Code::Readonly => "readonly",
+            Code::TokenExpired => "token_expired",
+            Code::Revoked => "revoked",
+            Code::OtherUser => "other_user",
         }
     }
 }
@@ -211,11 +281,19 @@ pub(crate) struct Coalescing {
 /// What a policy wants done beside its verdict.
 #[derive(Debug, Clone)]
 pub(crate) enum Effect {
-    Emit { to: Recipients, event: Event },
+    Emit {
+        to: Recipients,
+        event: Event,
+    },
     Join(String),
     Leave(String),
     Disconnect,
-    SetAttribute { name: String, value: String },
+    SetAttribute {
+        name: String,
+        value: String,
+    },
+    /// What the identity that a policy is about to answer rests on. It becomes a part of that, and nobody does it.
+    Vouch(Box<Grant>),
 }
 
 /// Who receives an emitted event.

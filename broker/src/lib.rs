@@ -28,6 +28,7 @@ mod pipeline;
 mod plugin;
 mod record;
 mod replay;
+mod revocation;
 mod rollout;
 mod router;
 mod session;

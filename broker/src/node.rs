@@ -35,6 +35,7 @@ use crate::nats::Nats;
 use crate::pipeline::Pipelines;
 use crate::plugin::{Before, Control, Failed};
 use crate::record::{Busy, Recording, Wanted};
+use crate::revocation::Revocations;
 use crate::rollout::Rollout;
 use crate::session::Broker;
 use crate::state::{Filter, Millis, Shown, Store};
@@ -49,6 +50,7 @@ pub(crate) struct Node {
     store: Arc<Store>,
     emitter: Emitter,
     sockets: Arc<Sockets>,
+    pub(crate) revocations: Arc<Revocations>,
     started: SystemTime,
     since: Instant,
     listen: OnceLock<Listen>,
@@ -86,6 +88,7 @@ impl Node {
         broker.fanout.is_listened_to(&feed);
         let emitter = Emitter::new(broker.clone(), &name, &config.server);
         let sockets = Arc::new(Sockets::new(broker.clone(), &name));
+        let revocations = Revocations::new(broker.clone());
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             broker.roll.is_kept_by(&sockets, runtime);
         }
@@ -94,6 +97,7 @@ impl Node {
             config: ArcSwap::from_pointee(config),
             emitter,
             sockets,
+            revocations,
             broker,
             store,
             started: SystemTime::now(),
@@ -204,6 +208,7 @@ impl Node {
         let patience = patience.unwrap_or_default();
         self.emitter.is_among(cluster.clone(), patience);
         self.sockets.are_among(cluster.clone(), patience);
+        self.revocations.are_among(&cluster, patience);
         // Said once, at start.
         let _ = self.cluster.set(cluster);
     }
@@ -390,6 +395,10 @@ impl admin::Node for Node {
 
     fn namespaces(&self) -> BoxFuture<'_, Listed<NamespaceCensus>> {
         Box::pin(self.sockets.namespaces())
+    }
+
+    fn revocations(&self) -> Arc<dyn admin::Revoking> {
+        Arc::clone(&self.revocations) as Arc<dyn admin::Revoking>
     }
 
     fn steer(&self, steer: Steer) -> BoxFuture<'_, Result<Steered, SteerError>> {

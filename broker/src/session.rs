@@ -2,7 +2,8 @@
 //!
 //! `handle` reads like the life of an event: packet → pipeline → router → fanout → ack. `admission` is what comes before,
 //! `waiting` has what waits for the end of a window (as `coalesce` says), `delivery` does what the router says, `effects`
-//! what policies want done besides, `answer` tells the sender, and `later` when somebody else knows; `telling` is what
+//! what policies want done besides, `expiry` is the end of what a socket was let in with (`watch` knows when that is), and
+//! `refresh` what a client shows instead; `answer` tells the sender, and `later` when somebody else knows; `telling` is what
 //! back ends and watchers hear of sockets, and `presence` how a socket comes to watch. Sockets of the Admin UI are
 //! `operators`.
 
@@ -11,14 +12,17 @@ mod answer;
 mod coalesce;
 mod delivery;
 mod effects;
+mod expiry;
 mod later;
 mod operators;
 mod presence;
+mod refresh;
 mod telling;
 #[cfg(test)]
 pub(crate) mod tests;
 mod traced;
 mod waiting;
+mod watch;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -31,12 +35,13 @@ use crate::adminui::AdminUi;
 use crate::backend::Backend;
 use crate::batch::Events;
 use crate::event::{Attachments, Client, Code, Denial, Effect, Event};
-use crate::fanout::{Fanout, Home, Member, Outlet};
+use crate::fanout::{Asking, Fanout, Home, Member, Outlet};
 use crate::moment::Moment;
 use crate::packet;
 use crate::pipeline::{Judged, Passage, Pipeline, Pipelines};
 use crate::plugin::DisconnectReason;
 use crate::record::{Draft, Recorder};
+use crate::revocation::Table;
 use crate::state::Store;
 use crate::telemetry::events::{Connected, Disconnected};
 use crate::telemetry::metrics::{DropReason, Held, metrics};
@@ -44,9 +49,12 @@ use crate::telemetry::trace;
 pub(crate) use admission::{Refusal, admit};
 use answer::Answered;
 use coalesce::Coalescer;
+use expiry::Term;
+pub(crate) use expiry::revoked;
 pub(crate) use later::{Later, Owed};
 pub(crate) use presence::Roll;
 use waiting::Waiting;
+pub(crate) use watch::Watches;
 
 /// What all sessions share.
 pub(crate) struct Broker {
@@ -66,6 +74,12 @@ pub(crate) struct Broker {
     pub owed: Owed,
     /// Who knows who is in a room.
     pub roll: Roll,
+    /// What clients are asked.
+    pub asking: Arc<Asking>,
+    /// Whom and what is kept out.
+    pub revocations: Table,
+    /// Sessions that rest on something.
+    pub watches: Watches,
     /// `None`: there is no NATS server.
     pub backend: Option<Arc<Backend>>,
     /// Events that leave together.
@@ -90,6 +104,8 @@ pub(crate) struct Session {
     since: Instant,
     /// Answers that it waits for.
     owed: Owed,
+    /// Made for those that rest on something.
+    term: Mutex<Option<Box<Term>>>,
 }
 
 /// The pipeline that the last event went through; looked up again when the table has been replaced. Weak, so that a
@@ -147,11 +163,12 @@ impl Session {
             stage: AtomicU8::new(NEW),
             since: Instant::now(),
             owed: Owed::default(),
+            term: Mutex::default(),
         }
     }
 
     /// The client has been told that it is connected.
-    pub(crate) fn open(&self) {
+    pub(crate) fn open(self: &Arc<Self>) {
         if self
             .stage
             .compare_exchange(NEW, OPEN, Ordering::AcqRel, Ordering::Acquire)
@@ -173,9 +190,12 @@ impl Session {
         let welcome = std::mem::take(&mut *self.welcome.lock());
         self.apply(welcome);
         self.is_operators();
+        self.watch_term();
+        self.end_if_revoked();
         // Closed between the two steps: nobody else will take it out again.
         if self.stage.load(Ordering::Acquire) == CLOSED {
             self.broker.leave_all(&self.home, &self.client);
+            self.forget_term();
         }
     }
 
@@ -185,6 +205,7 @@ impl Session {
         if self.stage.swap(CLOSED, Ordering::AcqRel) == OPEN {
             self.leave(reason, told);
         }
+        self.forget_term();
         self.broker.store.forget_socket(self.client.peer.token);
     }
 
@@ -227,6 +248,10 @@ impl Session {
         };
         if pipeline.namespace.is_operators {
             return self.command(&mut turn, &event, ack);
+        }
+        let session = &pipeline.namespace.session;
+        if session.refreshes() && event.name == session.answer_event {
+            return self.offers(&event.args, ack);
         }
         turn.events += 1;
         let traced = traced::event(self, &event);

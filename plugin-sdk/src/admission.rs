@@ -54,6 +54,12 @@ pub struct Identity {
     pub attributes: Vec<(String, String)>,
     /// Rooms that the socket joins. Those of several policies add up.
     pub rooms: Vec<String>,
+    /// Until when the client is let in, in milliseconds since the Unix epoch. Of several policies' the earliest counts.
+    pub expires_ms: Option<u64>,
+    /// The name of what the client has shown, such as the `jti` of a token, by which it can be revoked.
+    pub token_id: Option<String>,
+    /// When that was issued, in milliseconds since the Unix epoch.
+    pub issued_ms: Option<u64>,
 }
 
 // === impl Admission ===
@@ -156,6 +162,77 @@ impl Identity {
     #[must_use]
     pub fn room(mut self, room: impl Into<String>) -> Self {
         self.rooms.push(room.into());
+        self
+    }
+
+    /// Lets the client in until then, in milliseconds since the Unix epoch. If it has said so already, the earlier time
+    /// counts, as it does among several policies. What happens then, the operator decides by `[namespace.session]`: the
+    /// socket is told `token_expired` and ended, or is asked before for something newer, with which `on_connect` is
+    /// called again ([`current::is_refresh`](crate::current::is_refresh)).
+    ///
+    /// ```
+    /// use sluice_plugin_sdk::{prelude::*, testing};
+    /// use serde::Deserialize;
+    /// use serde_json::json;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Ticket { user: String, number: String, minutes: u64 }
+    ///
+    /// #[policy]
+    /// struct Tickets {}
+    ///
+    /// #[policy]
+    /// impl Tickets {
+    ///     #[on_connect]
+    ///     fn admit(&mut self, ticket: Ticket) -> Identity {
+    ///         Identity::user(ticket.user)
+    ///             .token_id(ticket.number)
+    ///             .expires_ms(current::now_ms() + ticket.minutes * 60_000)
+    ///     }
+    /// }
+    ///
+    /// let mut tickets = testing::policy::<Tickets>(json!({})).unwrap();
+    /// tickets.clock().set_ms(1_000);
+    /// let admission = tickets.connect(json!({ "user": "alice", "number": "7", "minutes": 1 }));
+    /// let alice = admission.identity().unwrap();
+    /// assert_eq!(alice.expires_ms, Some(61_000));
+    /// assert_eq!(alice.token_id.as_deref(), Some("7"));
+    /// ```
+    #[must_use]
+    pub fn expires_ms(mut self, at_ms: u64) -> Self {
+        let earlier = self.expires_ms.map_or(at_ms, |before| before.min(at_ms));
+        self.expires_ms = Some(earlier);
+        self
+    }
+
+    /// Names what the client has shown, so that it can be revoked by this name: a token's `jti`, the number of a
+    /// session or of a ticket. Up to 1024 bytes; a later policy's replaces an earlier one's.
+    ///
+    /// ```
+    /// use sluice_plugin_sdk::Identity;
+    ///
+    /// let identity = Identity::user("alice").token_id("4f1c").issued_ms(1_800_000_000_000);
+    /// assert_eq!(identity.token_id.as_deref(), Some("4f1c"));
+    /// ```
+    #[must_use]
+    pub fn token_id(mut self, id: impl Into<String>) -> Self {
+        self.token_id = Some(id.into());
+        self
+    }
+
+    /// When that was issued, in milliseconds since the Unix epoch (a token's `iat`). A revocation of the user is about
+    /// what was issued before it, so that the user can come back with something newer; where it is not known, nobody
+    /// of that user comes in while the revocation lasts.
+    ///
+    /// ```
+    /// use sluice_plugin_sdk::Identity;
+    ///
+    /// let identity = Identity::user("alice").issued_ms(1_800_000_000_000);
+    /// assert_eq!(identity.issued_ms, Some(1_800_000_000_000));
+    /// ```
+    #[must_use]
+    pub fn issued_ms(mut self, at_ms: u64) -> Self {
+        self.issued_ms = Some(at_ms);
         self
     }
 }

@@ -186,6 +186,21 @@ pub fn client_certificate() -> Option<ClientCertificate> {
     host::client_certificate()
 }
 
+/// Whether the client that connects is in already and shows something newer: what its socket rests on is about to expire.
+/// It keeps its user; its attributes, its expiry and its token become those of the new identity.
+///
+/// ```
+/// use sluice_plugin_sdk::current;
+///
+/// // What is only for those who come in.
+/// let greets = !current::is_refresh();
+/// assert!(greets);
+/// ```
+#[must_use]
+pub fn is_refresh() -> bool {
+    host::is_refresh()
+}
+
 /// Whether the socket is in a room.
 ///
 /// ```

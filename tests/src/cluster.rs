@@ -40,9 +40,7 @@ impl Cluster {
 
     /// Brokers whose way to the NATS server can be cut, by [`Cluster::cut`].
     pub fn start_apart(count: usize, config: &str) -> Self {
-        let nats = Nats::start();
-        let relays = (0..count).map(|_| Relay::to(nats.address)).collect();
-        Self::assemble(nats, count, |_| Setup::new(config), Links::Relays(relays))
+        Self::start_apart_with(count, |_| Setup::new(config))
     }
 
     /// The same, with a wire between the network of each and that of the NATS server.
@@ -50,6 +48,13 @@ impl Cluster {
         let wires = Arc::new(Wires::lay(count));
         let nats = Nats::start_behind(&wires);
         Self::assemble(nats, count, |_| Setup::new(config), Links::Wires(wires))
+    }
+
+    /// Brokers that can be cut off, with set-ups of the test's own.
+    pub fn start_apart_with(count: usize, setup: impl Fn(usize) -> Setup) -> Self {
+        let nats = Nats::start();
+        let relays = (0..count).map(|_| Relay::to(nats.address)).collect();
+        Self::assemble(nats, count, setup, Links::Relays(relays))
     }
 
     fn assemble(nats: Nats, count: usize, setup: impl Fn(usize) -> Setup, links: Links) -> Self {

@@ -19,6 +19,7 @@ mod policies;
 mod problem;
 mod record;
 mod reload;
+mod revocations;
 mod rollout;
 mod router;
 mod routes;
@@ -42,5 +43,6 @@ pub(crate) use policies::{
     Source, TrialEnding, TrialInfo, UploadMode, VerdictInfo,
 };
 pub(crate) use reload::Reloaded;
+pub(crate) use revocations::{Revoking, Told};
 pub(crate) use rollout::{RollOutRefusal, Rollouts};
 pub(crate) use server::serve;

@@ -13,6 +13,7 @@ use super::cluster::ClusterInfo;
 use super::drain::DrainInfo;
 use super::policies::{PolicyChange, PolicyChanged, PolicyInfo, PolicyRefusal};
 use super::reload::Reloaded;
+use super::revocations::Revoking;
 use super::rollout::Rollouts;
 use crate::backend::{
     Emit, EmitError, Emitted, Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter,
@@ -92,6 +93,9 @@ pub(crate) trait Node: Send + Sync + 'static {
 
     /// Namespaces that have sockets, over all nodes.
     fn namespaces(&self) -> BoxFuture<'_, Listed<NamespaceCensus>>;
+
+    /// Users and tokens that are kept out.
+    fn revocations(&self) -> Arc<dyn Revoking>;
 
     /// Has sockets join rooms, leave them, or go; on all nodes.
     fn steer(&self, steer: Steer) -> BoxFuture<'_, Result<Steered, SteerError>>;

@@ -58,6 +58,7 @@ pub(super) fn router(node: Arc<dyn Node>, auth: Arc<Auth>) -> Router {
 pub(super) fn table() -> Table {
     let routes = node::routes(Routes::new());
     let routes = sockets::routes(routes);
+    let routes = super::revocations::routes(routes);
     let routes = policies::routes(routes);
     policies::of_cluster(routes).finish()
 }

@@ -92,10 +92,10 @@ impl Settings {
 impl Emitter {
     pub(crate) fn new(broker: Arc<Broker>, node: &str, config: &config::Server) -> Self {
         Self(Arc::new(Inner {
+            asking: broker.asking.clone(),
             broker,
             node: node.into(),
             settings: ArcSwap::from_pointee(Settings::of(config)),
-            asking: Arc::default(),
             asked: Semaphore::new(MAX_ASKED),
             repeats: Arc::default(),
             others: Others::default(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::lifecycle::Lifecycle;
 use super::route::{Action, Reach, Route};
 use super::section::Section;
+use super::session::Session;
 use crate::event::RESERVED;
 
 /// A namespace that clients can enter.
@@ -22,6 +23,7 @@ pub(crate) struct Namespace {
     pub lifecycle: Option<Lifecycle>,
     /// The broker itself serves it, for operators: no policies and no routes.
     pub is_operators: bool,
+    pub session: Session,
 }
 
 const PATH: &str = "`/`, `/name` or a pattern such as `/org-{id}`";
@@ -45,6 +47,7 @@ impl Namespace {
             denial_event: "error".to_owned(),
             routes: Route::relay(),
             lifecycle: None,
+            session: Session::default(),
             is_operators: false,
         }
     }
@@ -87,6 +90,7 @@ impl Namespace {
         }
         let chosen = chosen(s, policies);
         let lifecycle = Lifecycle::read(s, reach);
+        let session = Session::read(s);
         let mut globs: HashMap<String, usize> = HashMap::new();
         let mut position = 0;
         let mut presence = None;
@@ -120,6 +124,7 @@ impl Namespace {
             routes: routes.into_iter().flatten().collect(),
             lifecycle,
             is_operators: false,
+            session,
         })
     }
 }

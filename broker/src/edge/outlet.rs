@@ -21,7 +21,7 @@ use super::link::{Link, State};
 use super::manners::Fault;
 use super::socketio;
 use crate::event::{Client, Event};
-use crate::fanout::{About, Frame, Outlet, Question};
+use crate::fanout::{About, Ending, Frame, Outlet, Question};
 use crate::plugin::DisconnectReason;
 use crate::telemetry::events::{SlowClient, SocketFailed};
 use crate::telemetry::metrics::{DropReason, metrics};
@@ -43,7 +43,7 @@ pub(super) struct SocketOutlet {
     before: Mutex<Before>,
     /// Its queue overflowed: it is being ended, and gets nothing more.
     slow: AtomicBool,
-    /// A policy's verdict ended it, or an operator.
+    /// A policy's verdict ended it, or an operator, or the end of what it rested on.
     ended: AtomicU8,
     /// What its client has been asked and not answered yet. Most never are.
     pub(super) questions: Questions,
@@ -53,6 +53,8 @@ pub(super) struct SocketOutlet {
 /// Who ended it.
 const BY_POLICY: u8 = 1;
 const BY_OPERATOR: u8 = 2;
+const BY_EXPIRY: u8 = 3;
+const BY_REVOCATION: u8 = 4;
 
 /// The way of a socket that has no lane yet.
 enum Before {
@@ -159,10 +161,13 @@ impl SocketOutlet {
             (DisconnectReason::Server, "server shutting down")
         } else if let Some(fault) = self.link.fault() {
             (DisconnectReason::Transport, fault.reason())
-        } else if self.ended.load(Ordering::Acquire) == BY_POLICY {
-            (DisconnectReason::Policy, "policy")
         } else {
-            socketio::reason(library)
+            match self.ended.load(Ordering::Acquire) {
+                BY_POLICY => (DisconnectReason::Policy, "policy"),
+                BY_EXPIRY => (DisconnectReason::Server, "token expired"),
+                BY_REVOCATION => (DisconnectReason::Server, "revoked"),
+                _ => socketio::reason(library),
+            }
         }
     }
 
@@ -354,6 +359,13 @@ impl Outlet for SocketOutlet {
 
     fn disconnect(&self) {
         self.part(BY_POLICY);
+    }
+
+    fn end(&self, why: Ending) {
+        self.part(match why {
+            Ending::Expired => BY_EXPIRY,
+            Ending::Revoked => BY_REVOCATION,
+        });
     }
 
     fn dismiss(&self, connection: bool) {

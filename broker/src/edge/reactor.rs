@@ -69,6 +69,7 @@ pub(super) fn start(jobs: Jobs, home: Home, shared: Arc<Shared>) -> io::Result<(
             runtime.block_on(async {
                 let pace = shared.pace.clone();
                 tokio::spawn(async move { pace.run().await });
+                tokio::spawn(shared.broker.clone().look_after(home.number()));
                 tokio::spawn(home.serve());
                 run(jobs, shared).await;
             });

@@ -9,7 +9,8 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::event::Attachments;
+use super::Outlet;
+use crate::event::{Attachments, Event};
 use crate::telemetry::metrics::metrics;
 
 /// Bytes of the answers that are kept at a time, of all events.
@@ -58,6 +59,8 @@ pub(crate) struct Question {
     asked: Weak<Asked>,
     socket: Arc<str>,
     is_open: bool,
+    /// The broker's own: called with the text of the array that the client answers with.
+    then: Option<Box<dyn FnOnce(&str) + Send>>,
 }
 
 // === impl Asked ===
@@ -79,6 +82,7 @@ impl Asked {
             asked: Arc::downgrade(self),
             socket: socket.clone(),
             is_open: true,
+            then: None,
         }
     }
 
@@ -137,6 +141,23 @@ impl Drop for Asked {
 }
 
 impl Asking {
+    /// Asks one client, and calls back on its reactor if it answers. It does so within the life of its socket, or never.
+    pub(crate) fn ask_one(
+        &self,
+        outlet: &dyn Outlet,
+        event: &Event,
+        then: impl FnOnce(&str) + Send + 'static,
+    ) {
+        let frame = outlet.encode_asking(event, self.next.fetch_add(1, Ordering::Relaxed));
+        let question = Question {
+            asked: Weak::new(),
+            socket: "".into(),
+            is_open: false,
+            then: Some(Box::new(then)),
+        };
+        outlet.ask(&frame, question);
+    }
+
     fn is_kept(&self, size: usize) -> bool {
         let more = |bytes: usize| bytes.checked_add(size).filter(|all| *all <= MAX_BYTES);
         self.bytes
@@ -157,6 +178,9 @@ impl Answer {
 impl Question {
     pub(crate) fn answer(mut self, args: &str, attachments: Attachments) {
         self.is_open = false;
+        if let Some(then) = self.then.take() {
+            return then(args);
+        }
         if let Some(asked) = self.asked.upgrade() {
             asked.close(Some(Answer {
                 socket: self.socket.clone(),
@@ -168,7 +192,7 @@ impl Question {
 
     /// Nobody waits for it any more.
     pub(crate) fn is_stale(&self) -> bool {
-        self.asked.strong_count() == 0
+        self.then.is_none() && self.asked.strong_count() == 0
     }
 }
 

@@ -68,6 +68,12 @@ pub(crate) trait Outlet: Send + Sync {
     /// Tells the client that the server ends it, and ends it. Official clients do not come back by themselves then.
     fn disconnect(&self);
 
+    /// The same, because the broker has a reason of its own.
+    fn end(&self, why: Ending) {
+        let _ = why;
+        self.disconnect();
+    }
+
     /// As [`encode`](Self::encode), for recipients who are to answer by this number.
     fn encode_asking(&self, event: &Event, id: i64) -> Frame {
         let _ = id;
@@ -102,6 +108,15 @@ pub(crate) trait Listener: Send + Sync {
     fn listens(&self) -> bool;
 
     fn sent(&self, client: &Client, event: &Event);
+}
+
+/// Why the broker itself ends a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// What it was let in with has expired.
+    Expired,
+    /// That has been revoked.
+    Revoked,
 }
 
 /// What only the edge knows of a socket.
@@ -320,6 +335,11 @@ fn handed_over(span: Option<Opened>, recipients: usize, reactors: usize) {
 // === impl Home ===
 
 impl Home {
+    /// Its reactor's.
+    pub(crate) fn number(&self) -> usize {
+        self.0.peer.0
+    }
+
     /// From now on the socket receives what is sent to its namespace, to the rooms of its identity and to its name.
     pub(crate) fn enter(&self, member: Member) {
         self.0.enter(member);

@@ -1,12 +1,13 @@
 //! What a policy can see and ask of the broker: the imports of its world.
 //!
-//! `asks` lets it ask over HTTP, `current` tells it facts about the call, `effects` notes what it wants done, `store` is its counters and values,
+//! `asks` lets it ask over HTTP, `current` tells it facts about the call, `effects` notes what it wants done, `session` what an identity rests on, `store` is its counters and values,
 //! `memory` bounds what it may use.
 
 mod asks;
 mod current;
 mod effects;
 mod memory;
+mod session;
 mod store;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(super) use asks::{A_CALL as REQUESTS_A_CALL, Asks, let_ask};
 use effects::Wanted;
 use memory::Memory;
 pub(super) use memory::Usage;
+pub(crate) use session::LONGEST_TOKEN;
 
 /// The two outputs of a guest; the number is the resource's representation.
 #[derive(Clone, Copy, PartialEq, Eq)]

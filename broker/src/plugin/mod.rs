@@ -55,6 +55,7 @@ pub(crate) use engine::Engine;
 pub(crate) use failed::Failed;
 pub(crate) use fetch::Request;
 pub(crate) use folder::{Artifact, MAX_MODULE, read as read_module};
+pub(crate) use host::LONGEST_TOKEN;
 pub(crate) use instance::Fault;
 pub(crate) use module::{Digest, Module, NotAPolicy};
 pub(crate) use policy::{Admission, Asked, HOOKS, Policy, Source};

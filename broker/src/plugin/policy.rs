@@ -236,10 +236,14 @@ impl Policy {
             // Boxed, because all others would have to make room for it.
             Some(asking) => Box::pin(asking.on_connect(self, client, auth, effects)).await,
         };
-        let admission = admission.and_then(|admission| {
+        let mut admission = admission.and_then(|admission| {
             let admission = self.admission(admission);
             admission.map_err(|wrong| self.wrong(Hook::Connect, client, wrong))
         });
+        let grant = answers::vouched(effects, before);
+        if let Ok(Admission::Accept(identity)) = &mut admission {
+            identity.grant = grant;
+        }
         if admission.is_err() {
             effects.truncate(before);
         }

@@ -284,6 +284,7 @@ fn typical(policy: &Policy) -> Vec<Group> {
         .map(|glob| Ask::Subscribe { room: name(glob) });
     let connect = Ask::Connect {
         auth: "{}".to_owned(),
+        is_refresh: false,
     };
     let disconnect = Ask::Disconnect {
         reason: DisconnectReason::Client,

@@ -69,6 +69,8 @@ pub(super) struct Facts {
 pub(super) enum Ask {
     Connect {
         auth: String,
+        /// The client is in already.
+        is_refresh: bool,
     },
     Event {
         event: Event,
@@ -105,6 +107,8 @@ struct Keys<'a> {
     certificate: Option<Option<ClientCertificate>>,
     #[serde(borrow, default, deserialize_with = "given")]
     auth: Option<&'a RawValue>,
+    #[serde(default)]
+    refresh: bool,
     event: Option<String>,
     #[serde(borrow, default, deserialize_with = "given")]
     args: Option<&'a RawValue>,
@@ -242,6 +246,7 @@ impl Keys<'_> {
         let ask = match hook {
             Hook::Connect => Ask::Connect {
                 auth: self.auth.map_or("{}", RawValue::get).to_owned(),
+                is_refresh: self.refresh,
             },
             Hook::Event => {
                 let args = self.args.map_or("[]", RawValue::get);

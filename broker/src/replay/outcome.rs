@@ -95,6 +95,12 @@ struct ShownIdentity<'a> {
     user: Option<&'a str>,
     attributes: &'a [(String, String)],
     rooms: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -190,16 +196,20 @@ impl Outcome {
     pub(super) fn show_answer(&self) -> Shown<'_> {
         let mut shown = Shown {
             verdict: self.verdict.as_str(),
-            effects: self.effects.iter().map(effect).collect(),
+            effects: self.effects.iter().filter_map(effect).collect(),
             ..Shown::default()
         };
         match &self.verdict {
             Verdict::NotCalled | Verdict::Pass | Verdict::Drop => {}
             Verdict::Accept(identity) => {
+                let grant = identity.grant.as_ref();
                 shown.identity = Some(ShownIdentity {
                     user: identity.user.as_deref(),
                     attributes: &identity.attributes,
                     rooms: &identity.rooms,
+                    expires_ms: identity.expires_ms(),
+                    token_id: grant.and_then(|it| it.token.as_deref()),
+                    issued_ms: grant.and_then(|it| it.issued_ms),
                 });
             }
             Verdict::Replace(args) | Verdict::Reply(args) => shown.args = raw(args),
@@ -231,8 +241,9 @@ impl Shown<'_> {
     }
 }
 
-fn effect(effect: &Effect) -> ShownEffect<'_> {
-    match effect {
+/// `None`: it is none, but a part of an identity.
+fn effect(effect: &Effect) -> Option<ShownEffect<'_>> {
+    Some(match effect {
         Effect::Emit { to, event } => {
             let (to, room) = match to {
                 Recipients::Sender => ("sender", None),
@@ -252,7 +263,8 @@ fn effect(effect: &Effect) -> ShownEffect<'_> {
         Effect::Leave(room) => ShownEffect::Leave { room },
         Effect::Disconnect => ShownEffect::Disconnect,
         Effect::SetAttribute { name, value } => ShownEffect::SetAttribute { name, value },
-    }
+        Effect::Vouch(_) => return None,
+    })
 }
 
 /// In the policy's own spelling, on one line: between tokens, which is where JSON can have them, line breaks become

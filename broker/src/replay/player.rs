@@ -169,6 +169,9 @@ impl Player {
         self.rehearsal
             .begin(matches!(call.ask, Ask::Connect { .. }));
         let mut effects = Vec::new();
+        if let Ask::Connect { is_refresh, .. } = &call.ask {
+            socket::is_refresh(&client, *is_refresh);
+        }
         let begin = Instant::now();
         let verdict = ask(&policy, &client, &call.ask, self.events, &mut effects);
         let ns = begin.elapsed().as_nanos() as u64;
@@ -230,7 +233,7 @@ pub(super) fn ask(
         return Verdict::NotCalled;
     }
     let answer = match ask {
-        Ask::Connect { auth } => {
+        Ask::Connect { auth, .. } => {
             // In an engine that serves nobody, it waits for nobody.
             let answer = policy.on_connect(client, auth, effects).now_or_never();
             let fault = || Verdict::Failed("it waits for something".to_owned());

@@ -48,11 +48,22 @@ pub(super) fn with(old: &Arc<Client>, facts: Facts) -> Result<Arc<Client>, Strin
     }))
 }
 
+/// Whether the call that follows is about a client that is in already.
+pub(super) fn is_refresh(client: &Client, is_refresh: bool) {
+    let mut identity = client.identity.write();
+    if is_refresh || identity.grant.is_some() {
+        identity.grant.get_or_insert_default().is_refresh = is_refresh;
+    }
+}
+
 /// A client that was let in is who the policy says it is.
 pub(super) fn admit(client: &Client, identity: &Identity) {
     let rooms = identity.rooms.iter().map(|room| Arc::from(room.as_str()));
     client.rooms.lock().extend(rooms);
-    client.identity.write().merge(identity.clone());
+    let mut known = client.identity.write();
+    // It rests on what it has shown last.
+    known.grant = None;
+    known.merge(identity.clone());
 }
 
 /// What an effect changes about the socket itself.
@@ -67,7 +78,7 @@ pub(super) fn apply(client: &Client, effect: &Effect) {
             let mut identity = client.identity.write();
             identity.set_attribute(name.clone(), value.clone());
         }
-        Effect::Emit { .. } | Effect::Disconnect => {}
+        Effect::Emit { .. } | Effect::Disconnect | Effect::Vouch(_) => {}
     }
 }
 

@@ -50,6 +50,8 @@ async fn ask(
     };
     // It may have taken a while.
     let verdict = verdict.and_then(|()| candidate.check_draining());
+    client.identity.write().settle();
+    let verdict = verdict.and_then(|()| broker.check_grant(client));
     seen.came_to(if verdict.is_ok() { "accept" } else { "deny" });
     candidate.pipeline()?;
     match verdict {

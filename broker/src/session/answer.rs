@@ -46,10 +46,7 @@ impl Session {
 
     /// The same without a turn, from any thread.
     pub(super) fn deny_later(&self, event: &str, denial: &Denial, ack: Option<i64>) {
-        self.refused(event, denial, ack, || {
-            let pipelines = self.broker.pipelines.load();
-            pipelines.at(&self.client.namespace).cloned()
-        });
+        self.refused(event, denial, ack, || self.pipeline_now());
     }
 
     fn refused(
@@ -65,21 +62,43 @@ impl Session {
             denial,
         }
         .emit();
-        // A denial holds text, numbers and JSON that was checked; it always serializes.
-        let object = serde_json::to_string(denial).unwrap_or_else(|_| "{}".to_owned());
-        if ack.is_some() {
-            return self.answer(ack, &format!(r#"[{{"error":{object}}}]"#));
-        }
-        let name = pipeline().map_or_else(
-            || "error".into(),
-            |pipeline| pipeline.namespace.denial_event.as_str().into(),
-        );
-        let told = Event {
-            name,
-            args: format!("[{object}]").into(),
-            attachments: Arc::new([]),
-            volatile: false,
-        };
-        self.outlet.send(&self.outlet.encode(&told));
+        self.tell_denial(denial, ack, pipeline);
     }
+
+    pub(super) fn tell_denial(
+        &self,
+        denial: &Denial,
+        ack: Option<i64>,
+        pipeline: impl FnOnce() -> Option<Arc<Pipeline>>,
+    ) {
+        if ack.is_some() {
+            return self.answer(ack, &format!(r#"[{{"error":{}}}]"#, object(denial)));
+        }
+        let pipeline = pipeline();
+        let name = pipeline
+            .as_ref()
+            .map_or("error", |it| &it.namespace.denial_event);
+        self.outlet.send(&self.outlet.encode(&told(name, denial)));
+    }
+
+    /// The one that serves its namespace at the moment.
+    pub(super) fn pipeline_now(&self) -> Option<Arc<Pipeline>> {
+        let pipelines = self.broker.pipelines.load();
+        pipelines.at(&self.client.namespace).cloned()
+    }
+}
+
+/// The event that tells a client of a denial.
+pub(super) fn told(name: &str, denial: &Denial) -> Event {
+    Event {
+        name: name.into(),
+        args: format!("[{}]", object(denial)).into(),
+        attachments: Arc::new([]),
+        volatile: false,
+    }
+}
+
+/// A denial holds text, numbers and JSON that was checked; it always serializes.
+fn object(denial: &Denial) -> String {
+    serde_json::to_string(denial).unwrap_or_else(|_| "{}".to_owned())
 }

@@ -25,6 +25,8 @@ impl Session {
                 Effect::SetAttribute { name, value } => {
                     self.client.identity.write().set_attribute(name, value);
                 }
+                // Said by another hook than connect, where it means nothing.
+                Effect::Vouch(_) => {}
             }
         }
     }
@@ -44,7 +46,8 @@ impl Session {
                 Effect::Join(_)
                 | Effect::Leave(_)
                 | Effect::Disconnect
-                | Effect::SetAttribute { .. } => {}
+                | Effect::SetAttribute { .. }
+                | Effect::Vouch(_) => {}
             }
         }
     }

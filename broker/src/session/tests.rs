@@ -46,6 +46,9 @@ pub(crate) fn broker(pipelines: Pipelines) -> Arc<Broker> {
         ending: AtomicBool::new(false),
         owed: Owed::default(),
         roll: Roll::default(),
+        asking: Arc::default(),
+        revocations: Table::default(),
+        watches: Watches::new(1),
         backend: None,
         admin_ui: None,
     })

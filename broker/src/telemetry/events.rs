@@ -17,6 +17,7 @@ mod nats;
 mod policies;
 mod recording;
 mod rollout;
+mod sessions;
 mod settings;
 mod sharing;
 mod supervision;
@@ -47,6 +48,9 @@ pub(crate) use policies::{
 };
 pub(crate) use recording::{RecordingBegan, RecordingEnded};
 pub(crate) use rollout::{RollOutEnded, RollOutFollowed};
+pub(crate) use sessions::{
+    RefreshWanted, Refreshed, RevocationLifted, RevocationsLearned, RevocationsLost, Revoked,
+};
 pub(crate) use settings::{ReloadAnswered, ReloadApplied, ReloadFailed, RestartNeeded};
 pub(crate) use sharing::{StateCaughtUp, StateForgotten, StateMissed};
 pub(crate) use supervision::{ReactorSilent, SupervisorUntold};

@@ -45,6 +45,7 @@ macro_rules! label {
 
 pub(super) mod admin;
 pub(super) mod backend;
+pub(super) mod sessions;
 pub(super) mod tls;
 pub(super) mod traffic;
 

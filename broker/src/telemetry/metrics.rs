@@ -15,6 +15,7 @@ mod operators;
 mod policy;
 mod queues;
 mod rollout;
+mod sessions;
 mod sharing;
 mod supervision;
 mod tls;
@@ -46,6 +47,7 @@ pub(crate) use self::policy::{PolicyMetrics, TrialOutcomes};
 pub(crate) use self::queues::Depths;
 use self::queues::Queues;
 use self::rollout::Rollouts;
+use self::sessions::Sessions;
 use self::sharing::Sharing;
 use self::supervision::Supervision;
 use self::tls::Tls;
@@ -54,6 +56,7 @@ pub(crate) use self::traffic::Held;
 use self::traffic::Traffic;
 use super::exposition;
 pub(crate) use super::labels::backend::{BackendAnswer, BackendEmit, BackendKind, BackendLoss};
+pub(crate) use super::labels::sessions::RefreshResult;
 pub(crate) use super::labels::tls::{CertificateFault, Handshaken, Listener};
 pub(crate) use super::labels::traffic::{Carried, SpanOutcome};
 pub(crate) use super::labels::{
@@ -115,6 +118,7 @@ pub(crate) struct Metrics {
     durations: Family<HookLabels, Latency>,
     fetches: Fetches,
     pub nats: Nats,
+    pub sessions: Sessions,
     pub sharing: Sharing,
     pub backend: Backend,
     pub batches: Batches,
@@ -246,6 +250,7 @@ impl Metrics {
             admin: Admin::new(&mut r),
             drain: Drain::new(&mut r),
             nats: Nats::new(&mut r),
+            sessions: Sessions::new(&mut r),
             sharing: Sharing::new(&mut r),
             backend: Backend::new(&mut r),
             batches: Batches::new(&mut r),

@@ -138,11 +138,20 @@ impl From<Admission> for types::Admission {
                 user,
                 attributes,
                 rooms,
-            }) => Self::Accept(types::Identity {
-                user,
-                attributes,
-                rooms,
-            }),
+                expires_ms,
+                token_id,
+                issued_ms,
+            }) => {
+                if let Err(wrong) = super::host::vouch(expires_ms, token_id.as_deref(), issued_ms) {
+                    // An identity that cannot be revoked as the policy means is none.
+                    return Self::Deny(Denial::new("token_id_invalid", wrong).into());
+                }
+                Self::Accept(types::Identity {
+                    user,
+                    attributes,
+                    rooms,
+                })
+            }
             Admission::Deny(denial) => Self::Deny(denial.into()),
         }
     }

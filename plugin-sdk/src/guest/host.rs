@@ -1,7 +1,7 @@
-//! The broker, as the modules `current`, `limits`, `effects`, `store`, `http`, `log` and `metrics` call it.
+//! The broker, as the modules `current`, `limits`, `effects`, `session`, `store`, `http`, `log` and `metrics` call it.
 
 use super::bindings::sluice::policy::{
-    current, effects, http, limits, log as lines, metrics, store, types,
+    current, effects, http, limits, log as lines, metrics, session, store, types,
 };
 use crate::http::{Error, Request, Response};
 use crate::log::Level;
@@ -12,6 +12,22 @@ pub(crate) use super::bindings::sluice::policy::current::{
     in_room, namespace, now_ms, query, rooms, socket_id, user,
 };
 pub(crate) use effects::{disconnect, join, leave, set_attribute};
+pub(crate) use session::is_refresh;
+
+/// Says what an identity has beside user, attributes and rooms.
+pub(crate) fn vouch(
+    expires_ms: Option<u64>,
+    token_id: Option<&str>,
+    issued_ms: Option<u64>,
+) -> Result<(), String> {
+    if let Some(at_ms) = expires_ms {
+        session::expires(at_ms);
+    }
+    match (token_id, issued_ms) {
+        (None, None) => Ok(()),
+        _ => session::token(token_id, issued_ms),
+    }
+}
 
 pub(crate) fn client_certificate() -> Option<ClientCertificate> {
     let current::Certificate {

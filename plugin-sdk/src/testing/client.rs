@@ -117,9 +117,18 @@ impl<'h, P: Policy> Client<'h, P> {
     }
 
     /// See [`Harness::connect`].
-    pub fn connect(mut self, auth: Value) -> Admission {
-        let auth = auth.to_string();
-        let (answer, effects) = self.ask(Ask::Connect { auth: &auth });
+    pub fn connect(self, auth: Value) -> Admission {
+        self.come(&auth, false)
+    }
+
+    /// See [`Harness::refresh`].
+    pub fn refresh(self, auth: Value) -> Admission {
+        self.come(&auth, true)
+    }
+
+    fn come(mut self, auth: &Value, is_refresh: bool) -> Admission {
+        let auth = &auth.to_string();
+        let (answer, effects) = self.ask(Ask::Connect { auth, is_refresh });
         let Answer::Admission(admission) = answer else {
             return Admission::Pass;
         };

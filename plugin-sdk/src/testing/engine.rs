@@ -22,6 +22,7 @@ pub(super) enum Engine<P> {
 pub(super) enum Ask<'a> {
     Connect {
         auth: &'a str,
+        is_refresh: bool,
     },
     Event {
         name: &'a str,

@@ -120,6 +120,12 @@ impl<P: Policy> Harness<P> {
         self.client().event_text(name, args)
     }
 
+    /// The current socket, which is in already, shows something newer, because what it rests on is about to expire. The
+    /// broker keeps its user, and refuses an identity with another one.
+    pub fn refresh(&mut self, auth: Value) -> Admission {
+        self.client().refresh(auth)
+    }
+
     /// The current socket asks to join a room. If the policy lets it, it is in the room.
     pub fn subscribe(&mut self, room: &str) -> Subscription {
         self.client().subscribe(room)

@@ -89,6 +89,10 @@ pub(crate) fn client_certificate() -> Option<ClientCertificate> {
     of_call(|call| call.socket.certificate.clone())
 }
 
+pub(crate) fn is_refresh() -> bool {
+    of_call(|call| call.is_refresh)
+}
+
 pub(crate) fn in_room(room: &str) -> bool {
     of_call(|call| call.socket.rooms.contains(room))
 }

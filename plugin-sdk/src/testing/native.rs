@@ -43,7 +43,7 @@ impl<P: Policy> Native<P> {
         ask: Ask<'_>,
     ) -> (Answer, Vec<super::Effect>) {
         match ask {
-            Ask::Connect { auth } => self.connect(world, socket, auth),
+            Ask::Connect { auth, is_refresh } => self.connect(world, socket, auth, is_refresh),
             Ask::Event { .. } => self.event(world, interests, socket, ask),
             Ask::Subscribe { room } => self.subscribe(world, interests, socket, room),
             Ask::Disconnect { reason } => {
@@ -65,6 +65,7 @@ impl<P: Policy> Native<P> {
         world: &Rc<RefCell<World>>,
         socket: Socket,
         auth: &str,
+        is_refresh: bool,
     ) -> (Answer, Vec<super::Effect>) {
         if !P::HOOKS.contains(Hooks::CONNECT) {
             return NOT_CALLED;
@@ -73,7 +74,10 @@ impl<P: Policy> Native<P> {
             socket: socket.token,
             auth,
         };
-        let facts = Call::new(Hooks::CONNECT, socket);
+        let facts = Call {
+            is_refresh,
+            ..Call::new(Hooks::CONNECT, socket)
+        };
         let (admission, effects) = serve(world, Some(facts), || self.policy.on_connect(&call));
         (Answer::Admission(admission), effects)
     }
@@ -169,6 +173,7 @@ impl Call {
             socket,
             event: String::new(),
             event_id: String::new(),
+            is_refresh: false,
             attachments: Vec::new(),
             effects: Vec::new(),
         }

@@ -42,6 +42,8 @@ pub(super) struct Call {
     pub(super) socket: Socket,
     pub(super) event: String,
     pub(super) event_id: String,
+    /// The client is in already.
+    pub(super) is_refresh: bool,
     pub(super) attachments: Vec<Vec<u8>>,
     /// What the policy has asked for, and what becomes of it is not known before its answer.
     pub(super) effects: Vec<Effect>,

@@ -3,6 +3,7 @@
 mod identity;
 mod keys;
 mod refusals;
+mod sessions;
 mod standards;
 mod tokens;
 mod vectors;

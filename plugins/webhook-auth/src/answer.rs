@@ -24,6 +24,11 @@ struct Body {
     user: Option<TextOrNumber>,
     attributes: Option<BTreeMap<String, Box<RawValue>>>,
     rooms: Option<Vec<TextOrNumber>>,
+    expires_at: Option<Date>,
+    /// Seconds.
+    expires_in: Option<f64>,
+    token_id: Option<TextOrNumber>,
+    issued_at: Option<Date>,
     /// Whatever it is, it is no admission.
     deny: Option<Value>,
 }
@@ -37,6 +42,11 @@ struct Reason {
     retry_after_ms: Option<u32>,
 }
 
+/// Seconds since the Unix epoch, as in a token.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(transparent)]
+struct Date(f64);
+
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum TextOrNumber {
@@ -45,9 +55,9 @@ enum TextOrNumber {
 }
 
 /// `Err` says why it is no decision, without anything that the answer holds.
-pub(crate) fn read(response: &Response) -> Result<Answer, String> {
+pub(crate) fn read(response: &Response, now_ms: u64) -> Result<Answer, String> {
     match response.status {
-        200 => admission(&response.body),
+        200 => admission(&response.body, now_ms),
         204 => Ok(Answer::Pass),
         // A body that says more is welcome, and not needed.
         401 => Ok(Answer::Deny(refusal(
@@ -64,9 +74,9 @@ pub(crate) fn read(response: &Response) -> Result<Answer, String> {
     }
 }
 
-fn admission(body: &[u8]) -> Result<Answer, String> {
+fn admission(body: &[u8], now_ms: u64) -> Result<Answer, String> {
     let body: Body = parse(body).ok_or(
-        "its answer is not of the form {\"user\", \"attributes\", \"rooms\"} or {\"deny\"}",
+        "its answer is not of the form {\"user\", \"attributes\", \"rooms\", \"expires_at\", \"expires_in\", \"token_id\", \"issued_at\"} or {\"deny\"}",
     )?;
     if let Some(deny) = body.deny.filter(|deny| !matches!(deny, Value::Bool(false))) {
         let reason: Reason = serde_json::from_value(deny).unwrap_or_default();
@@ -84,7 +94,19 @@ fn admission(body: &[u8]) -> Result<Answer, String> {
     }
     let rooms = body.rooms.unwrap_or_default().into_iter();
     identity.rooms.extend(rooms.map(String::from));
+    for expires in [
+        body.expires_at.map(Date::ms),
+        body.expires_in.map(|seconds| from_now(seconds, now_ms)),
+    ] {
+        identity = expires.into_iter().fold(identity, Identity::expires_ms);
+    }
+    identity.token_id = body.token_id.map(String::from).filter(|id| !id.is_empty());
+    identity.issued_ms = body.issued_at.map(Date::ms);
     Ok(Answer::Admit(identity))
+}
+
+fn from_now(seconds: f64, now_ms: u64) -> u64 {
+    now_ms.saturating_add(Date(seconds).ms())
 }
 
 /// A text as it is meant, anything else as its JSON text; none where it is null.
@@ -109,6 +131,14 @@ fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Option<T> {
     let body = body.trim_ascii_start();
     body.starts_with(b"{")
         .then(|| serde_json::from_slice(body).ok())?
+}
+
+impl Date {
+    /// Milliseconds; what lies before the epoch is its beginning.
+    fn ms(self) -> u64 {
+        // Saturates at both ends.
+        (self.0 * 1_000.0) as u64
+    }
 }
 
 impl Reason {

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use sluice_plugin_sdk::{Identity, log, store};
+use sluice_plugin_sdk::{Identity, current, log, store};
 
 /// Kept in the store, so that all instances share it, under a hash of all that the answer depends on: nobody learns from
 /// the store what a client has authenticated with.
@@ -22,6 +22,12 @@ struct Stored {
     user: Option<String>,
     attributes: Vec<(String, String)>,
     rooms: Vec<String>,
+    #[serde(default)]
+    expires_ms: Option<u64>,
+    #[serde(default)]
+    token_id: Option<String>,
+    #[serde(default)]
+    issued_ms: Option<u64>,
 }
 
 impl Cache {
@@ -42,10 +48,18 @@ impl Cache {
     pub(crate) fn find(&self, body: &str) -> Option<Identity> {
         let bytes = store::node().get_bytes(&self.key(body)).ok()??;
         let stored: Stored = serde_json::from_slice(&bytes).ok()?;
+        // Who comes after the end may have been given a new one.
+        let is_over = |at: u64| at <= current::now_ms();
+        if stored.expires_ms.is_some_and(is_over) {
+            return None;
+        }
         Some(Identity {
             user: stored.user,
             attributes: stored.attributes,
             rooms: stored.rooms,
+            expires_ms: stored.expires_ms,
+            token_id: stored.token_id,
+            issued_ms: stored.issued_ms,
         })
     }
 
@@ -54,6 +68,9 @@ impl Cache {
             user: identity.user.clone(),
             attributes: identity.attributes.clone(),
             rooms: identity.rooms.clone(),
+            expires_ms: identity.expires_ms,
+            token_id: identity.token_id.clone(),
+            issued_ms: identity.issued_ms,
         };
         let kept = store::node().set(&self.key(body), &stored, self.time);
         if let Err(error) = kept {

@@ -92,7 +92,7 @@ impl WebhookAuth {
             // Nobody was asked, and nobody ever will be: that is a mistake, not an outage.
             admits: self.admits_unavailable && !matches!(error, http::Error::Refused(_)),
         })?;
-        answer::read(&response).map_err(|why| NoAnswer {
+        answer::read(&response, current::now_ms()).map_err(|why| NoAnswer {
             why,
             admits: self.admits_unavailable,
         })

@@ -57,8 +57,10 @@ mod python;
 mod reactors;
 mod reload; // [4]
 mod replay;
+mod revocations; // users and tokens that are kept out
 mod rollout; // a policy on all nodes
 mod routing;
+mod sessions; // how long a socket lasts
 mod settings; // the configuration while it is served
 mod shared;
 mod sharing; // what nodes share of the state of policies

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::admin::{Revoking, Told};
 use crate::feed::{self, Crowded, Feed, Following};
+use crate::revocation::{Entry, Full, Key, Revoke};
 
 fn serving() -> DrainInfo {
     DrainInfo {
@@ -264,6 +266,10 @@ impl Node for Fake {
         Box::pin(std::future::ready(listed(Vec::new())))
     }
 
+    fn revocations(&self) -> Arc<dyn Revoking> {
+        Arc::new(Nobody)
+    }
+
     fn steer(&self, steer: Steer) -> BoxFuture<'_, Result<Steered, SteerError>> {
         let answer = match &*steer.whom.namespace {
             "/nowhere" => Err(SteerError::UnknownNamespace),
@@ -283,5 +289,22 @@ fn listed<T>(items: Vec<T>) -> Listed<T> {
         items,
         truncated: false,
         silent: vec!["n2".to_owned()],
+    }
+}
+
+/// Nobody is kept out, and nobody can be.
+struct Nobody;
+
+impl Revoking for Nobody {
+    fn revoke(self: Arc<Self>, _: Revoke) -> BoxFuture<'static, Result<Told, Full>> {
+        Box::pin(std::future::ready(Err(Full)))
+    }
+
+    fn lift(self: Arc<Self>, _: Key) -> BoxFuture<'static, Option<Told>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn list(&self) -> Vec<Entry> {
+        Vec::new()
     }
 }

@@ -16,6 +16,7 @@ fn client() -> Client {
             user: Some("ann".into()),
             attributes: vec![("role".to_owned(), "ad\"min".to_owned())],
             rooms: Vec::new(),
+            ..Identity::default()
         }),
         rooms: Default::default(),
     }

@@ -1,6 +1,7 @@
 //! The part of this node, done by the sockets' own reactors.
 
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::event::hidden;
@@ -131,6 +132,8 @@ fn about(member: &Member, node: &str) -> SocketInfo {
     let (client, about) = (&member.client, member.outlet.about());
     let identity = client.identity.read();
     let rooms = client.rooms_seen();
+    let grant = identity.grant.as_ref();
+    let token = grant.and_then(|it| it.token.as_deref());
     SocketInfo {
         id: client.peer.name.to_string(),
         namespace: client.namespace.to_string(),
@@ -140,8 +143,18 @@ fn about(member: &Member, node: &str) -> SocketInfo {
         address: client.peer.address.to_string(),
         transport: about.transport.to_owned(),
         since: humantime::format_rfc3339_millis(about.since).to_string(),
+        expires: identity.expires_ms().and_then(date),
+        token_id: token.map(str::to_owned),
         node: node.to_owned(),
     }
+}
+
+/// A policy may say what is no date.
+fn date(ms: u64) -> Option<String> {
+    /// The end of the year 9999.
+    const LAST: u64 = 253_402_300_799_999;
+    let at = (ms <= LAST).then(|| UNIX_EPOCH + Duration::from_millis(ms))?;
+    Some(humantime::format_rfc3339_millis(at).to_string())
 }
 
 impl Whom {

@@ -37,6 +37,12 @@ pub(crate) struct SocketInfo {
     pub transport: String,
     #[serde(default)]
     pub since: String,
+    /// When what it was let in with ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// By which that can be revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<String>,
     pub node: String,
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Host;
 use crate::config::Capability;
-use crate::event::{Effect, Event, RESERVED, Recipients, hidden};
+use crate::event::{Effect, Event, Grant, RESERVED, Recipients, hidden};
 use crate::packet;
 use crate::plugin::bindings::effects::{self, Target};
 use crate::plugin::policy::MAX_IDENTITY;
@@ -22,12 +22,21 @@ const LONGEST_EVENT: usize = 256;
 pub(super) struct Wanted {
     effects: Vec<Effect>,
     bytes: usize,
+    /// What its identity rests on.
+    grant: Option<Box<Grant>>,
 }
 
 impl Wanted {
     pub(super) fn take(&mut self) -> Vec<Effect> {
         self.bytes = 0;
+        let grant = self.grant.take().map(Effect::Vouch);
+        self.effects.extend(grant);
         std::mem::take(&mut self.effects)
+    }
+
+    /// However much else the call asks for: an end that is forgotten would be none.
+    pub(super) fn vouch(&mut self, grant: Grant) {
+        self.grant.get_or_insert_default().merge(grant);
     }
 
     fn push(&mut self, effect: Effect, bytes: usize) -> Result<(), String> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::{Admission, Policy};
-use crate::event::{Coalescing, Denial, Event, Identity, Verdict, hidden};
+use crate::event::{Coalescing, Denial, Effect, Event, Grant, Identity, Verdict, hidden};
 use crate::packet;
 use crate::plugin::bindings::types;
 
@@ -67,6 +67,15 @@ impl Policy {
     }
 }
 
+/// What a call has said that its identity rests on, taken out of what it wants done: it is the last of that.
+pub(super) fn vouched(effects: &mut Vec<Effect>, from: usize) -> Option<Box<Grant>> {
+    let is_new = effects.len() > from;
+    match effects.pop_if(|last| is_new && matches!(last, Effect::Vouch(_))) {
+        Some(Effect::Vouch(grant)) => Some(grant),
+        _ => None,
+    }
+}
+
 /// An identity is kept for as long as its client is connected, so it has a bound.
 fn known(identity: types::Identity) -> Result<Identity, String> {
     let attributes = identity
@@ -88,6 +97,7 @@ fn known(identity: types::Identity) -> Result<Identity, String> {
         user: identity.user.map(Into::into),
         attributes: identity.attributes,
         rooms: identity.rooms,
+        grant: None,
     })
 }
 

@@ -20,7 +20,7 @@ fn a_call_keeps_the_spelling_of_what_reaches_the_policy() {
     let Says::Call(call) = read(text).unwrap().says else {
         panic!("a call");
     };
-    assert!(matches!(call.ask, Ask::Connect { auth } if auth == "null"));
+    assert!(matches!(call.ask, Ask::Connect { auth, is_refresh } if auth == "null" && !is_refresh));
     assert_eq!(call.facts.user, None);
 }
 

@@ -32,6 +32,7 @@ fn routed() -> Arc<Broker> {
         ],
         lifecycle: None,
         is_operators: false,
+        session: crate::config::Session::default(),
     };
     let pipeline = Pipeline {
         namespace,

@@ -58,7 +58,7 @@ fn answers_become_what_a_native_policy_answers() {
     let mut component = broker(&[
         (
             r#""hook":"connect"*"auth":{"b":1,"a":2}"#,
-            r#"{"verdict":"accept","identity":{"user":"alice","attributes":[["k","v"]],"rooms":["r"]},"ns":1}"#,
+            r#"{"verdict":"accept","identity":{"user":"alice","attributes":[["k","v"]],"rooms":["r"],"expires_ms":5,"token_id":"t","issued_ms":2},"ns":1}"#,
         ),
         (
             r#""args":[1]"#,
@@ -80,7 +80,15 @@ fn answers_become_what_a_native_policy_answers() {
     let component = &mut component;
     let auth = r#"{"b":1,"a":2}"#;
     let identity = Identity::user("alice").attribute("k", "v").room("r");
-    let (answer, _) = ask(component, world, Ask::Connect { auth });
+    let identity = identity.expires_ms(5).token_id("t").issued_ms(2);
+    let (answer, _) = ask(
+        component,
+        world,
+        Ask::Connect {
+            auth,
+            is_refresh: false,
+        },
+    );
     assert_eq!(answer, Answer::Admission(Admission::Accept(identity)));
     let mut denial = crate::Denial::new("c", "m").retry_after_ms(5);
     denial.data = Some(r#"{"z":1,"a":2}"#.to_owned());

@@ -35,6 +35,8 @@ pub(super) struct Line<'a> {
     certificate: Option<&'a ClientCertificate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    refresh: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +65,7 @@ impl<'a> Line<'a> {
             query: &socket.query,
             certificate: socket.certificate.as_ref(),
             auth: None,
+            refresh: false,
             event: None,
             args: None,
             wants_ack: false,
@@ -77,8 +80,9 @@ impl<'a> Line<'a> {
 
     fn ask(&mut self, ask: Ask<'a>) {
         match ask {
-            Ask::Connect { auth } => {
+            Ask::Connect { auth, is_refresh } => {
                 self.hook = "connect";
+                self.refresh = is_refresh;
                 self.auth = Some(raw(auth));
             }
             Ask::Event {

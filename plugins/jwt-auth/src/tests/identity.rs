@@ -34,7 +34,11 @@ fn a_token_that_others_have_signed_is_read() {
     let admission = policy.connect(json!({ "token": token }));
     assert_eq!(
         admission,
-        Admission::Accept(Identity::user("1234567890").attribute("name", "John Doe"))
+        Admission::Accept(
+            Identity::user("1234567890")
+                .attribute("name", "John Doe")
+                .issued_ms(1_516_239_022_000)
+        )
     );
 }
 

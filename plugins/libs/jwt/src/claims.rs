@@ -116,6 +116,12 @@ impl<'a> Claims<'a> {
         items.collect()
     }
 
+    /// A date as milliseconds since the Unix epoch; one before that is its beginning.
+    pub(crate) fn date_ms(&self, name: &str) -> Result<Option<u64>, Refusal> {
+        // Saturates at both ends.
+        Ok(self.date(name)?.map(|date| (date * 1_000.0) as u64))
+    }
+
     /// A number of seconds since the Unix epoch. A date that is no number is no date at all.
     fn date(&self, name: &str) -> Result<Option<f64>, Refusal> {
         match self.0.get(name) {

@@ -56,6 +56,13 @@ impl Gate {
         self.identity(&claims)
     }
 
+    /// When the token would be refused. The leeway is for clocks that differ, and theirs differ then as well.
+    fn expires_ms(&self, claims: &Claims<'_>) -> Result<Option<u64>, Refusal> {
+        let leeway = u64::try_from(self.rules.leeway.as_millis()).unwrap_or(u64::MAX);
+        let expires = claims.date_ms("exp")?;
+        Ok(expires.map(|at| at.saturating_add(leeway)))
+    }
+
     fn identity(&self, claims: &Claims<'_>) -> Result<Identity, Refusal> {
         let user = claims.user(&self.user_claims)?;
         let mut rooms = Vec::new();
@@ -75,6 +82,10 @@ impl Gate {
             user: Some(user),
             attributes,
             rooms,
+            expires_ms: self.expires_ms(claims)?,
+            token_id: claims.scalar("jti")?.filter(|id| !id.is_empty()),
+            // Only ever looked at where the user is revoked: one that is no date is not known.
+            issued_ms: claims.date_ms("iat").unwrap_or_default(),
         })
     }
 }

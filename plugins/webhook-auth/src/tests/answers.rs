@@ -55,6 +55,32 @@ fn an_admitted_client_is_who_the_back_end_says() {
 }
 
 #[test]
+fn an_admission_may_have_an_end_and_a_name() {
+    // The clock of the tests.
+    const NOW_MS: u64 = 1_700_000_000_000;
+    let identity = |body: Value| {
+        let admission = answered(200, body);
+        admission
+            .identity()
+            .cloned()
+            .unwrap_or_else(|| panic!("{admission:?}"))
+    };
+    let expires = |body: Value| identity(body).expires_ms;
+    assert_eq!(expires(json!({ "expires_in": 90 })), Some(NOW_MS + 90_000));
+    assert_eq!(
+        expires(json!({ "expires_at": 1_700_000_001.5 })),
+        Some(NOW_MS + 1_500)
+    );
+    let both = json!({ "expires_at": 1_700_000_060, "expires_in": 30 });
+    assert_eq!(expires(both), Some(NOW_MS + 30_000), "the earlier one");
+    assert_eq!(expires(json!({ "expires_at": null })), None);
+    let named = identity(json!({ "user": "a", "token_id": 7, "issued_at": 1_600_000_000 }));
+    assert_eq!(named.token_id.as_deref(), Some("7"));
+    assert_eq!(named.issued_ms, Some(1_600_000_000_000));
+    assert_eq!(identity(json!({ "token_id": "" })).token_id, None);
+}
+
+#[test]
 fn a_denial_is_the_back_ends_to_word() {
     let own = json!({
         "code": "banned", "message": "Until May", "data": { "until": "May" }, "retry_after_ms": 9,

@@ -103,3 +103,27 @@ fn denials_and_silence_are_not_remembered() {
         assert_eq!(admission, Identity::user("alice").into(), "{status}");
     }
 }
+
+#[test]
+fn nobody_comes_in_on_an_admission_that_has_ended() {
+    let mut policy = policy(json!({ "cache": "1h" }));
+    policy.answer(
+        URL,
+        200,
+        json!({ "user": "alice", "expires_in": 60, "token_id": "t", "issued_at": 5 }),
+    );
+    let expected = policy.clock().now_ms() + 60_000;
+    for _ in 0..2 {
+        let admission = policy.connect(json!({ "token": "a" }));
+        let alice = admission.identity().unwrap();
+        assert_eq!(alice.expires_ms, Some(expected));
+        assert_eq!(
+            (alice.token_id.as_deref(), alice.issued_ms),
+            (Some("t"), Some(5_000))
+        );
+    }
+    assert_eq!(asked(&policy), 1);
+    policy.clock().advance(60_000);
+    policy.connect(json!({ "token": "a" }));
+    assert_eq!(asked(&policy), 2);
+}

@@ -32,6 +32,9 @@ struct Auth {
     user: Option<String>,
     attributes: BTreeMap<String, String>,
     rooms: Vec<String>,
+    expires_ms: Option<u64>,
+    token_id: Option<String>,
+    issued_ms: Option<u64>,
 }
 
 impl Policy for Gate {
@@ -51,6 +54,9 @@ impl Policy for Gate {
                 user: auth.user,
                 attributes: auth.attributes.into_iter().collect(),
                 rooms: auth.rooms,
+                expires_ms: auth.expires_ms,
+                token_id: auth.token_id,
+                issued_ms: auth.issued_ms,
             }),
             Err(error) => error.into(),
         }

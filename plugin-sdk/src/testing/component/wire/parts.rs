@@ -71,6 +71,9 @@ pub(super) struct WireIdentity {
     user: Option<String>,
     attributes: Vec<(String, String)>,
     rooms: Vec<String>,
+    expires_ms: Option<u64>,
+    token_id: Option<String>,
+    issued_ms: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -192,6 +195,9 @@ impl From<&WireIdentity> for Identity {
             user: wire.user.clone(),
             attributes: wire.attributes.clone(),
             rooms: wire.rooms.clone(),
+            expires_ms: wire.expires_ms,
+            token_id: wire.token_id.clone(),
+            issued_ms: wire.issued_ms,
         }
     }
 }
