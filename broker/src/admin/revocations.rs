@@ -219,7 +219,7 @@ pub(super) async fn lift(State(node): State<Arc<dyn Node>>, RawQuery(query): Raw
     let key = Key {
         of: one_of(user, token_id).map_err(|mistake| {
             let at = mistake.field.unwrap_or_default();
-            bad_parameter(mistake.detail, &at)
+            Problem::new(StatusCode::BAD_REQUEST, "no_target", mistake.detail).at(at)
         })?,
         namespace,
     };
