@@ -198,6 +198,8 @@ fn sockets_of_other_nodes_look_the_same() {
         address: "10.0.0.1".to_owned(),
         transport: "websocket".to_owned(),
         since: "2026-01-01T00:00:00.000Z".to_owned(),
+        expires: None,
+        token_id: None,
         node: "n2".to_owned(),
     };
     let socket = &args(&shape::all_sockets(&[socket]))[0][0];

@@ -60,8 +60,10 @@ pub(crate) struct Question {
     socket: Arc<str>,
     is_open: bool,
     /// The broker's own: called with the text of the array that the client answers with.
-    then: Option<Box<dyn FnOnce(&str) + Send>>,
+    then: Option<Then>,
 }
+
+type Then = Box<dyn FnOnce(&str) + Send>;
 
 // === impl Asked ===
 
