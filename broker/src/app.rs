@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::admin;
 use crate::adminui::{self, AdminUi};
+use crate::admission::Admission;
 use crate::backend::{Backend, Inbound};
 use crate::batch::Events;
 use crate::cli::Exit;
@@ -145,6 +146,7 @@ async fn serve(
     let control = tokio::runtime::Handle::current();
     let admin_ui = config.admin.ui.as_ref();
     let admin_ui = admin_ui.map(|ui| Arc::new(AdminUi::new(ui, control)));
+    let admission = Arc::new(Admission::new(&config.server.admission));
     let broker = Arc::new(Broker {
         pipelines: ArcSwap::new(outcome.pipelines.unwrap_or_default()),
         fanout: fanout.clone(),
@@ -158,6 +160,7 @@ async fn serve(
         asking: Arc::default(),
         revocations: Table::default(),
         watches: Watches::new(config.server.reactors),
+        admission: admission.clone(),
         backend,
         admin_ui: admin_ui.clone(),
         gathered: Events::new(
@@ -167,6 +170,7 @@ async fn serve(
     });
     tokio::spawn(broker.gathered.clone().serve());
     let drain = Arc::new(Drain::new(broker.clone(), config.server.drain_period));
+    tokio::spawn(admission.watch_memory());
     let (control, mailbox) = plugin::control();
     let node = Arc::new(Node::new(
         id.to_string(),

@@ -5,6 +5,7 @@
 
 mod admin;
 mod adminui;
+mod admission;
 mod app;
 mod backend;
 mod batch;

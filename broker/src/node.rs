@@ -40,7 +40,7 @@ use crate::rollout::Rollout;
 use crate::session::Broker;
 use crate::state::{Filter, Millis, Shown, Store};
 use crate::telemetry::events::StateCleared;
-use crate::telemetry::metrics::metrics;
+use crate::telemetry::metrics::{Pressure, metrics};
 
 pub(crate) struct Node {
     name: String,
@@ -341,6 +341,12 @@ impl admin::Node for Node {
             reasons.push(reason(
                 "nats_stalled",
                 "what is sent over the connection to NATS does not come back",
+            ));
+        }
+        if self.broker.admission.memory.pressure() != Pressure::None {
+            reasons.push(reason(
+                "memory",
+                "the process takes nearly all the memory that server.max_memory lets it have",
             ));
         }
         if self.is_draining() {

@@ -32,6 +32,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::adminui::AdminUi;
+use crate::admission::{Admission, UserPlace};
 use crate::backend::Backend;
 use crate::batch::Events;
 use crate::event::{Attachments, Client, Code, Denial, Effect, Event};
@@ -46,7 +47,7 @@ use crate::state::Store;
 use crate::telemetry::events::{Connected, Disconnected};
 use crate::telemetry::metrics::{DropReason, Held, metrics};
 use crate::telemetry::trace;
-pub(crate) use admission::{Refusal, admit};
+pub(crate) use admission::{Refusal, Welcome, admit};
 use answer::Answered;
 use coalesce::Coalescer;
 use expiry::Term;
@@ -80,6 +81,8 @@ pub(crate) struct Broker {
     pub revocations: Table,
     /// Sessions that rest on something.
     pub watches: Watches,
+    /// Who may come in.
+    pub admission: Arc<Admission>,
     /// `None`: there is no NATS server.
     pub backend: Option<Arc<Backend>>,
     /// Events that leave together.
@@ -100,6 +103,8 @@ pub(crate) struct Session {
     turn: Mutex<Turn>,
     /// What policies wanted done when they let it in.
     welcome: Mutex<Vec<Effect>>,
+    /// Among its user's sockets, until it ends.
+    place: Mutex<Option<UserPlace>>,
     stage: AtomicU8,
     since: Instant,
     /// Answers that it waits for.
@@ -144,7 +149,7 @@ impl Session {
         client: Arc<Client>,
         outlet: Arc<dyn Outlet>,
         transport: &'static str,
-        welcome: Vec<Effect>,
+        welcome: Welcome,
     ) -> Self {
         Self {
             client,
@@ -159,7 +164,8 @@ impl Session {
                 waiting: None,
                 comes: None,
             }),
-            welcome: Mutex::new(welcome),
+            welcome: Mutex::new(welcome.effects),
+            place: Mutex::new(welcome.place),
             stage: AtomicU8::new(NEW),
             since: Instant::now(),
             owed: Owed::default(),
@@ -207,6 +213,7 @@ impl Session {
         }
         self.forget_term();
         self.broker.store.forget_socket(self.client.peer.token);
+        drop(self.place.lock().take());
     }
 
     fn leave(self: &Arc<Self>, reason: DisconnectReason, told: &'static str) {

@@ -48,11 +48,18 @@ async function parserOf({ parser }) {
   return { parser: (await import("socket.io-msgpack-parser")).default };
 }
 
+/** `fetch: true`: polls as browsers that have it do, which is also the one way on Node that reads compressed answers. */
+async function transportsOf({ fetch }) {
+  if (!fetch) return {};
+  return { transports: [(await import("engine.io-client")).Fetch] };
+}
+
 async function connect({ client: name, url, opts = {}, quiet = false }) {
   if (clients.has(name)) throw new Error(`client ${name} exists already`);
   const parser = await parserOf(opts);
+  const transports = await transportsOf(opts);
   // A manager for each client, unless a test asks for several namespaces over one connection.
-  const socket = io(url, { forceNew: true, reconnection: false, autoConnect: false, ...decode(opts), ...parser });
+  const socket = io(url, { forceNew: true, reconnection: false, autoConnect: false, ...decode(opts), ...parser, ...transports });
   const client = { socket, quiet, received: [], answers: new Map() };
   clients.set(name, client);
   socket.onAny((event, ...args) => {

@@ -1,7 +1,7 @@
 //! Engine.IO by hand, for clients that do what no library lets them do.
 
 use std::io::{ErrorKind, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -223,6 +223,22 @@ pub fn head(first: u8, masked: u8, length: u64) -> Vec<u8> {
         126..0x1_0000 => vec![first, masked | 126, bytes[6], bytes[7]],
         _ => [&[first, masked | 127][..], &bytes].concat(),
     }
+}
+
+/// A connection from another address of this machine, such as 127.0.0.2.
+///
+/// # Panics
+///
+/// When there is no way.
+pub fn connect_from(source: IpAddr, to: SocketAddr) -> TcpStream {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    bind(&socket, &SocketAddr::new(source, 0)).expect("an address of this machine");
+    connect(&socket, &to).expect("a connection");
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    stream
 }
 
 /// The bare upgrade, with headers of the test's own.

@@ -20,8 +20,20 @@ pub(crate) struct Cors {
 pub(crate) enum Origins {
     SameOrigin,
     Any,
-    /// In lower case and without default ports, as browsers send them.
-    List(Vec<String>),
+    List(Vec<Allowed>),
+}
+
+/// In lower case and without default ports, as browsers send them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Allowed {
+    Exact(String),
+    /// Those of all hosts below a domain, however far, and not the domain's own.
+    Below {
+        /// With what follows it: `https://`.
+        scheme: String,
+        /// With the dot before it, and the port behind it.
+        domain: String,
+    },
 }
 
 impl Cors {
@@ -30,7 +42,7 @@ impl Cors {
             origins: s.get(
                 "origins",
                 "[]",
-                "Origins whose pages may connect; none: the same origin only; `[\"*\"]`: any.",
+                "Origins whose pages may connect, with `https://*.example.com` for all hosts below a domain; none: the same origin only; `[\"*\"]`: any.",
             ),
             methods: s.get(
                 "methods",
@@ -107,8 +119,33 @@ impl Origins {
     }
 }
 
+impl Allowed {
+    /// Whether it stands for the origin of a page, as a browser sends it.
+    pub(crate) fn matches(&self, origin: &str) -> bool {
+        match self {
+            Self::Exact(allowed) => allowed.eq_ignore_ascii_case(origin),
+            Self::Below { scheme, domain } => {
+                let origin = origin.to_ascii_lowercase();
+                let host = origin.strip_prefix(scheme.as_str());
+                host.and_then(|host| host.strip_suffix(domain.as_str()))
+                    .is_some_and(|labels| labels.split('.').all(is_label))
+            }
+        }
+    }
+}
+
+/// One part of a host's name. Browsers write others than ASCII as `xn--…`.
+fn is_label(text: &str) -> bool {
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    !text.is_empty() && text.bytes().all(is_fit)
+}
+
 /// An origin as browsers send it (RFC 6454, section 6.2), so that it can be compared byte by byte.
-fn origin(text: &str) -> Result<String, Wrong> {
+fn origin(text: &str) -> Result<Allowed, Wrong> {
+    // Of pages without an origin of their own, such as those of an app that are files.
+    if text == "null" {
+        return Ok(Allowed::Exact(text.to_owned()));
+    }
     if text == "*" {
         return Err(Wrong::new("holds `*` beside others, which it includes"));
     }
@@ -126,17 +163,35 @@ fn origin(text: &str) -> Result<String, Wrong> {
     if format!("{scheme}://{host}") != text {
         return Err(wrong());
     }
-    if host.contains('*') {
-        return Err(Wrong::new(
-            "holds `*` in a host: origins are compared as they are",
-        ));
-    }
     let default_port = match scheme {
         "http" => ":80",
         "https" => ":443",
         _ => "",
     };
-    Ok(text.strip_suffix(default_port).unwrap_or(&text).to_owned())
+    let text = text.strip_suffix(default_port).unwrap_or(&text);
+    if !host.contains('*') {
+        return Ok(Allowed::Exact(text.to_owned()));
+    }
+    let scheme = format!("{scheme}://");
+    let domain = text
+        .strip_prefix(scheme.as_str())
+        .and_then(|host| host.strip_prefix('*'))
+        .filter(|domain| domain.strip_prefix('.').is_some_and(is_domain));
+    match domain {
+        Some(domain) => Ok(Allowed::Below {
+            domain: domain.to_owned(),
+            scheme,
+        }),
+        None => Err(Wrong::new(
+            "holds `*` somewhere else than before a domain, as in `https://*.example.com`",
+        )),
+    }
+}
+
+/// A host's name, and perhaps a port.
+fn is_domain(text: &str) -> bool {
+    let host = text.split_once(':').map_or(text, |(host, _)| host);
+    host.split('.').all(is_label)
 }
 
 #[cfg(test)]
@@ -147,7 +202,10 @@ mod tests {
     fn origins() {
         let list = |names: &[&str]| {
             Ok(Origins::List(
-                names.iter().map(|n| (*n).to_owned()).collect(),
+                names
+                    .iter()
+                    .map(|n| Allowed::Exact((*n).to_owned()))
+                    .collect(),
             ))
         };
         assert_eq!(Origins::from_text("[]"), Ok(Origins::SameOrigin));
@@ -169,11 +227,58 @@ mod tests {
             "https://u:p@example.com",
             "//example.com",
             r#"["*", "https://example.com"]"#,
-            "https://*.example.com",
+            "https://*",
+            "https://*.",
+            "https://a.*.example.com",
+            "https://*a.example.com",
+            "https://*.*.example.com",
+            "https://*..example.com",
+            "https://*.example.com/",
+            "*.example.com",
             "https://example.com:x",
             "https://example.com:99999",
         ] {
             assert!(Origins::from_text(wrong).is_err(), "{wrong}");
         }
+    }
+    #[test]
+    fn hosts_below_a_domain() {
+        let below = |pattern| match Origins::from_text(pattern) {
+            Ok(Origins::List(list)) => list.into_iter().next().unwrap(),
+            other => panic!("{pattern}: {other:?}"),
+        };
+        let plain = below("https://*.Example.com:443");
+        for origin in [
+            "https://a.example.com",
+            "https://A.example.com",
+            "https://a.b.example.com",
+            "https://xn--bcher-kva.example.com",
+        ] {
+            assert!(plain.matches(origin), "{origin}");
+        }
+        for origin in [
+            "null",
+            "",
+            "https://example.com",
+            "https://.example.com",
+            "https://a..example.com",
+            "http://a.example.com",
+            "https://a.example.com:8443",
+            "https://a.example.com.evil",
+            "https://aexample.com",
+            "https://evil/.example.com",
+            "https://evil@a.example.com",
+            "https://evil:1.example.com",
+            "https://evil?.example.com",
+            "https://evil#.example.com",
+            "https://a.example.com/",
+        ] {
+            assert!(!plain.matches(origin), "{origin}");
+        }
+        let port = below("http://*.localhost:8080");
+        assert!(port.matches("http://app.localhost:8080"));
+        assert!(!port.matches("http://app.localhost"));
+        assert!(!port.matches("http://app.localhost:80801"));
+        assert!(below("null").matches("null"));
     }
 }

@@ -6,9 +6,12 @@
 
 mod admin;
 mod admin_ui;
+mod admission;
 mod bounds;
+mod client_files;
 mod cluster;
 mod compression;
+mod cookie;
 mod cors;
 mod declare;
 mod describe;
@@ -17,15 +20,18 @@ mod effective;
 mod env;
 mod expand;
 mod file;
+mod http_compression;
 mod lifecycle;
 mod namespace;
 mod nearest;
+mod network;
 mod overlay;
 mod plugins;
 mod policy;
 mod policy_breaker;
 mod policy_http;
 mod problem;
+mod rate;
 mod reader;
 mod route;
 mod schema;
@@ -53,13 +59,20 @@ use ::config::{Map, Value, ValueKind};
 pub(crate) use admin::AdminToken;
 pub(crate) use admin::{Admin, NOBODY, OWNER, Scope};
 pub(crate) use admin_ui::{AdminUi, UiMode};
+pub(crate) use admission::{Admission, Forwarded, MaxMemory};
+pub(crate) use client_files::BUILDS as CLIENT_BUILDS;
 pub(crate) use cluster::{Cluster, Login, Partition};
 pub(crate) use compression::Compression;
+pub(crate) use cookie::{Cookie, SameSite};
+#[cfg(test)]
+pub(crate) use cors::Allowed;
 pub(crate) use cors::{Cors, Origins};
 pub(crate) use drop_in::{DropIn, drop_in};
 pub(crate) use env::{Env, FILE_VARIABLE};
 pub(crate) use lifecycle::{Lifecycle, LifecycleEvent};
 pub(crate) use namespace::Namespace;
+#[cfg(test)]
+pub(crate) use network::Networks;
 pub(crate) use plugins::Plugins;
 pub(crate) use policy::{
     Capability, Failure, Mode, NAME as POLICY_NAME, Policy, is_name as is_policy_name,
@@ -67,6 +80,7 @@ pub(crate) use policy::{
 pub(crate) use policy_breaker::PolicyBreaker;
 pub(crate) use policy_http::{Origin, PolicyHttp};
 pub(crate) use problem::{Problem, Problems};
+pub(crate) use rate::Rate;
 use route::Reach;
 pub(crate) use route::{Action, Batch, Encoding, Outbound, RoomSource, Route, To, Want};
 pub(crate) use secret::Secret;

@@ -2,13 +2,18 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use config::ValueKind;
 use http::uri::PathAndQuery;
 
+use super::admission::Admission;
+use super::client_files;
 use super::compression::Compression;
+use super::cookie::Cookie;
 use super::cors::Cors;
+use super::http_compression::HttpCompression;
 use super::section::Section;
 use super::setting::{Setting, Size, Wrong};
 use crate::tls;
@@ -30,11 +35,16 @@ pub(crate) struct Server {
     pub ack_timeout: Duration,
     /// Bytes of one message.
     pub max_payload: u64,
-    pub max_connections: usize,
+    pub admission: Admission,
     /// Zero closes all clients at once.
     pub drain_period: Duration,
     pub probes: bool,
     pub cors: Cors,
+    /// `None`: no cookie is set.
+    pub cookie: Option<Cookie>,
+    /// Where the official client is; `None`: it is not served.
+    pub client_files: Option<PathBuf>,
+    pub http_compression: HttpCompression,
     pub compression: Compression,
     pub slow_client: SlowClient,
     /// `None`: plain text.
@@ -64,8 +74,6 @@ const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 const LONGEST_ACK: Duration = Duration::from_secs(60);
 /// More threads than any machine has cores: a slip.
 const MOST_REACTORS: usize = 1024;
-/// A process has fewer descriptors.
-const MOST_CONNECTIONS: usize = 10_000_000;
 /// A queue is a channel, which panics far above; long before, its bytes are what counts.
 const MOST_QUEUED: usize = 1 << 20;
 const QUEUED_BYTES: RangeInclusive<Size> = Size(64 << 10)..=Size(1 << 30);
@@ -115,7 +123,7 @@ impl Server {
             ),
             ack_timeout: s.live(ack_timeout),
             max_payload: max_payload(s),
-            max_connections: s.live(max_connections),
+            admission: s.live(Admission::read),
             drain_period: s.live(drain_period),
             probes: s.live(|s| {
                 s.get(
@@ -124,7 +132,22 @@ impl Server {
                     "Serves /healthz and /readyz on this listener too.",
                 )
             }),
+            client_files: client_files::read(s),
             cors: s.live(|s| s.table("cors", "Web pages of other origins.", Cors::read)),
+            cookie: s.live(|s| {
+                s.table(
+                    "cookie",
+                    "A cookie that the handshake sets, for load balancers.",
+                    Cookie::read,
+                )
+            }),
+            http_compression: s.live(|s| {
+                s.table(
+                    "http_compression",
+                    "Answers to polls are compressed.",
+                    HttpCompression::read,
+                )
+            }),
             compression: s.live(|s| {
                 s.table(
                     "compression",
@@ -140,7 +163,6 @@ impl Server {
             tls: s.live(super::tls::read),
         };
         heartbeat(s, &server);
-        s.later(&["trusted_proxies", "max_connections_per_ip", "connect_rate"]);
         server
     }
 }
@@ -174,15 +196,6 @@ fn reactors(s: &mut Section<'_, '_>) -> usize {
     }
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     reactors.unwrap_or_else(cores)
-}
-
-fn max_connections(s: &mut Section<'_, '_>) -> usize {
-    s.at_most(
-        "max_connections",
-        "100000",
-        "Connections beyond this number are refused; one that was never in a namespace counts until connect_timeout.",
-        (MOST_CONNECTIONS, "1 to 10000000"),
-    )
 }
 
 fn max_payload(s: &mut Section<'_, '_>) -> u64 {

@@ -8,6 +8,9 @@ use http::{Method, Request, Response, StatusCode};
 
 use crate::config;
 
+/// The origin of a page that has none of its own.
+const OPAQUE: &str = "null";
+
 /// What a request may do.
 pub(super) enum Decision {
     /// Served, with these headers on the answer.
@@ -33,67 +36,71 @@ impl Cors {
             // Not a browser, or a browser's same-origin GET.
             return Decision::Serve(HeaderMap::new());
         };
+        let config = &self.config;
         let mut answer = HeaderMap::new();
-        if self.allows(origin) {
-            self.grant(origin, &mut answer);
+        if allows(config, origin) {
+            grant(config, origin, &mut answer);
         } else if !is_same_origin(origin, headers.get(header::HOST)) {
             return Decision::Refuse;
         }
         let preflight = request.method() == Method::OPTIONS
             && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         if preflight {
-            self.describe(headers, &mut answer);
+            describe(config, headers, &mut answer);
             Decision::Preflight(answer)
         } else {
             Decision::Serve(answer)
         }
     }
+}
 
-    fn allows(&self, origin: &HeaderValue) -> bool {
-        match &self.config.origins {
-            config::Origins::SameOrigin => false,
-            config::Origins::Any => true,
-            config::Origins::List(list) => list
-                .iter()
-                .any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes())),
-        }
+fn allows(config: &config::Cors, origin: &HeaderValue) -> bool {
+    let Ok(origin) = origin.to_str() else {
+        return false;
+    };
+    match &config.origins {
+        config::Origins::SameOrigin => false,
+        // Any page can be one without an origin of its own: a frame in a sandbox. Where answers to it would be
+        // readable with a visitor's cookies, it has to be named.
+        config::Origins::Any => !config.credentials || origin != OPAQUE,
+        config::Origins::List(list) => list.iter().any(|allowed| allowed.matches(origin)),
     }
+}
 
-    fn grant(&self, origin: &HeaderValue, answer: &mut HeaderMap) {
-        let any = matches!(self.config.origins, config::Origins::Any);
-        // With credentials the star is not allowed: the origin is named instead.
-        let named = !any || self.config.credentials;
-        let value = if named {
-            answer.insert(header::VARY, HeaderValue::from_static("Origin"));
-            origin.clone()
-        } else {
-            HeaderValue::from_static("*")
-        };
-        answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, value);
-        if self.config.credentials {
-            let yes = HeaderValue::from_static("true");
-            answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
-        }
+fn grant(config: &config::Cors, origin: &HeaderValue, answer: &mut HeaderMap) {
+    let any = matches!(config.origins, config::Origins::Any);
+    // With credentials the star is not allowed: the origin is named instead.
+    let named = !any || config.credentials;
+    let value = if named {
+        answer.insert(header::VARY, HeaderValue::from_static("Origin"));
+        origin.clone()
+    } else {
+        HeaderValue::from_static("*")
+    };
+    answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, value);
+    if config.credentials {
+        let yes = HeaderValue::from_static("true");
+        answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
     }
+}
 
-    fn describe(&self, request: &HeaderMap, answer: &mut HeaderMap) {
+fn describe(config: &config::Cors, request: &HeaderMap, answer: &mut HeaderMap) {
+    put_list(
+        answer,
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        &config.methods,
+    );
+    if config.headers.is_empty() {
+        // As Node's: what the page asks for, unless the configuration says which.
+        if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+            answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+        }
+    } else {
         put_list(
             answer,
-            header::ACCESS_CONTROL_ALLOW_METHODS,
-            &self.config.methods,
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            &config.headers,
         );
-        if self.config.headers.is_empty() {
-            // As Node's: what the page asks for, unless the configuration says which.
-            if let Some(asked) = request.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-                answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
-            }
-        } else {
-            put_list(
-                answer,
-                header::ACCESS_CONTROL_ALLOW_HEADERS,
-                &self.config.headers,
-            );
-        }
     }
 }
 
@@ -175,7 +182,7 @@ mod tests {
     #[test]
     fn a_listed_origin_is_named_in_the_answer() {
         let cors = cors(
-            config::Origins::List(vec!["https://app.example".into()]),
+            config::Origins::List(vec![config::Allowed::Exact("https://app.example".into())]),
             true,
         );
         let listed = [("host", "a.example"), ("origin", "https://app.example")];
@@ -205,6 +212,9 @@ mod tests {
         let named = cors(config::Origins::Any, true);
         let headers = served(named.decide(&request(Method::GET, &any))).unwrap();
         assert_eq!(headers["access-control-allow-origin"], "https://x.example");
+        let opaque = [("host", "a.example"), ("origin", "null")];
+        assert!(served(star.decide(&request(Method::GET, &opaque))).is_some());
+        assert!(served(named.decide(&request(Method::GET, &opaque))).is_none());
     }
 
     #[test]

@@ -104,7 +104,7 @@ pub(super) async fn open(upgraded: Upgraded<Stream>, shared: Arc<Shared>) {
         return;
     };
     // Counted where it will be.
-    moved.place = Arc::new(home.place());
+    moved.place = Arc::new(home.place_of(&moved.place));
     metrics().reactor_forwarded.inc();
     // In vain, the client sees its WebSocket closed and goes on polling.
     let job = Job::Open(Box::new(moved));

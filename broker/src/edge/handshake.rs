@@ -5,6 +5,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use tungstenite::handshake::derive_accept_key;
 
+use crate::admission;
 use crate::config;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +33,11 @@ pub(super) enum Refused {
     BadRequest(&'static str),
     UnsupportedVersion,
     Draining,
-    /// As many sessions as there may be.
-    Full,
+    /// Beyond a limit.
+    Limited(admission::Refused),
+    /// The same of one address, said to its proxy: that takes 503 for a fault of this node's, and may leave it out for
+    /// everyone.
+    LimitedBehindProxy(admission::Refused),
     /// The reactor that the session lives on takes nothing.
     Busy,
     TooLarge,
@@ -133,7 +137,10 @@ pub(super) fn open_packet(body: Bytes, config: &config::Server) -> Bytes {
 impl Refused {
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Refused::Draining | Refused::Full | Refused::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::Draining | Refused::Limited(_) | Refused::Busy => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Refused::LimitedBehindProxy(_) => StatusCode::TOO_MANY_REQUESTS,
             Refused::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Refused::ByLibrary(status, _) => *status,
             _ => StatusCode::BAD_REQUEST,
@@ -148,7 +155,8 @@ impl Refused {
             Refused::UnsupportedVersion => 5,
             Refused::BadRequest(_)
             | Refused::Draining
-            | Refused::Full
+            | Refused::Limited(_)
+            | Refused::LimitedBehindProxy(_)
             | Refused::Busy
             | Refused::TooLarge
             | Refused::ByLibrary(..) => 3,
@@ -162,12 +170,20 @@ impl Refused {
             Refused::BadMethod => "Bad handshake method",
             Refused::UnsupportedVersion => "Unsupported protocol version",
             Refused::Draining => "Server is shutting down",
-            Refused::Full => "Too many connections",
+            Refused::Limited(_) | Refused::LimitedBehindProxy(_) => "Too many connections",
             Refused::Busy => "Server is busy",
             Refused::TooLarge | Refused::ByLibrary(StatusCode::PAYLOAD_TOO_LARGE, _) => {
                 "Payload too large"
             }
             Refused::BadRequest(_) | Refused::ByLibrary(..) => "Bad request",
+        }
+    }
+
+    /// When it is worth another try, in seconds.
+    pub(super) fn retry_after(&self) -> Option<u64> {
+        match self {
+            Refused::Limited(it) | Refused::LimitedBehindProxy(it) => Some(it.seconds()),
+            _ => (self.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
         }
     }
 

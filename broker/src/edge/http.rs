@@ -3,19 +3,21 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use super::Shared;
+use super::accept;
+use super::answers::{self, refusal, refuse_origin, tell, text};
 use super::cors::{self, Decision};
 use super::forward::{self, Upgraded};
 use super::handshake::{self, Query, Refused, Transport};
@@ -24,18 +26,19 @@ use super::parser::Parser;
 use super::probe::{self, Probe};
 use super::reactor::Place;
 use super::stream::{Carrier, Terms};
-use super::{deflate, polling, secure};
+use super::{deflate, polling, proxied, secure};
 use crate::event::{ClientCertificate, Handshake};
-use crate::telemetry::events::{HandshakeFailed, OriginRefused};
+use crate::telemetry::events::ConnectionCut;
+use crate::telemetry::metrics::Cut;
 use crate::tls::{Accepted, Stream};
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
-/// How long a client may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// The head of a request must fit in this; tokens in headers and queries are the longest of what is in it.
 const HEAD_BUFFER: usize = 32 << 10;
+
+/// Browsers send two dozen, and proxies add some.
+const MAX_HEADERS: usize = 100;
 
 /// The upgrade follows the answer at once; a connection that dies in between must not leave a task behind.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,47 +47,103 @@ const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) async fn serve(
     stream: TcpStream,
     address: SocketAddr,
-    place: Arc<Place>,
+    place: Place,
     shared: Arc<Shared>,
 ) {
+    let patience = shared.broker.admission.limits().request_timeout;
     // Thousands may come back at once: each begins when there is something to read, and it is its turn.
-    let readable = tokio::time::timeout(HEAD_TIMEOUT, stream.readable());
-    if !matches!(readable.await, Ok(Ok(()))) {
-        return;
+    match tokio::time::timeout(patience, stream.readable()).await {
+        Ok(Ok(())) => shared.pace.turn().await,
+        Ok(Err(_)) => return,
+        Err(_) => return cut(address.ip(), Cut::Silent),
     }
-    shared.pace.turn().await;
-    let Some(Accepted {
-        stream,
-        certificate,
-    }) = secure::under_tls(stream, address.ip(), &shared).await
-    else {
+    let Some((stream, from)) = begin(stream, address.ip(), place, &shared).await else {
         return;
     };
-    let from = Arc::new(From {
-        address,
-        certificate,
-        place,
+    let from = Arc::new(from);
+    let service = service_fn({
+        let from = from.clone();
+        move |request| {
+            let (from, shared) = (from.clone(), shared.clone());
+            async move { Ok::<_, Infallible>(answer(request, from, shared).await) }
+        }
     });
-    let service = service_fn(move |request| {
-        let (from, shared) = (from.clone(), shared.clone());
-        async move { Ok::<_, Infallible>(answer(request, from, shared).await) }
-    });
-    // Its errors are the client's: it went away, or it does not speak HTTP. hyper has answered what can be answered.
-    let _ = hyper::server::conn::http1::Builder::new()
+    let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(patience)
         .max_buf_size(HEAD_BUFFER)
+        .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;
+    // Its errors are the client's: it went away, or it does not speak HTTP. hyper has answered what can be answered.
+    if let Err(error) = served
+        && !from.has_asked.load(Ordering::Relaxed)
+    {
+        let why = match error {
+            error if error.is_timeout() => Cut::SlowHead,
+            error if error.is_parse_too_large() => Cut::LargeHead,
+            error if error.is_parse() => Cut::BadHead,
+            _ => return,
+        };
+        cut(from.peer, why);
+    }
+}
+
+/// What comes before HTTP.
+async fn begin(
+    mut stream: TcpStream,
+    address: IpAddr,
+    mut place: Place,
+    shared: &Shared,
+) -> Option<(Stream, From)> {
+    let admission = &shared.broker.admission;
+    let limits = admission.limits();
+    let mut peer = address;
+    // What anyone else sends is taken for what it is: no word is believed of whom it might speak for.
+    if limits.proxy_protocol && limits.trusted_proxies.contain(address) {
+        let said = tokio::time::timeout(limits.request_timeout, proxied::read(&mut stream));
+        let Ok(Ok(said)) = said.await else {
+            cut(address, Cut::ProxyHeader);
+            return None;
+        };
+        if let Some(client) = said {
+            peer = client;
+            match admission.proxied(client) {
+                Ok(held) => place.holds(held),
+                Err(refused) => {
+                    accept::refuse(stream, client, refused);
+                    return None;
+                }
+            }
+        }
+    }
+    let Accepted {
+        stream,
+        certificate,
+    } = secure::under_tls(stream, peer, shared).await?;
+    let from = From {
+        peer,
+        certificate,
+        place: Arc::new(place),
+        has_asked: AtomicBool::new(false),
+    };
+    Some((stream, from))
+}
+
+fn cut(address: IpAddr, cut: Cut) {
+    ConnectionCut { address, cut }.emit();
 }
 
 /// Where requests come from.
 struct From {
-    address: SocketAddr,
+    /// The other end, or whom it spoke for before it spoke HTTP.
+    peer: IpAddr,
     certificate: Option<Arc<ClientCertificate>>,
     /// The connection's place among all; it passes on to a WebSocket.
     place: Arc<Place>,
+    /// A request has been read.
+    has_asked: AtomicBool,
 }
 
 async fn answer(
@@ -92,10 +151,11 @@ async fn answer(
     from: Arc<From>,
     shared: Arc<Shared>,
 ) -> Response<Body> {
-    let address = from.address.ip();
+    from.has_asked.store(true, Ordering::Relaxed);
+    let address = shared.broker.admission.client(from.peer, request.headers());
     let path = request.uri().path();
     if let Some(response) = shared.probe(path) {
-        return response.map(full);
+        return response.map(answers::full);
     }
     if !is_under(path, &shared.config().path) {
         return text(StatusCode::NOT_FOUND, "not found");
@@ -109,16 +169,14 @@ async fn answer(
         }
         Decision::Refuse => return refuse_origin(&request, address),
     };
-    let mut response = match engine(request, &from, &shared).await {
+    if let Some(mut response) = shared.client_file(&request) {
+        cors::apply(&mut response, headers);
+        return response;
+    }
+    let mut response = match engine(request, address, &from, &shared).await {
         Ok(response) => response,
         Err(refused) => {
-            HandshakeFailed {
-                code: refused.code(),
-                message: refused.message(),
-                address,
-                context: refused.context(),
-            }
-            .emit();
+            tell(&refused, address);
             refusal(&refused)
         }
     };
@@ -144,6 +202,7 @@ async fn answer(
 /// A request to the engine, of whichever transport.
 async fn engine(
     request: Request<Incoming>,
+    address: IpAddr,
     from: &From,
     shared: &Arc<Shared>,
 ) -> Result<Response<Body>, Refused> {
@@ -154,16 +213,23 @@ async fn engine(
         None if shared.is_draining() => return Err(Refused::Draining),
         None if request.method() != Method::GET => return Err(Refused::BadMethod),
         None if !query.is_supported => return Err(Refused::UnsupportedVersion),
-        // A session outlives its requests, so connections are not all there is to bound.
-        None if shared.links.count() >= shared.config().max_connections => {
-            return Err(Refused::Full);
-        }
         None => {
-            let address = from.address.ip();
+            let admission = &shared.broker.admission;
+            let is_counted = admission.session(address, shared.links.count());
+            let counted = is_counted
+                .map_err(
+                    |refused| match address == from.peer || !refused.is_of_address() {
+                        true => Refused::Limited(refused),
+                        false => Refused::LimitedBehindProxy(refused),
+                    },
+                )?
+                .then(|| admission.clone());
             let handshake = handshake_of(&request).shown_by(from.certificate.clone());
             let path = request.uri().path();
             let parser = Parser::chosen(path, handshake.query(), &shared.config().path);
-            shared.links.open(address, handshake, shared.number, parser)
+            shared
+                .links
+                .open(address, handshake, shared.number, parser, counted)
         }
     };
     if !query.is_supported {
@@ -324,57 +390,9 @@ pub(super) async fn open_websocket(mut upgraded: Upgraded<Stream>, shared: &Shar
     let _ = protocol.service.call(call).await;
 }
 
-fn refuse_origin<B>(request: &Request<B>, address: IpAddr) -> Response<Body> {
-    let origin = request
-        .headers()
-        .get(header::ORIGIN)
-        .map(|origin| String::from_utf8_lossy(origin.as_bytes()))
-        .unwrap_or_default();
-    OriginRefused {
-        origin: &origin,
-        address,
-    }
-    .emit();
-    text(
-        StatusCode::FORBIDDEN,
-        "this origin is not allowed: see server.cors.origins",
-    )
-}
-
-/// The refusal in the form of Node's server: `{"code":1,"message":"Session ID unknown"}`.
-fn refusal(refused: &Refused) -> Response<Body> {
-    let body = serde_json::json!({ "code": refused.code(), "message": refused.message() });
-    let mut response = text(refused.status(), &body.to_string());
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    if refused.status() == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
-}
-
 /// As the library: the configured path itself, or anything below it.
 fn is_under(path: &str, configured: &str) -> bool {
     let configured = configured.trim_end_matches('/');
     path.strip_prefix(configured)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-pub(super) fn text(status: StatusCode, words: &str) -> Response<Body> {
-    let mut response = Response::new(full(Bytes::copy_from_slice(words.as_bytes())));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    response
-}
-
-pub(super) fn full(bytes: Bytes) -> Body {
-    Full::new(bytes)
-        .map_err(|never| match never {})
-        .boxed_unsync()
 }

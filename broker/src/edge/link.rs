@@ -1,5 +1,6 @@
 //! The broker's hold on each connection, whichever transport it is on.
 
+mod asked;
 mod doors;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::manners::{Fault, Judgement, Manners};
 use super::parser::Parser;
+use crate::admission::Admission;
 use crate::event::Handshake;
 use crate::telemetry::events::SocketFailed;
 use doors::Doors;
@@ -72,6 +74,8 @@ pub(super) struct Link {
     number: u64,
     sid: OnceLock<String>,
     links: Weak<Links>,
+    /// Who counts it among the sessions of its address.
+    counted: Option<Arc<Admission>>,
 }
 
 /// All connections, for the upgrade of a polling session, for the bound on their number and for the drain.
@@ -85,15 +89,6 @@ pub(super) struct Links {
     asked: AtomicUsize,
 }
 
-/// A request that waits for its answer.
-pub(super) struct Asked(Arc<Links>);
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        self.0.asked.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 // === impl Links ===
 
 impl Links {
@@ -103,6 +98,7 @@ impl Links {
         handshake: Handshake,
         reactor: usize,
         parser: Parser,
+        counted: Option<Arc<Admission>>,
     ) -> Arc<Link> {
         let link = Arc::new(Link {
             address,
@@ -128,6 +124,7 @@ impl Links {
             number: self.next.fetch_add(1, Ordering::Relaxed),
             sid: OnceLock::new(),
             links: Arc::downgrade(self),
+            counted,
         });
         self.all.lock().insert(link.number, Arc::downgrade(&link));
         link
@@ -159,16 +156,6 @@ impl Links {
         }
         let (_, number) = request.uri.query()?.rsplit_once('&')?;
         self.all.lock().get(&number.parse().ok()?)?.upgrade()
-    }
-
-    /// Counts a request until its answer is there.
-    pub(super) fn asked(self: &Arc<Self>) -> Asked {
-        self.asked.fetch_add(1, Ordering::AcqRel);
-        Asked(self.clone())
-    }
-
-    pub(super) fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Acquire) > 0
     }
 
     pub(super) fn snapshot(&self) -> Vec<Arc<Link>> {
@@ -386,6 +373,9 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
+        if let Some(admission) = &self.counted {
+            admission.leave(self.address);
+        }
         if let Some(links) = self.links.upgrade() {
             links.all.lock().remove(&self.number);
             if let Some(sid) = self.sid.get() {

@@ -1,7 +1,7 @@
 //! The edge: from the listening socket to bytes of one event, and back. The only code that knows socketioxide.
 //!
-//! `accept` hands connections to `reactor`s; `http` serves one, under TLS where there is any (`secure`), with
-//! `cors` and `handshake` checking its requests;
+//! `accept` hands connections to `reactor`s; `proxied` reads whom a load balancer speaks for; `http` serves one, under TLS
+//! where there is any (`secure`), with `cors` and `handshake` checking its requests; `squeeze` compresses answers to polls;
 //! `manners` and `inbound` judge what a client sends, `acks` knows what it answers, `probe` lets one that polls try a WebSocket;
 //! `forward` brings what came to another reactor to the one of its session; `link` is the broker's hold on a connection,
 //! `stream` the byte stream of a WebSocket and `lane` the one way out of it; `socketio` makes sessions of sockets,
@@ -12,6 +12,9 @@
 mod accept;
 mod acks;
 mod adapter;
+mod answers;
+mod client_files;
+mod cookie;
 mod cors;
 mod deflate;
 mod encoded;
@@ -32,9 +35,11 @@ mod parser;
 mod polling;
 mod probe;
 mod protocols;
+mod proxied;
 pub(crate) mod reactor;
 mod secure;
 mod socketio;
+mod squeeze;
 mod stream;
 mod wire;
 
@@ -56,6 +61,7 @@ use crate::pipeline::Pipelines;
 use crate::session::Broker;
 use crate::telemetry::metrics::metrics;
 use crate::tls::Tls;
+use client_files::ClientFiles;
 use cors::Cors;
 use deflate::Deflate;
 use link::Links;
@@ -70,6 +76,8 @@ struct Shared {
     protocols: Protocols,
     pace: Arc<Pace>,
     settings: Arc<Settings>,
+    /// `None`: they are not served.
+    client_files: Option<Arc<ClientFiles>>,
     /// One for all reactors, because they share the memory that it bounds.
     deflate: Arc<Deflate>,
     broker: Arc<Broker>,
@@ -106,6 +114,15 @@ impl Shared {
 
     fn is_draining(&self) -> bool {
         self.broker.draining.load(Ordering::Relaxed)
+    }
+
+    /// The answer to a request for a file of the official client.
+    fn client_file<B>(&self, request: &::http::Request<B>) -> Option<::http::Response<http::Body>> {
+        let files = self.client_files.as_ref()?;
+        let path = request.uri().path();
+        let config = self.config();
+        let endpoint = config.path.trim_end_matches('/');
+        files.answer(path.strip_prefix(endpoint)?, request)
     }
 
     fn probe(&self, path: &str) -> Option<::http::Response<bytes::Bytes>> {
@@ -148,14 +165,15 @@ impl Edge {
         node: Arc<dyn admin::Node>,
         tls: Arc<Tls>,
     ) -> io::Result<Self> {
-        let listener = accept::listen(config.listen)?;
+        let listener = accept::listen(config.listen, patience(&config))?;
         let address = listener.local_addr()?;
         let links = Arc::new(Links::default());
         let settings = Arc::new(Settings::new(&config));
         let deflate = Arc::new(Deflate::new(&config.compression));
         let reactors = start_reactors(&settings, &deflate, &broker, &links, &node, &tls)?;
         let (stop, stopped) = watch::channel(false);
-        let accept = accept::run(listener, reactors.clone(), settings.clone(), stopped);
+        let admission = broker.admission.clone();
+        let accept = accept::run(listener, reactors.clone(), admission, stopped);
         let accepting = tokio::spawn(accept);
         Ok(Self {
             broker,
@@ -173,6 +191,7 @@ impl Edge {
     pub(crate) fn reconfigure(&self, config: &config::Server) {
         let cors = Cors::new(config.cors.clone());
         self.settings.cors.store(Arc::new(cors));
+        self.broker.admission.reconfigure(&config.admission);
         self.deflate.reconfigure(&config.compression);
         self.settings.config.store(Arc::new(config.clone()));
     }
@@ -304,6 +323,12 @@ async fn silent(reactors: &[Reactor], patience: Duration) -> Vec<usize> {
         .collect()
 }
 
+/// How long a client may acknowledge nothing: no shorter than whoever else waits for it.
+fn patience(config: &config::Server) -> Duration {
+    let others = config.slow_client.max_stall.max(config.ping_timeout);
+    config.admission.request_timeout.max(others)
+}
+
 /// Starts a reactor for each shard of the fan-out.
 fn start_reactors(
     settings: &Arc<Settings>,
@@ -316,6 +341,9 @@ fn start_reactors(
     let homes: Vec<_> = broker.fanout.homes().collect();
     let (reactors, jobs): (Vec<_>, Vec<_>) = homes.iter().map(|_| Reactor::new()).unzip();
     let reactors: Arc<[Reactor]> = reactors.into();
+    let config = settings.config.load();
+    let folder = config.client_files.as_deref();
+    let client_files = folder.map(ClientFiles::load).transpose()?.map(Arc::new);
     let tokens = Arc::new(AtomicU64::new(1));
     for (number, (home, jobs)) in homes.into_iter().zip(jobs).enumerate() {
         let protocols = Protocols::new(settings, broker, &home, links, &tokens);
@@ -325,6 +353,7 @@ fn start_reactors(
             protocols,
             pace: Arc::new(Pace::new()),
             settings: settings.clone(),
+            client_files: client_files.clone(),
             deflate: deflate.clone(),
             broker: broker.clone(),
             links: links.clone(),

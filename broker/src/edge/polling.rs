@@ -8,19 +8,22 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, Uri, header};
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Collected, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::service::Service as _;
 
+use super::answers::{full, text};
 use super::handshake::{self, Refused};
-use super::http::{Body, full, slim, text};
+use super::http::{Body, slim};
 use super::link::{Link, State};
 use super::manners::{Fault, Judgement};
 use super::socketio::Service;
+use super::squeeze::{self, Coding};
 use super::wire::{self, Said};
-use super::{Shared, acks, escape};
-use crate::telemetry::metrics::Carried;
+use super::{Shared, acks, cookie, escape};
+use crate::telemetry::metrics::{Carried, metrics};
 
 /// Between two packets (Engine.IO protocol, "HTTP long-polling").
 pub(super) const SEPARATOR: char = '\u{1e}';
@@ -33,9 +36,6 @@ const NOOP: &str = "6";
 
 /// What a client has to come and hear that the server has ended its session.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What a client may take to send the packets of one polling request, once it has sent its head.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How the library says that it does not know a session.
 const UNKNOWN: &[u8] = br#"{"code":"1""#;
@@ -54,6 +54,7 @@ pub(super) async fn poll(
         return post(request, link, shared).await;
     }
     let is_poll = !is_handshake && request.method() == Method::GET;
+    let accepted = squeeze::accepted(request.headers());
     let request = slim(request.map(|_| Full::default()), link.clone())?;
     let again = request.uri().clone();
     let service = &shared.protocols.of(link.parser).service;
@@ -71,14 +72,50 @@ pub(super) async fn poll(
     if is_handshake {
         if let Some(sid) = handshake::session_id(&body) {
             shared.links.name(&link, &sid);
+            let config = shared.config();
+            let cookie = config.cookie.as_ref();
+            if let Some(cookie) = cookie.and_then(|it| cookie::of_session(it, &sid)) {
+                parts.headers.insert(header::SET_COOKIE, cookie);
+            }
         }
         body = handshake::open_packet(body, &shared.config());
     } else {
         body = read_over(body, &again, &link, service).await?;
     }
-    Carried::Polling.sent(body.len());
     parts.headers.remove(header::CONTENT_LENGTH);
+    if is_poll {
+        body = squeezed(body, accepted, &mut parts.headers, shared).await;
+    }
+    Carried::Polling.sent(body.len());
     Ok(Response::from_parts(parts, full(body)))
+}
+
+/// The answer to a poll, compressed where the client accepts it and it is worth it.
+async fn squeezed(
+    body: Bytes,
+    accepted: Option<Coding>,
+    headers: &mut HeaderMap,
+    shared: &Shared,
+) -> Bytes {
+    let (enabled, threshold, level) = {
+        let config = &shared.config().http_compression;
+        (config.enabled, config.threshold, config.level)
+    };
+    if !enabled || body.len() < threshold {
+        return body;
+    }
+    headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    let Some(coding) = accepted else {
+        return body;
+    };
+    match squeeze::squeeze(&body, coding, level).await {
+        Some(squeezed) => {
+            metrics().polls_compressed.inc();
+            headers.insert(header::CONTENT_ENCODING, coding.name());
+            squeezed
+        }
+        None => body,
+    }
 }
 
 /// The answer to the poll that waits when a session is ended, or to the next one.
@@ -129,7 +166,8 @@ async fn end(link: &Link, fault: Fault, shared: &Shared) {
 async fn read_body(body: Incoming, link: &Link, shared: &Shared) -> Result<Bytes, Refused> {
     let bound = usize::try_from(shared.config().max_payload).unwrap_or(usize::MAX);
     let body = Limited::new(body, bound).collect();
-    match tokio::time::timeout(BODY_TIMEOUT, body).await {
+    let patience = shared.broker.admission.limits().request_timeout;
+    match tokio::time::timeout(patience, body).await {
         Ok(Ok(body)) => {
             let body = body.to_bytes();
             Carried::Polling.received(body.len());

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Shared, forward, http};
+use crate::admission::Held;
 use crate::fanout::Home;
 use crate::pipeline::Pipelines;
 use crate::plugin;
@@ -87,7 +88,7 @@ async fn run(mut jobs: Jobs, shared: Arc<Shared>) {
                     // Out of file descriptors for the poller, or the socket is dead: the client sees it closed.
                     continue;
                 };
-                tokio::spawn(http::serve(stream, address, Arc::new(place), shared));
+                tokio::spawn(http::serve(stream, address, place, shared));
             }
             Job::Poll(poll) => drop(tokio::spawn(forward::answer(poll, shared))),
             Job::Open(websocket) => drop(tokio::spawn(forward::arrive(websocket, shared))),
@@ -109,7 +110,11 @@ async fn run(mut jobs: Jobs, shared: Arc<Shared>) {
 }
 
 /// A connection's place: counted from its accept to its end, as HTTP and then as a WebSocket.
-pub(super) struct Place(Arc<AtomicUsize>);
+pub(super) struct Place {
+    connections: Arc<AtomicUsize>,
+    /// Among those of its address, where their number is bounded.
+    held: Option<Arc<Held>>,
+}
 
 impl Reactor {
     /// A reactor that has yet to be started, and what it is told until then and afterwards.
@@ -119,9 +124,21 @@ impl Reactor {
         (Self { jobs, connections }, inbox)
     }
 
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self, held: Option<Held>) -> Place {
+        self.place_with(held.map(Arc::new))
+    }
+
+    /// For a connection that moves here.
+    pub(super) fn place_of(&self, place: &Place) -> Place {
+        self.place_with(place.held.clone())
+    }
+
+    fn place_with(&self, held: Option<Arc<Held>>) -> Place {
         self.connections.fetch_add(1, Ordering::Relaxed);
-        Place(self.connections.clone())
+        Place {
+            connections: self.connections.clone(),
+            held,
+        }
     }
 
     /// Has something done. `None`: it was not done in time, and the reactor still may do it.
@@ -144,8 +161,15 @@ impl Reactor {
     }
 }
 
+impl Place {
+    /// Its address is only known now.
+    pub(super) fn holds(&mut self, held: Option<Held>) {
+        self.held = held.map(Arc::new);
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

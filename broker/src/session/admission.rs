@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Broker, traced};
+use crate::admission::UserPlace;
 use crate::event::{Client, Code, Denial, Effect};
 use crate::pipeline::Pipeline;
-use crate::telemetry::events::{ConnectionDenied, UnknownNamespace};
+use crate::telemetry::events::{ConnectionDenied, UnknownNamespace, UserRefused};
 use crate::telemetry::trace;
 
 /// Longest name of a namespace, in bytes. Names are the client's choice where the configuration has a pattern.
@@ -19,8 +20,16 @@ pub(crate) enum Refusal {
     Denied(Denial),
 }
 
-/// Asks the policies of a namespace whether to let a client in. `auth` is the text that came with its CONNECT. The
-/// answer is what they want done once it is in.
+/// What a client that is let in comes with.
+#[derive(Default)]
+pub(crate) struct Welcome {
+    /// What policies want done once it is in.
+    pub effects: Vec<Effect>,
+    /// Where the number of a user's sockets is bounded.
+    pub place: Option<UserPlace>,
+}
+
+/// Asks the policies of a namespace whether to let a client in. `auth` is the text that came with its CONNECT.
 ///
 /// Waits where a policy asks somebody else; then whoever drops the future, because the client has gone, leaves nothing
 /// behind.
@@ -28,7 +37,7 @@ pub(crate) async fn admit(
     broker: &Broker,
     client: &Arc<Client>,
     auth: Option<&str>,
-) -> Result<Vec<Effect>, Refusal> {
+) -> Result<Welcome, Refusal> {
     trace::scope(traced::connect(client), ask(broker, client, auth)).await
 }
 
@@ -36,7 +45,7 @@ async fn ask(
     broker: &Broker,
     client: &Arc<Client>,
     auth: Option<&str>,
-) -> Result<Vec<Effect>, Refusal> {
+) -> Result<Welcome, Refusal> {
     let candidate = Candidate { broker, client };
     let pipeline = candidate.pipeline()?;
     if pipeline.namespace.is_operators {
@@ -52,16 +61,20 @@ async fn ask(
     let verdict = verdict.and_then(|()| candidate.check_draining());
     client.identity.write().settle();
     let verdict = verdict.and_then(|()| broker.check_grant(client));
+    let verdict = match verdict {
+        Ok(()) => candidate.take_place(),
+        Err(denial) => Err(candidate.denied(denial)),
+    };
     seen.came_to(if verdict.is_ok() { "accept" } else { "deny" });
     candidate.pipeline()?;
     match verdict {
-        Ok(()) => {
+        Ok(place) => {
             traced::came_to("accept");
             // Its session takes care of it from now on.
             std::mem::forget(candidate);
-            Ok(effects)
+            Ok(Welcome { effects, place })
         }
-        Err(denial) => Err(candidate.denied(denial)),
+        Err(denial) => Err(Refusal::Denied(denial)),
     }
 }
 
@@ -91,18 +104,18 @@ impl Candidate<'_> {
         self.check_draining().and_then(|()| check_auth(auth))
     }
 
-    fn denied(&self, denial: Denial) -> Refusal {
+    fn denied(&self, denial: Denial) -> Denial {
         traced::denied(&denial);
         ConnectionDenied {
             client: self.client,
             denial: &denial,
         }
         .emit();
-        Refusal::Denied(denial)
+        denial
     }
 
     /// Into the namespace of the Admin UI, where no policy is asked and nothing is recorded.
-    async fn admit_operator(self, auth: Option<&str>) -> Result<Vec<Effect>, Refusal> {
+    async fn admit_operator(self, auth: Option<&str>) -> Result<Welcome, Refusal> {
         let ui = self.broker.admin_ui.as_ref();
         // `admin.ui` was added while the broker serves, and is read at the start only.
         let ui = ui.ok_or(Refusal::NoNamespace)?;
@@ -114,10 +127,31 @@ impl Candidate<'_> {
             Ok(effects) => {
                 traced::came_to("accept");
                 std::mem::forget(self);
-                Ok(effects)
+                Ok(Welcome {
+                    effects,
+                    place: None,
+                })
             }
-            Err(denial) => Err(self.denied(denial)),
+            Err(denial) => Err(Refusal::Denied(self.denied(denial))),
         }
+    }
+
+    /// Policies have said who it is, so it can be seen whether it is here too often.
+    fn take_place(&self) -> Result<Option<UserPlace>, Denial> {
+        let Some(user) = self.client.identity.read().user.clone() else {
+            return Ok(None);
+        };
+        let place = self.broker.admission.user(&user);
+        place.map_err(|_| {
+            let denial = Denial::broker(Code::Overloaded, "too many connections of this user");
+            UserRefused {
+                client: self.client,
+                denial: &denial,
+            }
+            .emit();
+            traced::denied(&denial);
+            denial
+        })
     }
 
     fn check_draining(&self) -> Result<(), Denial> {

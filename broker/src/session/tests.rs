@@ -49,6 +49,7 @@ pub(crate) fn broker(pipelines: Pipelines) -> Arc<Broker> {
         asking: Arc::default(),
         revocations: Table::default(),
         watches: Watches::new(1),
+        admission: Arc::new(Admission::new(&crate::config::Admission::default())),
         backend: None,
         admin_ui: None,
     })
@@ -79,7 +80,7 @@ pub(super) fn enter(
         client,
         told.clone(),
         "websocket",
-        Vec::new(),
+        Welcome::default(),
     );
     let session = Arc::new(session);
     session.open();

@@ -6,6 +6,7 @@
 
 mod admin;
 mod admin_ui;
+mod admission;
 mod backend;
 mod breaker;
 mod clients;
@@ -29,14 +30,15 @@ use std::time::Duration;
 
 pub(crate) use admin::{AdminOutcome, AdminRefused, AdminWrite};
 pub(crate) use admin_ui::AdminUiCommanded;
+pub(crate) use admission::{ConnectionCut, ConnectionRefused, MemoryPressure, UserRefused};
 pub(crate) use backend::{
     BackendAnswered, BackendEmitRefused, BackendEmitted, BackendLost, BackendPublished,
     BackendStreamFailed, BackendStreamMade,
 };
 pub(crate) use breaker::{PolicyBreakerClosed, PolicyBreakerOpened};
 pub(crate) use clients::{
-    Connected, ConnectionDenied, ConnectionRefused, Disconnected, EventDenied, HandshakeFailed,
-    OriginRefused, SlowClient, SocketFailed, UnknownNamespace,
+    Connected, ConnectionDenied, Disconnected, EventDenied, HandshakeFailed, OriginRefused,
+    SlowClient, SocketFailed, UnknownNamespace,
 };
 pub(crate) use cluster::{EventsMissing, NodeGone, NodeJoined, NodeUnreadable};
 pub(crate) use drain::{DrainEnded, DrainProgress, DrainUndone, Draining};

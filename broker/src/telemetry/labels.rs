@@ -44,6 +44,7 @@ macro_rules! label {
 }
 
 pub(super) mod admin;
+pub(super) mod admission;
 pub(super) mod backend;
 pub(super) mod sessions;
 pub(super) mod tls;

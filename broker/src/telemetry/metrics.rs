@@ -3,6 +3,7 @@
 //! No label takes what a client says: policies are the operator's, everything else is one of a few words.
 
 mod admin;
+mod admission;
 mod backend;
 mod batches;
 mod cluster;
@@ -33,6 +34,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use self::admin::Admin;
+use self::admission::Admission;
 use self::backend::Backend;
 use self::batches::Batches;
 use self::cluster::Cluster;
@@ -55,6 +57,7 @@ use self::traces::Traces;
 pub(crate) use self::traffic::Held;
 use self::traffic::Traffic;
 use super::exposition;
+pub(crate) use super::labels::admission::{Cut, Limit, Pressure};
 pub(crate) use super::labels::backend::{BackendAnswer, BackendEmit, BackendKind, BackendLoss};
 pub(crate) use super::labels::sessions::RefreshResult;
 pub(crate) use super::labels::tls::{CertificateFault, Handshaken, Listener};
@@ -103,6 +106,7 @@ pub(crate) struct Metrics {
     pub reactor_inbox_full: Counter,
     /// Requests and WebSockets that came to another reactor than their session's.
     pub reactor_forwarded: Counter,
+    pub polls_compressed: Tally,
     /// Events whose answer somebody else has to give.
     pub acks_waiting: Gauge,
     /// Of those, the ones that nobody gave.
@@ -117,6 +121,7 @@ pub(crate) struct Metrics {
     traps: Family<TrapLabels, Tally>,
     durations: Family<HookLabels, Latency>,
     fetches: Fetches,
+    pub admission: Admission,
     pub nats: Nats,
     pub sessions: Sessions,
     pub sharing: Sharing,
@@ -134,7 +139,6 @@ pub(crate) struct Metrics {
     connections_denied: Family<DenialLabels, Counter>,
     events_denied: Family<DenialLabels, Counter>,
     origins_refused: Counter,
-    connections_refused: Counter,
     /// Lines of recordings that there was no room for.
     pub recording_dropped: Counter,
     pub admin: Admin,
@@ -210,6 +214,11 @@ impl Metrics {
                 "reactor_forwarded",
                 "Requests and WebSockets brought to the reactor that their session lives on",
             ),
+            polls_compressed: add(
+                &mut r,
+                "polls_compressed",
+                "Answers to polls that were compressed",
+            ),
             reactor_inbox_full: add(
                 &mut r,
                 "reactor_inbox_full",
@@ -249,6 +258,7 @@ impl Metrics {
             fetches: Fetches::new(&mut r),
             admin: Admin::new(&mut r),
             drain: Drain::new(&mut r),
+            admission: Admission::new(&mut r),
             nats: Nats::new(&mut r),
             sessions: Sessions::new(&mut r),
             sharing: Sharing::new(&mut r),
@@ -277,11 +287,6 @@ impl Metrics {
                 &mut r,
                 "origins_refused",
                 "Requests of browsers from an origin that is not allowed",
-            ),
-            connections_refused: add(
-                &mut r,
-                "connections_refused",
-                "Connections beyond the limit of connections",
             ),
             recording_dropped: add(
                 &mut r,

@@ -25,6 +25,7 @@ use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
 use crate::config::{Format, Telemetry};
 
 pub(crate) use log::flush;
+pub(crate) use process::{memory_limit, resident_bytes};
 
 /// Writes what there is of the log when it goes out of scope; [`flush`] where the process ends without that.
 #[must_use = "the last records are lost without it"]

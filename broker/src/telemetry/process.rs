@@ -102,7 +102,7 @@ fn field(status: &str, name: &str) -> Option<u64> {
 }
 
 /// The least that bounds the process: a limit of its control group or of one above it, or what the machine has.
-fn memory_limit() -> Option<u64> {
+pub(crate) fn memory_limit() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok();
     let machine = machine.and_then(|info| field(&info, "MemTotal:"));
     let machine = machine.map(|kilobytes| kilobytes * 1024);

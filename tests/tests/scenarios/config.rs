@@ -101,24 +101,6 @@ as = "disconnect"
 }
 
 #[test]
-fn what_is_promised_for_later_says_so() {
-    let keys = [
-        "[server]\ntrusted_proxies = [\"10.0.0.0/8\"]",
-        "[server]\nmax_connections_per_ip = 5",
-        "[server]\nconnect_rate = 5",
-    ];
-    for key in keys {
-        let exited = Setup::new(key).run(&["check", "--config", "sluice.toml"]);
-        assert_eq!(exited.code, CONFIGURATION_ERROR, "{key}: {exited:?}");
-        assert!(
-            exited.stderr.contains("not part of this version yet"),
-            "{key}: {}",
-            exited.stderr
-        );
-    }
-}
-
-#[test]
 fn a_good_configuration_passes_the_check() {
     let exited = Setup::new("[server]\nping_interval = \"10s\"\n").run(&[
         "check",

@@ -11,9 +11,11 @@
 mod abuse;
 mod admin;
 mod admin_ui; // the official one
+mod admission; // who may come in
 mod asking; // policies that ask a back end
 mod batch; // events that leave together
 mod breaker;
+mod browsers;
 mod chat; // the example's own configuration
 mod cluster;
 mod coalesce;
@@ -34,6 +36,7 @@ mod effects;
 mod fanout; // [2]
 mod first_party;
 mod following;
+mod forwarded; // clients behind proxies
 mod generations;
 mod guide; // examples/guide
 mod hostile; // [8]

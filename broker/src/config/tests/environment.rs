@@ -21,9 +21,9 @@ fn a_variable_wins_over_the_file() {
     assert_eq!(config.server.ping_interval, Duration::from_secs(10));
     assert_eq!(config.server.ping_timeout, Duration::from_secs(2));
     assert_eq!(config.server.max_payload, 1 << 20);
-    assert_eq!(config.server.max_connections, 12);
+    assert_eq!(config.server.admission.max_connections, 12);
     assert!(config.server.probes && !config.server.transports.polling);
-    let origins = ["https://a.b", "https://c.d"].map(str::to_owned);
+    let origins = ["https://a.b", "https://c.d"].map(|it| Allowed::Exact(it.to_owned()));
     assert_eq!(config.server.cors.origins, Origins::List(origins.into()));
     assert_eq!(config.server.cors.headers, ["x-a"]);
     assert_eq!(config.admin.token.unwrap().expose(), "123");
@@ -153,10 +153,10 @@ fn names_in_texts_are_replaced() {
     .env("HOST", "a.b");
     let config = folder.config();
     assert_eq!(config.server.path, "/live/x");
-    assert_eq!(config.server.max_connections, 12);
+    assert_eq!(config.server.admission.max_connections, 12);
     assert_eq!(
         config.server.cors.origins,
-        Origins::List(vec!["https://a.b".to_owned()])
+        Origins::List(vec![Allowed::Exact("https://a.b".to_owned())])
     );
     assert_eq!(
         config.policies[0].config,

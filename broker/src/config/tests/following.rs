@@ -51,7 +51,7 @@ fn what_can_change_changes_and_the_rest_waits() {
     assert_eq!(config.server.listen, SocketAddr::from(([127, 0, 0, 1], 1)));
     assert_eq!(config.server.path, "/socket.io");
     assert_eq!(config.telemetry.format, Format::Readable);
-    assert_eq!(config.server.max_connections, 6);
+    assert_eq!(config.server.admission.max_connections, 6);
     assert_eq!(config.telemetry.log, "debug");
 }
 

@@ -28,7 +28,7 @@ fn three_formats_one_configuration() {
         );
     let [toml, yaml, json] =
         ["c.toml", "c.yaml", "c.json"].map(|name| folder.load_file(name).unwrap().config);
-    assert_eq!(toml.server.max_connections, 5);
+    assert_eq!(toml.server.admission.max_connections, 5);
     assert_eq!(toml, yaml);
     assert_eq!(toml, json);
 }

@@ -10,9 +10,9 @@ use tracing::{info, warn};
 use super::{SECURITY, Throttle, clip, metrics, millis};
 use crate::event::{Client, Denial};
 
-const CONNECTION: &str = "sluice::connection";
+pub(super) const CONNECTION: &str = "sluice::connection";
 
-fn user(client: &Client) -> Option<Arc<str>> {
+pub(super) fn user(client: &Client) -> Option<Arc<str>> {
     client.identity.read().user.clone()
 }
 
@@ -252,29 +252,6 @@ impl OriginRefused<'_> {
             address = %self.address,
             suppressed,
             "origin refused"
-        );
-    }
-}
-
-/// There are as many connections as are allowed.
-pub(crate) struct ConnectionRefused {
-    pub address: IpAddr,
-}
-
-impl ConnectionRefused {
-    pub(crate) fn emit(self) {
-        metrics().connection_refused();
-        static THROTTLE: Throttle = Throttle::new();
-        let Some(suppressed) = THROTTLE.admit() else {
-            return;
-        };
-        warn!(
-            target: SECURITY,
-            address = %self.address,
-            code = "overloaded",
-            total_connections = metrics().connections.get(),
-            suppressed,
-            "connection refused"
         );
     }
 }

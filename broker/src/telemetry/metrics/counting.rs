@@ -64,10 +64,6 @@ impl Metrics {
         self.origins_refused.inc();
     }
 
-    pub(in crate::telemetry) fn connection_refused(&self) {
-        self.connections_refused.inc();
-    }
-
     pub(in crate::telemetry) fn handshake_error(&self, code: u8) {
         self.handshake_errors
             .get_or_create(&CodeLabel { code })
