@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sluice_tests::{Client, Cluster, Driver, Proxy, Relay, eventually, http};
+use sluice_tests::{Client, Cluster, Driver, Proxy, Record, Relay, eventually, http};
 
 /// Clients of six networks: each node has some, whoever counts.
 const CLIENTS: u8 = 6;
@@ -187,4 +187,56 @@ fn nobody_comes_in_without_tls() {
         let plain = http::request(proxy.address, "GET", "/socket.io/", &[], &[]);
         assert!(plain.is_err() || plain.is_ok_and(|response| response.status == 400));
     }
+}
+
+/// The nodes know clients by their own addresses, whatever they say of themselves.
+fn clients_are_introduced(kind: Kind) {
+    let config = CONFIG.replacen(
+        "[server]",
+        "[server]\n    trusted_proxies = [\"127.0.0.1\"]",
+        1,
+    );
+    let cluster = Cluster::start(3, &config);
+    let driver = Driver::node();
+    let proxy = kind.start(&cluster);
+    introduced(&cluster, &driver, proxy.address, &|address| {
+        let mut options = kind.options(&["websocket"]);
+        options["extraHeaders"] = json!({"X-Forwarded-For": "10.9.8.7"});
+        (kind.url(address), options)
+    });
+}
+
+fn introduced(
+    cluster: &Cluster,
+    driver: &Driver,
+    proxy: SocketAddr,
+    comes: &dyn Fn(SocketAddr) -> (String, Value),
+) {
+    let way = Relay::from_address(IpAddr::from([127, 0, 9, 9]), proxy);
+    let (url, options) = comes(way.address);
+    driver.connect("visitor", &url, &options);
+    eventually("a visitor with its own address", || {
+        let on = |node: usize| {
+            let connected = |record: &&Record| record.message() == "connected";
+            cluster[node].logs.find(connected)
+        };
+        let came = (0..3).flat_map(on).next()?;
+        assert_eq!(came.field("address"), "127.0.9.9", "{came:?}");
+        Some(())
+    });
+}
+
+#[test]
+fn clients_are_introduced_by_nginx_with_tls() {
+    clients_are_introduced(Kind::Nginx);
+}
+
+#[test]
+fn clients_are_introduced_by_haproxy_with_tls() {
+    clients_are_introduced(Kind::Haproxy);
+}
+
+#[test]
+fn clients_are_introduced_by_caddy() {
+    clients_are_introduced(Kind::Caddy);
 }
