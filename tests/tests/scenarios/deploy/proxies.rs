@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sluice_tests::{Client, Cluster, Driver, Proxy, Record, Relay, eventually, http};
+use sluice_tests::{Client, Cluster, Driver, Proxy, Record, Relay, Setup, eventually, http};
 
 /// Clients of six networks: each node has some, whoever counts.
 const CLIENTS: u8 = 6;
@@ -239,4 +239,46 @@ fn clients_are_introduced_by_haproxy_with_tls() {
 #[test]
 fn clients_are_introduced_by_caddy() {
     clients_are_introduced(Kind::Caddy);
+}
+
+/// The brokers end TLS, and are told by the PROXY protocol who it is.
+#[test]
+fn brokers_that_end_tls_know_their_clients_behind_haproxy() {
+    let config = CONFIG.replacen(
+        "[server]",
+        "[server]\n    trusted_proxies = [\"127.0.0.1\"]\n    proxy_protocol = true\n    \
+         tls = { cert = \"cert.pem\", key = \"key.pem\" }",
+        1,
+    );
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let mut cluster = Cluster::start_with(3, |_| {
+        Setup::new(&config)
+            .file("cert.pem", made.cert.pem())
+            .file("key.pem", made.signing_key.serialize_pem())
+    });
+    let driver = Driver::node();
+    let nodes = [0, 1, 2].map(|node| cluster[node].listen);
+    let proxy = Proxy::deployed_haproxy_tcp(nodes);
+    let polling = |address| {
+        let url = format!("https://{address}/");
+        (
+            url,
+            json!({"transports": ["polling"], "rejectUnauthorized": false}),
+        )
+    };
+    introduced(&cluster, &driver, proxy.address, &polling);
+
+    // Who drains is left out, and whoever comes is served by others.
+    cluster[0].signal_term();
+    let mut late = 0;
+    while cluster[0].runs() {
+        eventually("a client that comes in", || {
+            late += 1;
+            let (url, options) = polling(proxy.address);
+            driver
+                .try_connect(&format!("late-{late}"), &url, &options)
+                .ok()
+        })
+        .ok("echo", json!([]));
+    }
 }
