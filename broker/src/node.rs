@@ -5,6 +5,7 @@ mod cluster;
 mod depths;
 mod drain;
 mod policies;
+mod readiness;
 mod settings;
 
 use std::collections::HashMap;
@@ -40,7 +41,7 @@ use crate::rollout::Rollout;
 use crate::session::Broker;
 use crate::state::{Filter, Millis, Shown, Store};
 use crate::telemetry::events::StateCleared;
-use crate::telemetry::metrics::{Pressure, metrics};
+use crate::telemetry::metrics::metrics;
 
 pub(crate) struct Node {
     name: String,
@@ -294,69 +295,7 @@ impl admin::Node for Node {
     }
 
     fn not_ready(&self) -> Vec<Reason> {
-        let failed = self.failed.lock();
-        let mut reasons: Vec<_> = failed
-            .iter()
-            .map(|failure| Reason {
-                code: match failure.policy {
-                    Some(_) => "policy_failed",
-                    None => "configuration_failed",
-                },
-                policy: failure.policy.clone(),
-                message: failure.to_string(),
-            })
-            .collect();
-        reasons.extend(self.failing());
-        let looks = self.rollout.get().is_some_and(|it| !it.has_looked());
-        if looks && self.is_connected() {
-            reasons.push(reason(
-                "rollout_pending",
-                "it is not known yet which policies the cluster serves",
-            ));
-        }
-        let missing = self.rollout.get().map(|rollout| rollout.failing());
-        reasons.extend(missing.into_iter().flatten().map(|(policy, why)| Reason {
-            code: "rollout_failed",
-            message: format!(
-                "what the cluster serves as policy `{policy}` does not load here: {why}"
-            ),
-            policy: Some(policy),
-        }));
-        if self.blind.load(Ordering::Relaxed) {
-            reasons.push(reason(
-                "not_following",
-                "changes of files are no longer noticed",
-            ));
-        }
-        if self.nats.is_some() && !self.is_connected() {
-            reasons.push(reason(
-                "nats_disconnected",
-                "there is no connection to NATS: clients of other nodes and back ends are not reached",
-            ));
-        } else if self
-            .cluster
-            .get()
-            .is_some_and(|cluster| !cluster.is_heard())
-        {
-            reasons.push(reason(
-                "nats_stalled",
-                "what is sent over the connection to NATS does not come back",
-            ));
-        }
-        if self.broker.admission.memory.pressure() != Pressure::None {
-            reasons.push(reason(
-                "memory",
-                "the process takes nearly all the memory that server.max_memory lets it have",
-            ));
-        }
-        if self.is_draining() {
-            let what = match self.drain.is_ending() {
-                true => "the node is shutting down",
-                false => "the node is emptied of its clients until it is told to serve",
-            };
-            reasons.push(reason("draining", what));
-        }
-        reasons
+        self.reasons()
     }
 
     fn effective(&self) -> Arc<serde_json::Value> {
@@ -409,13 +348,5 @@ impl admin::Node for Node {
 
     fn steer(&self, steer: Steer) -> BoxFuture<'_, Result<Steered, SteerError>> {
         Box::pin(self.sockets.steer(steer))
-    }
-}
-
-fn reason(code: &'static str, message: &str) -> Reason {
-    Reason {
-        code,
-        policy: None,
-        message: message.to_owned(),
     }
 }

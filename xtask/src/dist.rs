@@ -1,10 +1,12 @@
 //! `cargo xtask dist`: what is put on a machine, as one archive.
 //!
+//! ```text
 //!     sluice-VERSION-ARCH-linux/
 //!         bin/sluice            policies/*.wasm         systemd/sluice.{service,env}
 //!         etc/sluice.toml       to start with           etc/default.toml        every key
 //!         share/completions/    share/man/man1/         docs/
 //!         README.md CHANGELOG.md LICENSE-* SHA256SUMS
+//! ```
 //!
 //! The same sources make the same archive, byte for byte, as far as the compiler makes the same programs: files are in
 //! order, belong to nobody in particular, and are as old as the last commit.

@@ -9,6 +9,7 @@ mod policies;
 mod policy;
 mod record;
 mod reload;
+mod revoke;
 mod shipped;
 mod sockets;
 mod table;
@@ -62,6 +63,8 @@ enum Command {
     Leave(sockets::Move),
     /// Disconnect sockets
     Disconnect(sockets::Disconnect),
+    /// Keep users and tokens out, and list who is
+    Revoke(revoke::Revoke),
     /// Have a node follow its configuration and all other files now
     Reload(reload::Reload),
     /// Close a node's clients over a period, and end it
@@ -172,6 +175,7 @@ pub fn run() -> Result<(), Exit> {
         Command::Join(join) => print(&join.join()?),
         Command::Leave(leave) => print(&leave.leave()?),
         Command::Disconnect(disconnect) => print(&disconnect.run()?),
+        Command::Revoke(revoke) => print(&revoke.run()?),
         Command::Reload(reload) => print(&reload.run()?),
         Command::Drain(drain) => print(&drain.run()?),
         Command::Record(record) => record.run(),

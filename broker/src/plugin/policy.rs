@@ -9,9 +9,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::asking::Asking;
 use arc_swap::ArcSwapOption;
 
+use super::asking::Asking;
 use super::bindings::types;
 use super::breaker::Breaker;
 use super::engine::Engine;

@@ -35,14 +35,18 @@ fn answer(broker: &Broker, arguments: &[&str]) -> Value {
     serde_json::from_str(&exited.stdout).unwrap()
 }
 
+fn asks_for_tokens() -> String {
+    let asks = "path = \"/\"\npolicies = [\"jwt-auth\"]";
+    format!(
+        "[[policy]]\nname = \"jwt-auth\"\nconfig = {{ secret = \"{SECRET}\" }}\n{}",
+        RELAY.replacen("path = \"/\"", asks, 1)
+    )
+}
+
 #[test]
 fn the_command_line_shows_what_there_is() {
     let node = Driver::node();
-    let asks = "path = \"/\"\npolicies = [\"jwt-auth\"]";
-    let config = format!(
-        "[[policy]]\nname = \"jwt-auth\"\nconfig = {{ secret = \"{SECRET}\" }}\n{}",
-        RELAY.replacen("path = \"/\"", asks, 1)
-    );
+    let config = asks_for_tokens();
     let broker = Broker::start(&config, &["jwt-auth"]);
     let alice = node.connect("alice", &broker.url("/"), &signed_in("alice"));
     let bob = node.connect("bob", &broker.url("/"), &signed_in("bob"));
@@ -134,6 +138,33 @@ fn the_command_line_reaches_clients_and_moves_them() {
     let said = ask(&broker, &["disconnect", "--all", "--close", "--yes"]);
     assert_eq!(said.stdout, "1 sockets disconnected\n", "{said:?}");
     a.disconnected();
+}
+
+#[test]
+fn the_command_line_keeps_users_out_and_lets_them_in_again() {
+    let node = Driver::node();
+    let broker = Broker::start(&asks_for_tokens(), &["jwt-auth"]);
+    let mallory = node.connect("mallory", &broker.url("/"), &signed_in("mallory"));
+    let said = ask(
+        &broker,
+        &[
+            "revoke", "--user", "mallory", "--for", "1h", "--reason", "left",
+        ],
+    );
+    assert!(
+        said.stdout.starts_with("user mallory kept out until ")
+            && said.stdout.contains("1 sockets ended"),
+        "{said:?}"
+    );
+    assert_eq!(mallory.disconnected(), "io server disconnect");
+    let again = node.try_connect("again", &broker.url("/"), &signed_in("mallory"));
+    assert_eq!(again.err().expect("kept out").code(), "revoked");
+    let listed = table(&broker, &["revoke", "--list"]);
+    assert_eq!(listed[0][0], "WHO");
+    assert!(listed[1][0].contains("mallory"), "{listed:?}");
+    let said = ask(&broker, &["revoke", "--user", "mallory", "--lift"]);
+    assert!(said.stdout.contains("let in again"), "{said:?}");
+    node.connect("back", &broker.url("/"), &signed_in("mallory"));
 }
 
 #[test]
