@@ -155,6 +155,7 @@ fn the_printed_examples_are_valid_too() {
         .env("NATS_SEED", "s")
         .env("OTLP_TOKEN", "t")
         .file("ca.pem", "")
+        .file("node_modules/socket.io-client/dist/socket.io.js", "")
         .file("policies/chat.wasm", "");
     // Hosts want a grant, and there is one way to log in; a route that emits has no use for what is said to back ends;
     // everything else may stand together.
