@@ -90,15 +90,4 @@ impl Section<'_, '_> {
             });
         }
     }
-
-    /// Keys that are promised and do not work yet.
-    #[allow(dead_code, reason = "no key is promised at the moment")]
-    pub(super) fn later(&mut self, names: &[&'static str]) {
-        for name in names {
-            self.note(name, Kind::Later, "", None, "", "");
-            if self.has(name) {
-                self.report(name, "not part of this version yet", None);
-            }
-        }
-    }
 }

@@ -38,8 +38,6 @@ pub(super) enum Kind {
     Tables,
     /// A key of a table that may stand in place of a value.
     Inside,
-    /// Not part of this version.
-    Later,
 }
 
 impl Entry {
@@ -99,7 +97,7 @@ pub(super) fn toml(entries: &[Entry]) -> String {
         };
         // Writing to a String cannot fail.
         _ = match entry.kind {
-            Kind::Later | Kind::Inside => Ok(()),
+            Kind::Inside => Ok(()),
             Kind::Table => {
                 let off = if entry.in_array() { "#" } else { "" };
                 writeln!(out, "\n{}{off}[{header}]", entry.comment())

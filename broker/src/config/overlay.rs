@@ -34,7 +34,7 @@ pub(super) fn overlay(env: &Env, problems: &mut Vec<Problem>) -> Overlay {
             rests.any(|rest| rest.is_empty() || rest.starts_with("__"))
         }
     };
-    let (in_array, in_table, later) = (begin(Kind::Tables), begin(Kind::Table), begin(Kind::Later));
+    let (in_array, in_table) = (begin(Kind::Tables), begin(Kind::Table));
     let mut overlay = Overlay {
         values: Map::new(),
         origins: HashMap::new(),
@@ -50,7 +50,6 @@ pub(super) fn overlay(env: &Env, problems: &mut Vec<Problem>) -> Overlay {
             }
             (Some(_), Err(())) => "is not UTF-8".to_owned(),
             _ if in_array(name) => "arrays of tables come from files only".to_owned(),
-            _ if later(name) => "not part of this version yet".to_owned(),
             _ => match nearest(name, keys.keys().map(String::as_str)) {
                 Some(meant) => format!("names no key; did you mean `{meant}`?"),
                 None if in_table(name) => "names no key of that table".to_owned(),

@@ -12,7 +12,7 @@ const VARIABLE: &str = "variable";
 /// The schema of every key.
 pub(super) fn schema(entries: &[Entry]) -> Value {
     let mut root = Node::default();
-    for entry in entries.iter().filter(|entry| entry.kind != Kind::Later) {
+    for entry in entries {
         root.add(&entry.key.replace("[0]", ""), entry);
     }
     let mut schema = json!({
