@@ -334,13 +334,14 @@ mod tests {
             "[::1]:9090",
             "https://localhost",
             "https://[::1]:9090/",
+            "https://localhost:9090",
         ] {
             assert!(Client::new(good, None, &none).is_ok(), "{good}");
         }
         for bad in [
             "",
             "localhost",
-            "https://localhost:9090",
+            "ftp://localhost:9090",
             "http://a:1/x",
             "a b:1",
         ] {
