@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use super::reactor::{Job, Reactor};
 use crate::admission::{Admission, Refused};
 use crate::telemetry::events::AcceptFailed;
+use crate::tls::{Stream, Tls};
 
 /// After a failure that a further try will meet again at once, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -50,6 +51,7 @@ pub(super) async fn run(
     listener: TcpListener,
     reactors: Arc<[Reactor]>,
     admission: Arc<Admission>,
+    tls: Arc<Tls>,
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
@@ -58,7 +60,9 @@ pub(super) async fn run(
             _ = stop.changed() => return,
         };
         match accepted {
-            Ok((stream, address)) => hand_over(stream, address, &reactors, &admission).await,
+            Ok((stream, address)) => {
+                hand_over(stream, address, &reactors, &admission, &tls).await;
+            }
             Err(error) => {
                 AcceptFailed { error: &error }.emit();
                 tokio::time::sleep(PAUSE).await;
@@ -72,12 +76,13 @@ async fn hand_over(
     address: SocketAddr,
     reactors: &[Reactor],
     admission: &Arc<Admission>,
+    tls: &Arc<Tls>,
 ) {
     let count = |reactor: &Reactor| reactor.connections.load(Ordering::Relaxed);
     let open = reactors.iter().map(count).sum();
     let held = match admission.connection(address.ip(), open) {
         Ok(held) => held,
-        Err(refused) => return refuse(stream, address.ip(), refused),
+        Err(refused) => return refuse(stream, address.ip(), refused, tls),
     };
     // Events are small and wait for nobody.
     let _ = stream.set_nodelay(true);
@@ -96,24 +101,36 @@ async fn hand_over(
 /// Refused connections that are heard out at a time. More are closed as they are: they are a flood.
 static HEARD_OUT: Semaphore = Semaphore::const_new(64);
 
-/// What a refused client may take to read why, and send meanwhile.
+/// What a refused client may take to read why, and send meanwhile; the same to agree on TLS before.
 const FAREWELL: Duration = Duration::from_secs(1);
 const FAREWELL_BYTES: u64 = 64 << 10;
 
 /// Answers whatever the client is about to ask. Closed with something unread, the connection would be reset, and the
 /// answer with it be lost.
-pub(super) fn refuse(mut stream: TcpStream, address: IpAddr, refused: Refused) {
+pub(super) fn refuse(stream: TcpStream, address: IpAddr, refused: Refused, tls: &Arc<Tls>) {
     refused.tell(address);
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
         refused.seconds()
     );
+    let loaded = tls.serving();
     let Ok(heard_out) = HEARD_OUT.try_acquire() else {
-        let _ = stream.try_write(answer.as_bytes());
+        if loaded.is_none() {
+            let _ = stream.try_write(answer.as_bytes());
+        }
         return;
     };
+    let tls = tls.clone();
     tokio::spawn(async move {
         let _heard_out = heard_out;
+        let mut stream = match loaded {
+            None => Stream::Plain(stream),
+            // In plain text nobody would read it.
+            Some(loaded) => match tls.accept(&loaded, stream, address, FAREWELL).await {
+                Some(accepted) => accepted.stream,
+                None => return,
+            },
+        };
         let _ = tokio::time::timeout(FAREWELL, async {
             stream.write_all(answer.as_bytes()).await?;
             stream.shutdown().await?;

@@ -112,7 +112,7 @@ async fn begin(
             match admission.proxied(client) {
                 Ok(held) => place.holds(held),
                 Err(refused) => {
-                    accept::refuse(stream, client, refused);
+                    accept::refuse(stream, client, refused, &shared.tls);
                     return None;
                 }
             }

@@ -173,7 +173,7 @@ impl Edge {
         let reactors = start_reactors(&settings, &deflate, &broker, &links, &node, &tls)?;
         let (stop, stopped) = watch::channel(false);
         let admission = broker.admission.clone();
-        let accept = accept::run(listener, reactors.clone(), admission, stopped);
+        let accept = accept::run(listener, reactors.clone(), admission, tls.clone(), stopped);
         let accepting = tokio::spawn(accept);
         Ok(Self {
             broker,

@@ -85,6 +85,17 @@ fn plain_text_is_answered_in_plain_text() {
 
 /// One that begins a handshake and does not go on is cut off, and holds up nobody.
 #[test]
+fn who_is_refused_can_read_why() {
+    let authority = Authority::new();
+    let broker = setup(&authority, "[server]\nmax_connections = 1\nprobes = true").start();
+    let open = || Tls::open(broker.listen, &Asks::of(&authority, "localhost")).unwrap();
+    let _first = open();
+    let answer = open().get("/healthz").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.to_lowercase().contains("retry-after: "), "{answer}");
+}
+
+#[test]
 fn a_slow_handshake_is_cut_off() {
     let authority = Authority::new();
     let broker = setup(
