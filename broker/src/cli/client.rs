@@ -332,15 +332,15 @@ mod tests {
             "127.0.0.1:9090",
             "http://localhost:9090/",
             "[::1]:9090",
-            "https://localhost",
-            "https://[::1]:9090/",
             "https://localhost:9090",
+            "https://[::1]:9090/",
         ] {
             assert!(Client::new(good, None, &none).is_ok(), "{good}");
         }
         for bad in [
             "",
             "localhost",
+            "https://localhost",
             "ftp://localhost:9090",
             "http://a:1/x",
             "a b:1",
