@@ -118,10 +118,11 @@ fn what_cannot_be_used_changes_nothing() {
     eventually("the failure to be told", || {
         (loads(&broker, "failed") == 1.0).then_some(())
     });
-    let told = broker
-        .logs
-        .find(|record| record.message() == "certificates not renewed");
-    let reason = told[0].field("reason").as_str().unwrap();
+    // Counted a moment before it is in the log.
+    let told = broker.logs.wait("its record", |record| {
+        record.message() == "certificates not renewed"
+    });
+    let reason = told.field("reason").as_str().unwrap();
     assert!(reason.starts_with("server.tls.key: `"), "{reason}");
     assert!(reason.contains("own.key` does not belong"), "{reason}");
     assert_eq!(shown(&broker, &authority, "localhost"), before);
