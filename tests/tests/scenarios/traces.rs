@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use sluice_tests::{
-    Backend, Broker, Bus, Cluster, Collector, Driver, Setup, Span, eventually, http,
+    Backend, Broker, Bus, Cluster, Collector, Driver, Record, Setup, Span, eventually, http,
 };
 
 use crate::shared::{RELAY, SECRET, clients, signed_in};
@@ -279,12 +279,11 @@ fn a_collector_that_is_away_troubles_nobody() {
         let lost = broker.metrics().sum("sluice_trace_spans_total", &lost);
         (lost > 20.0).then_some(())
     });
-    let said = || {
-        broker
-            .logs
-            .find(|record| record.message() == "traces not exported")
-    };
-    assert_eq!(said().len(), 1, "once in a while");
+    let said = |record: &Record| record.message() == "traces not exported";
+    // Counted a moment before it is in the log.
+    broker.logs.wait("that they are lost", said);
+    let said = broker.logs.find(|record| said(record));
+    assert_eq!(said.len(), 1, "once in a while");
     a.ok("all:one", json!([]));
     assert_eq!(broker.stop(), 0);
 }

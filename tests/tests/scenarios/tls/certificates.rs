@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
-use sluice_tests::{Broker, Driver, Setup, eventually};
+use sluice_tests::{Broker, Driver, Record, Setup, eventually};
 
 use super::authority::{Asks, Authority, Pem, Tls};
 use super::{OWN, put, setup, trusting, url};
@@ -188,7 +188,10 @@ fn a_certificate_that_has_expired_is_shown_and_told() {
         let metrics = broker.metrics();
         let faults = metrics.sum("sluice_tls_certificate_faults_total", &labels);
         assert_eq!(faults, 1.0, "{reason}");
-        let told = broker.logs.find(|record| record.message() == message);
+        // Counted a moment before it is in the log.
+        let told = |record: &Record| record.message() == message;
+        broker.logs.wait(message, told);
+        let told = broker.logs.find(|record| told(record));
         assert_eq!(told.len(), 1, "{message}");
     }
 }

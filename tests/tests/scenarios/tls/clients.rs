@@ -1,7 +1,7 @@
 //! Real clients over TLS, on every transport and reactor, and their certificates.
 
 use serde_json::{Value, json};
-use sluice_tests::{Broker, Driver};
+use sluice_tests::{Broker, Driver, eventually};
 
 use super::authority::{Asks, Authority, Tls};
 use super::{handshakes, setup, trusting, url};
@@ -117,6 +117,9 @@ fn policies_see_who_a_required_certificate_is() {
         assert_eq!(who["common_name"], "alice");
         assert_eq!(who["alternative_names"], json!(["DNS:alice.example.com"]));
         assert_eq!(who["fingerprint"].as_str().map(str::len), Some(64));
+        broker.logs.wait("its connection", |record| {
+            record.message() == "connected" && record.has("socket", client.logged_as())
+        });
         // Nobody comes in without, or with that of somebody else's authority.
         node.try_connect(&format!("{way} none"), &url(&broker), &opts)
             .err()
@@ -132,7 +135,9 @@ fn policies_see_who_a_required_certificate_is() {
     }
     let connected = broker.logs.find(|record| record.message() == "connected");
     assert!(connected.iter().all(|record| record.has("user", "alice")));
-    assert!(handshakes(&broker, "failed") >= 4.0);
+    eventually("the refusals to be counted", || {
+        (handshakes(&broker, "failed") >= 4.0).then_some(())
+    });
 }
 
 #[test]

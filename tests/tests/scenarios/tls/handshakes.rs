@@ -83,7 +83,6 @@ fn plain_text_is_answered_in_plain_text() {
     });
 }
 
-/// One that begins a handshake and does not go on is cut off, and holds up nobody.
 #[test]
 fn who_is_refused_can_read_why() {
     let authority = Authority::new();
@@ -95,6 +94,7 @@ fn who_is_refused_can_read_why() {
     assert!(answer.to_lowercase().contains("retry-after: "), "{answer}");
 }
 
+/// One that begins a handshake and does not go on is cut off, and holds up nobody.
 #[test]
 fn a_slow_handshake_is_cut_off() {
     let authority = Authority::new();
