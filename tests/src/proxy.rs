@@ -29,27 +29,31 @@ pub struct Proxy {
 impl Proxy {
     /// nginx with a shipped configuration, whose three nodes are these.
     pub fn nginx(shipped: &str, nodes: [SocketAddr; 3]) -> Self {
-        let (dir, address, config) = prepare(shipped, nodes);
-        let config = with_own_folders(&config);
-        let arguments = ["-p", ".", "-c", "proxy.conf", "-g", NGINX_GLOBALS];
-        Self::run("nginx", &arguments, dir, address, &config)
+        let place = Place::free();
+        let config = at(&place, shipped, nodes);
+        Self::run_nginx(place, &config)
     }
 
     /// HAProxy with a shipped configuration, whose three nodes are these.
     pub fn haproxy(shipped: &str, nodes: [SocketAddr; 3]) -> Self {
-        let (dir, address, config) = prepare(shipped, nodes);
-        let arguments = ["-db", "-f", "proxy.conf"];
-        Self::run("haproxy", &arguments, dir, address, &config)
+        let place = Place::free();
+        let config = at(&place, shipped, nodes);
+        Self::run_haproxy(place, &config)
     }
 
-    fn run(
-        program: &str,
-        arguments: &[&str],
-        dir: TempDir,
-        address: SocketAddr,
-        config: &str,
-    ) -> Self {
-        std::fs::write(dir.path().join("proxy.conf"), config).unwrap();
+    fn run_nginx(place: Place, config: &str) -> Self {
+        let globals = "daemon off; pid nginx.pid; error_log stderr;";
+        let arguments = ["-p", ".", "-c", FILE, "-g", globals];
+        Self::run("nginx", &arguments, place, &with_own_folders(config))
+    }
+
+    fn run_haproxy(place: Place, config: &str) -> Self {
+        Self::run("haproxy", &["-db", "-f", FILE], place, config)
+    }
+
+    fn run(program: &str, arguments: &[&str], place: Place, config: &str) -> Self {
+        let Place { dir, address } = place;
+        std::fs::write(dir.path().join(FILE), config).unwrap();
         let child = Command::new(find(program))
             .args(arguments)
             .current_dir(dir.path())
@@ -78,21 +82,46 @@ impl Proxy {
     }
 }
 
-/// Puts real addresses where the configuration has those of the example.
-fn prepare(shipped: &str, nodes: [SocketAddr; 3]) -> (TempDir, SocketAddr, String) {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let address = free.local_addr().expect("an address");
-    let (entrance, places) = SHIPPED;
-    assert!(shipped.contains(entrance), "no {entrance}: {shipped}");
-    let mut config = shipped.replace(entrance, &address.to_string());
-    for (place, node) in places.into_iter().zip(nodes) {
-        assert!(config.contains(place), "no {place}: {shipped}");
-        config = config.replace(place, &node.to_string());
-    }
-    (TempDir::new().expect("a temporary folder"), address, config)
+/// The configuration in a proxy's folder.
+const FILE: &str = "proxy.conf";
+
+/// Where a load balancer keeps its files, and where clients come in.
+struct Place {
+    dir: TempDir,
+    address: SocketAddr,
 }
 
-const NGINX_GLOBALS: &str = "daemon off; pid nginx.pid; error_log stderr;";
+impl Place {
+    fn free() -> Self {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self {
+            dir: TempDir::new().expect("a temporary folder"),
+            address: free.local_addr().expect("an address"),
+        }
+    }
+}
+
+/// Puts real addresses where the configuration has those of the example.
+fn at(place: &Place, shipped: &str, nodes: [SocketAddr; 3]) -> String {
+    let (entrance, names) = SHIPPED;
+    let config = replaced(shipped, entrance, &place.address.to_string());
+    with_nodes(&config, names, nodes)
+}
+
+/// Puts the addresses of nodes where the configuration has these.
+fn with_nodes(config: &str, names: [&str; 3], nodes: [SocketAddr; 3]) -> String {
+    names
+        .into_iter()
+        .zip(nodes)
+        .fold(config.to_owned(), |config, (name, node)| {
+            replaced(&config, name, &node.to_string())
+        })
+}
+
+fn replaced(config: &str, what: &str, by: &str) -> String {
+    assert!(config.contains(what), "no {what}: {config}");
+    config.replace(what, by)
+}
 
 /// Debian's build of nginx keeps what does not fit into memory in folders of root's.
 fn with_own_folders(config: &str) -> String {

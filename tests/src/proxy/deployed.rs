@@ -1,12 +1,12 @@
 //! The configurations of `examples/deploy`, as they are shipped but for addresses and certificates.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{NGINX_GLOBALS, Proxy, with_own_folders};
+use super::{FILE, Place, Proxy, replaced, with_nodes};
 
 /// The nodes that the shipped configurations name.
 const NODES: [&str; 3] = ["10.0.0.11:3000", "10.0.0.12:3000", "10.0.0.13:3000"];
@@ -28,77 +28,55 @@ fn folder() -> PathBuf {
 impl Proxy {
     /// nginx with TLS.
     pub fn deployed_nginx(nodes: [SocketAddr; 3]) -> Self {
-        let (dir, address, config) = place("nginx/sluice.conf", nodes);
-        let (certificate, key) = certificate(&dir);
-        let config = replaced(
-            &config,
-            "listen 443 ssl;",
-            &format!("listen {address} ssl;"),
-        );
+        let (place, config) = prepare("nginx/sluice.conf", nodes);
+        let (certificate, key) = certificate(&place.dir);
+        let listen = format!("listen {} ssl;", place.address);
+        let config = replaced(&config, "listen 443 ssl;", &listen);
         let config = replaced(&config, "/etc/nginx/tls/events.example.pem", &certificate);
         let config = replaced(&config, "/etc/nginx/tls/events.example.key", &key);
         // What Debian's /etc/nginx/nginx.conf is around it.
         let config = format!("events {{}}\nhttp {{\naccess_log off;\n{config}\n}}\n");
-        let config = with_own_folders(&config);
-        let arguments = ["-p", ".", "-c", "proxy.conf", "-g", NGINX_GLOBALS];
-        Self::run("nginx", &arguments, dir, address, &config)
+        Self::run_nginx(place, &config)
     }
 
     /// HAProxy that ends TLS.
     pub fn deployed_haproxy(nodes: [SocketAddr; 3]) -> Self {
-        let (dir, address, config) = place("haproxy/http.cfg", nodes);
-        let (certificate, key) = certificate(&dir);
-        let both = dir.path().join("both.pem");
+        let (place, config) = prepare("haproxy/http.cfg", nodes);
+        let (certificate, key) = certificate(&place.dir);
+        let both = place.dir.path().join("both.pem");
         let text = [certificate, key].map(|file| fs::read_to_string(file).unwrap());
         fs::write(&both, text.concat()).unwrap();
         let both = both.to_str().unwrap();
         let config = replaced(&config, "/etc/haproxy/tls/events.example.pem", both);
-        Self::haproxy_at(dir, address, &config)
+        Self::deployed(place, &config)
     }
 
     /// HAProxy that passes on bytes, before nodes that end TLS.
     pub fn deployed_haproxy_tcp(nodes: [SocketAddr; 3]) -> Self {
-        let (dir, address, config) = place("haproxy/tcp.cfg", nodes);
-        Self::haproxy_at(dir, address, &config)
+        let (place, config) = prepare("haproxy/tcp.cfg", nodes);
+        Self::deployed(place, &config)
     }
 
-    fn haproxy_at(dir: TempDir, address: SocketAddr, config: &str) -> Self {
-        let config = replaced(config, "bind :443", &format!("bind {address}"));
+    fn deployed(place: Place, config: &str) -> Self {
+        let config = replaced(config, "bind :443", &format!("bind {}", place.address));
         // The test's user may have fewer descriptors.
         let config = replaced(&config, "maxconn 50000", "maxconn 500");
-        Self::run(
-            "haproxy",
-            &["-db", "-f", "proxy.conf"],
-            dir,
-            address,
-            &config,
-        )
+        Self::run_haproxy(place, &config)
     }
 
     /// Caddy. Certificates are Caddy's own business.
     pub fn deployed_caddy(nodes: [SocketAddr; 3]) -> Self {
-        let (dir, address, config) = place("caddy/Caddyfile", nodes);
-        let site = format!("http://{address} {{");
+        let (place, config) = prepare("caddy/Caddyfile", nodes);
+        let site = format!("http://{} {{", place.address);
         let config = replaced(&config, "events.example {", &site);
         let config = format!("{{\n\tadmin off\n\tlog {{\n\t\tlevel ERROR\n\t}}\n}}\n{config}");
-        let arguments = ["run", "--adapter", "caddyfile", "--config", "proxy.conf"];
-        Self::run("caddy", &arguments, dir, address, &config)
+        let arguments = ["run", "--adapter", "caddyfile", "--config", FILE];
+        Self::run("caddy", &arguments, place, &config)
     }
 }
 
-fn place(name: &str, nodes: [SocketAddr; 3]) -> (TempDir, SocketAddr, String) {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let address = free.local_addr().expect("an address");
-    let mut config = shipped(name);
-    for (place, node) in NODES.into_iter().zip(nodes) {
-        config = replaced(&config, place, &node.to_string());
-    }
-    (TempDir::new().expect("a temporary folder"), address, config)
-}
-
-fn replaced(config: &str, what: &str, by: &str) -> String {
-    assert!(config.contains(what), "no {what}: {config}");
-    config.replace(what, by)
+fn prepare(name: &str, nodes: [SocketAddr; 3]) -> (Place, String) {
+    (Place::free(), with_nodes(&shipped(name), NODES, nodes))
 }
 
 /// One that nobody has signed: the paths of certificate and key.
@@ -129,13 +107,11 @@ impl Proxy {
     ///
     /// When it knows neither nginx nor HAProxy by that name.
     pub fn before(program: &str, shipped: &str, ports: [u16; 3]) -> Self {
-        let (entrances, places) = GUIDE;
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = free.local_addr().expect("an address");
-        let mut config = shipped.to_owned();
-        for (place, port) in places.into_iter().zip(ports) {
-            config = replaced(&config, place, &format!("127.0.0.1:{port}"));
-        }
+        let (entrances, names) = GUIDE;
+        let place = Place::free();
+        let address = place.address;
+        let nodes = ports.map(|port| (Ipv4Addr::LOCALHOST, port).into());
+        let config = with_nodes(shipped, names, nodes);
         let entrance = entrances.iter().find(|it| shipped.contains(**it));
         let entrance = entrance.expect("an entrance");
         let (word, end) = entrance.split_once(' ').expect("a word and a port");
@@ -144,20 +120,9 @@ impl Proxy {
             if end.ends_with(';') { ";" } else { "" }
         );
         let config = replaced(&config, entrance, &here);
-        let dir = TempDir::new().expect("a temporary folder");
         match program {
-            "nginx" => {
-                let config = with_own_folders(&config);
-                let arguments = ["-p", ".", "-c", "proxy.conf", "-g", NGINX_GLOBALS];
-                Self::run("nginx", &arguments, dir, address, &config)
-            }
-            "haproxy" => Self::run(
-                "haproxy",
-                &["-db", "-f", "proxy.conf"],
-                dir,
-                address,
-                &config,
-            ),
+            "nginx" => Self::run_nginx(place, &config),
+            "haproxy" => Self::run_haproxy(place, &config),
             other => panic!("no {other}"),
         }
     }
