@@ -51,15 +51,19 @@ impl Broker {
 
     /// Posts JSON to the operator's listener.
     pub fn post(&self, path: &str, body: &Value) -> http::Response {
-        let headers = [("Content-Type", "application/json")];
-        http::request(
-            self.admin(),
-            "POST",
-            path,
-            &headers,
-            body.to_string().as_bytes(),
-        )
-        .expect("an answer")
+        self.post_with(path, &[], body)
+    }
+
+    /// The same with more headers.
+    pub fn post_with(&self, path: &str, more: &[(&str, &str)], body: &Value) -> http::Response {
+        let headers = [&[("Content-Type", "application/json")], more].concat();
+        let body = body.to_string();
+        http::request(self.admin(), "POST", path, &headers, body.as_bytes()).expect("an answer")
+    }
+
+    /// Takes something back at the operator's listener.
+    pub fn delete(&self, path: &str) -> http::Response {
+        http::request(self.admin(), "DELETE", path, &[], &[]).expect("an answer")
     }
 
     /// Puts a module as a policy: the answer to `PUT /api/v1/policies/{name}`.

@@ -10,6 +10,7 @@ use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::{Error, Message, WebSocket};
 
+use crate::relay::dial;
 use crate::{PATIENCE, http};
 
 /// What arrived on a WebSocket.
@@ -231,11 +232,7 @@ pub fn head(first: u8, masked: u8, length: u64) -> Vec<u8> {
 ///
 /// When there is no way.
 pub fn connect_from(source: IpAddr, to: SocketAddr) -> TcpStream {
-    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
-    bind(&socket, &SocketAddr::new(source, 0)).expect("an address of this machine");
-    connect(&socket, &to).expect("a connection");
-    let stream = TcpStream::from(socket);
+    let stream = dial(source, to).expect("a connection from an address of this machine");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
     stream

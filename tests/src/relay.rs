@@ -134,7 +134,8 @@ fn copy(mut from: TcpStream, mut to: TcpStream, gate: &Gate) {
     }
 }
 
-fn dial(source: IpAddr, target: SocketAddr) -> io::Result<TcpStream> {
+/// A connection from an address of the loopback network.
+pub(crate) fn dial(source: IpAddr, target: SocketAddr) -> io::Result<TcpStream> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     bind(&socket, &SocketAddr::new(source, 0))?;
     connect(&socket, &target)?;

@@ -7,7 +7,7 @@ use sluice_tests::{Backend, Broker, Client, Driver, Refusal, Setup, eventually};
 use crate::shared::{RELAY, clients, mark};
 
 /// With more keys of `[policy.http]`.
-fn config(backend: &Backend, http: &str) -> String {
+pub(crate) fn config(backend: &Backend, http: &str) -> String {
     let url = backend.url();
     format!(
         r#"

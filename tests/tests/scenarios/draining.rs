@@ -51,8 +51,7 @@ fn an_operator_drains_a_node_and_sees_how_far_it_is() {
         (closed > 2 && left > 2).then_some(())
     });
     // There is no way back from its end.
-    let undo =
-        sluice_tests::http::request(broker.admin(), "DELETE", "/api/v1/drain", &[], &[]).unwrap();
+    let undo = broker.delete("/api/v1/drain");
     assert_eq!((undo.status, &undo.json()["code"]), (409, &json!("ending")));
     let stay = broker.post("/api/v1/drain", &json!({"exit": false}));
     assert_eq!(stay.status, 409, "{stay:?}");

@@ -49,8 +49,7 @@ fn revoke(broker: &Broker, body: &Value) -> Value {
 }
 
 fn lift(broker: &Broker, query: &str) -> http::Response {
-    let path = format!("/api/v1/revocations?{query}");
-    http::request(broker.admin(), "DELETE", &path, &[], &[]).expect("an answer")
+    broker.delete(&format!("/api/v1/revocations?{query}"))
 }
 
 fn list(broker: &Broker) -> Value {

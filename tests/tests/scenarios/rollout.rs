@@ -85,10 +85,7 @@ fn a_push_to_one_node_serves_on_all_and_on_those_that_come_later() {
 #[test]
 fn what_the_cluster_asks_for_can_be_taken_back() {
     let mut cluster = Cluster::start(2, RELAY);
-    let withdraw = |broker: &Broker| {
-        let path = "/api/v1/cluster/policies/stamp";
-        http::request(broker.admin(), "DELETE", path, &[], &[]).expect("an answer")
-    };
+    let withdraw = |broker: &Broker| broker.delete("/api/v1/cluster/policies/stamp");
     let nothing = withdraw(&cluster[0]);
     assert_eq!(nothing.status, 404, "{nothing:?}");
     assert_eq!(nothing.json()["code"], "unknown_policy");

@@ -1,7 +1,7 @@
 //! What policies count outlives a reload; support sees it and clears it.
 
 use serde_json::{Value, json};
-use sluice_tests::{Broker, Driver, Setup, eventually, http, policy};
+use sluice_tests::{Broker, Driver, Setup, eventually, policy};
 
 use crate::connect::JWT;
 use crate::shared::{RELAY, SECRET, clients, signed_in};
@@ -24,10 +24,6 @@ fn state(broker: &Broker, query: &str) -> Value {
     let response = broker.get(&format!("/api/v1/policies/rate-limit/state{query}"));
     assert_eq!(response.status, 200, "{response:?}");
     response.json()
-}
-
-fn delete(broker: &Broker, path: &str) -> http::Response {
-    http::request(broker.admin(), "DELETE", path, &[], &[]).expect("an answer")
 }
 
 /// `(bucket, subject, remaining)` of each.
@@ -106,7 +102,7 @@ fn limits_survive_a_reload_and_are_cleared_by_support() {
 
     // One user's limits begin afresh, and no one else's.
     let path = "/api/v1/policies/rate-limit/state";
-    let answer = delete(&broker, &format!("{path}?subject=user:alice"));
+    let answer = broker.delete(&format!("{path}?subject=user:alice"));
     assert_eq!((answer.status, answer.json()), (200, json!({"removed": 2})));
     assert_eq!(
         buckets(&state(&broker, "")),
@@ -118,7 +114,7 @@ fn limits_survive_a_reload_and_are_cleared_by_support() {
         buckets(&state(&broker, "?subject=user:alice")),
         [("user:message", "user:alice", 3)]
     );
-    let answer = delete(&broker, path);
+    let answer = broker.delete(path);
     assert_eq!((answer.status, answer.json()), (200, json!({"removed": 2})));
     assert_eq!(
         state(&broker, ""),
@@ -211,7 +207,7 @@ fn what_a_policy_stores_outlives_a_reload_and_a_roll_back() {
     assert!(metric("sluice_state_bytes") > 0.0);
     assert_eq!(metric("sluice_state_evictions_total"), 0.0);
 
-    let answer = delete(&broker, &format!("{path}?prefix=co"));
+    let answer = broker.delete(&format!("{path}?prefix=co"));
     assert_eq!((answer.status, answer.json()), (200, json!({"removed": 1})));
     broker.logs.wait("what was cleared", |record| {
         record.message() == "policy state cleared"
@@ -220,7 +216,7 @@ fn what_a_policy_stores_outlives_a_reload_and_a_roll_back() {
     });
     assert_eq!(ask("get", json!(["colour"])), Value::Null);
     assert_eq!(ask("add", json!(["visits", 1, 0])), 5);
-    assert_eq!(delete(&broker, path).json(), json!({"removed": 2}));
+    assert_eq!(broker.delete(path).json(), json!({"removed": 2}));
     assert_eq!(ask("add", json!(["visits", 1, 0])), 1);
 }
 
@@ -228,7 +224,7 @@ fn what_a_policy_stores_outlives_a_reload_and_a_roll_back() {
 fn state_of_a_policy_that_is_unknown_is_a_problem() {
     let broker = Broker::start(RELAY, &[]);
     let path = "/api/v1/policies/nobody/state";
-    for response in [broker.get(path), delete(&broker, path)] {
+    for response in [broker.get(path), broker.delete(path)] {
         assert_eq!(response.status, 404, "{response:?}");
         assert_eq!(response.json()["code"], "unknown_policy");
     }

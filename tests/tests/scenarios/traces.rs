@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use sluice_tests::{
-    Backend, Broker, Bus, Cluster, Collector, Driver, Record, Setup, Span, eventually, http,
+    Backend, Broker, Bus, Cluster, Collector, Driver, Record, Setup, Span, eventually,
 };
 
+use crate::asking;
 use crate::shared::{RELAY, SECRET, clients, signed_in};
 
 const POLICED: &str = r#"
@@ -42,19 +43,9 @@ fn named<'a>(name: &str, spans: &[&'a Span]) -> &'a Span {
 
 /// Posts an event as a back end that knows a trace.
 fn emit_traced(broker: &Broker, body: &Value, traceparent: &str) {
-    let headers = [
-        ("Content-Type", "application/json"),
-        ("traceparent", traceparent),
-    ];
-    let body = body.to_string();
-    let answer = http::request(
-        broker.admin(),
-        "POST",
-        "/api/v1/emit",
-        &headers,
-        body.as_bytes(),
-    );
-    assert_eq!(answer.unwrap().status, 200);
+    let headers = [("traceparent", traceparent)];
+    let answer = broker.post_with("/api/v1/emit", &headers, body);
+    assert_eq!(answer.status, 200);
 }
 
 #[test]
@@ -198,20 +189,7 @@ fn what_policies_ask_carries_the_trace() {
     let collector = Collector::start();
     let backend = Backend::start();
     backend.answer("/", 200, "{}");
-    let url = backend.url();
-    let config = format!(
-        r#"
-        [[policy]]
-        name = "asker"
-        module = "policies/fixture-asker.wasm"
-        grant = ["http"]
-        config = {{ url = "{url}" }}
-        [policy.http]
-        hosts = ["{url}"]
-        {RELAY}
-        "#
-    );
-    let setup = Setup::new(&config).modules(&["fixture-asker"]);
+    let setup = Setup::new(&asking::config(&backend, "")).modules(&["fixture-asker"]);
     let broker = collector.of(setup, "1").start();
     // Let in or not: it has asked.
     let _ = node.try_connect("a", &broker.url("/"), &json!({"transports": ["websocket"]}));
