@@ -52,7 +52,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let binary = setup::broker(&options.profile)?;
     let mut proxy = options.proxy;
     if proxy != Balancer::None
-        && let Err(error) = setup::system_packages()
+        && let Err(error) = setup::load_balancers()
     {
         eprintln!("without a load balancer: {error:#}");
         proxy = Balancer::None;

@@ -1,9 +1,9 @@
 //! All set-up of the project: what is missing is installed, what is stale is built, then the thing asked for runs.
 //!
 //! `workspace` knows where things are and runs programs; `setup` installs; `policies` builds the modules; `dev` and
-//! `test` are the two commands that the README opens with; `dist` packs what is put on a machine; `cluster` runs the example of three nodes; `bench` measures;
-//! `page` serves the example's page; `probe` asks it; `ready` reads the line by which a server says that it serves;
-//! `running` is what has been started.
+//! `test` are the two commands that the README opens with; `dist` packs what is put on a machine; `cluster` runs the
+//! example of three nodes; `bench` measures; `page` serves the example's page; `probe` asks it; `ready` reads the line by
+//! which a server says that it serves; `running` is what has been started.
 
 mod bench;
 mod cluster;

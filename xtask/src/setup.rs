@@ -8,6 +8,9 @@ use crate::workspace::{cargo, folder_of, output, program, root, run, target, wri
 
 const WASM: &str = "wasm32-wasip2";
 
+/// Packages of Debian's, and the program by which each is known to be there.
+const LOAD_BALANCERS: [(&str, &str); 2] = [("nginx", "nginx"), ("haproxy", "haproxy")];
+
 /// The target that policies are built for.
 pub(crate) fn wasm_target() -> Result<()> {
     let sysroot = output(program("rustc", "").args(["--print", "sysroot"]))?;
@@ -58,31 +61,47 @@ pub(crate) fn python() -> Result<PathBuf> {
     Ok(programs)
 }
 
-/// nginx, HAProxy, Caddy, promtool and Chromium, as Debian packages them.
-pub(crate) fn system_packages() -> Result<()> {
-    const PACKAGES: [&str; 5] = ["nginx", "haproxy", "caddy", "prometheus", "chromium"];
-    const PROGRAMS: [&str; 5] = ["nginx", "haproxy", "caddy", "promtool", "chromium"];
+/// The load balancers of the cluster example.
+pub(crate) fn load_balancers() -> Result<()> {
+    system_packages(&LOAD_BALANCERS)
+}
+
+/// Those, and what else the scenarios run.
+pub(crate) fn of_scenarios() -> Result<()> {
+    const OTHERS: [(&str, &str); 3] = [
+        ("caddy", "caddy"),
+        ("prometheus", "promtool"),
+        ("chromium", "chromium"),
+    ];
+    system_packages(&[&LOAD_BALANCERS[..], &OTHERS].concat())
+}
+
+fn system_packages(wanted: &[(&str, &str)]) -> Result<()> {
     // A user's path may be without the folder of servers.
-    let is_there = |program: &&str| {
+    let is_there = |(_, program): &(&str, &str)| {
         let folders = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/usr/bin"];
         folders
             .iter()
             .any(|folder| Path::new(folder).join(program).is_file())
     };
-    if PROGRAMS.iter().all(is_there) {
+    if wanted.iter().all(is_there) {
         return Ok(());
     }
+    let packages: Vec<_> = wanted.iter().map(|(package, _)| *package).collect();
     let install = || {
         run(program("apt-get", "")
             .args(["install", "--yes", "--no-install-recommends"])
-            .args(PACKAGES)
+            .args(&packages)
             // No service of theirs is wanted, and no question can be answered.
             .envs([("DEBIAN_FRONTEND", "noninteractive"), ("RUNLEVEL", "1")]))
     };
     install()
         // The lists of packages may be old, or not there at all.
         .or_else(|_| run(program("apt-get", "").arg("update")).and_then(|()| install()))
-        .context("nginx, haproxy, caddy, prometheus and chromium are wanted, some are missing and cannot be installed: do it by hand")
+        .with_context(|| {
+            let wanted = packages.join(", ");
+            format!("some of {wanted} are missing and cannot be installed: do it by hand")
+        })
 }
 
 /// Whether network namespaces can be made here: containers may forbid it.

@@ -22,7 +22,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     setup::npm("examples/cluster")?;
     setup::npm("examples/guide")?;
     let python = setup::python()?;
-    setup::system_packages()?;
+    setup::of_scenarios()?;
     let modules = policies::build_all()?;
     let broker = setup::broker("dev")?;
     compiled(options, &broker, &modules)?;
