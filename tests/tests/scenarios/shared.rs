@@ -1,7 +1,10 @@
 //! What several scenarios say in the same words.
 
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use sluice_tests::{Broker, Client, Driver, Nats, Setup, eventually, jwt};
+use sluice_tests::{Broker, Client, Driver, Nats, Proxy, Relay, Setup, eventually, jwt};
 
 /// The key that the scenarios sign with.
 pub(crate) const SECRET: &str = "a-secret-of-32-bytes-for-hmac-256";
@@ -31,6 +34,21 @@ pub(crate) const RELAY: &str = r#"
     event = "*"
     action = "emit"
     to = "others"
+"#;
+
+/// Nodes behind a load balancer, which asks them whether they serve.
+pub(crate) const BALANCED: &str = r#"
+    [server]
+    probes = true
+    drain_period = "2s"
+    [[namespace]]
+    path = "/"
+    [[namespace.route]]
+    event = "echo"
+    to = "sender"
+    [[namespace.route]]
+    event = "*"
+    to = "all"
 "#;
 
 /// The options of a client that uses WebSocket from the start.
@@ -70,6 +88,42 @@ pub(crate) fn clients<const N: usize>(
     names: [&str; N],
 ) -> [Client; N] {
     names.map(|name| node.connect(name, &broker.url("/"), &websocket()))
+}
+
+/// Clients behind a load balancer, each of a network of its own.
+pub(crate) struct Visitors {
+    pub(crate) clients: Vec<Client>,
+    pub(crate) ways: Vec<Relay>,
+}
+
+impl Visitors {
+    /// `comes` is told a client's name and where it finds the load balancer: its URL, and its options.
+    pub(crate) fn connect(
+        count: u8,
+        driver: &Driver,
+        proxy: &Proxy,
+        comes: impl Fn(&str, SocketAddr) -> (String, Value),
+    ) -> Self {
+        let ways: Vec<_> = (1..=count)
+            .map(|network| Relay::from_address(IpAddr::from([127, 0, network, 1]), proxy.address))
+            .collect();
+        let clients = ways.iter().enumerate().map(|(number, way)| {
+            let name = format!("visitor-{number}");
+            let (url, options) = comes(&name, way.address);
+            driver.connect(&name, &url, &options)
+        });
+        Self {
+            clients: clients.collect(),
+            ways,
+        }
+    }
+}
+
+/// Waits until a client that comes back by itself is served. What it sends while it has not noticed yet is lost.
+pub(crate) fn wait_back(client: &Client, event: &str, args: &Value) {
+    eventually("a client that is back", || {
+        client.ask_within(event, args.clone(), Duration::from_secs(1))
+    });
 }
 
 /// Shows that nothing else is under way to `receivers`: each gets the mark next. `all:*` events go to everyone,

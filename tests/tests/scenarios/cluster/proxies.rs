@@ -1,27 +1,14 @@
 //! The load balancer configurations of the example, run as they are shipped, before three nodes.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use sluice_tests::{Backend, Client, Cluster, Driver, Proxy, Relay, Setup, eventually, http};
+use sluice_tests::{Backend, Cluster, Driver, Proxy, Relay, Setup, http};
+
+use crate::shared::{BALANCED, Visitors, wait_back};
 
 /// Clients of twelve networks.
 const CLIENTS: u8 = 12;
-
-const CONFIG: &str = r#"
-    [server]
-    probes = true
-    drain_period = "2s"
-    [[namespace]]
-    path = "/"
-    [[namespace.route]]
-    event = "echo"
-    to = "sender"
-    [[namespace.route]]
-    event = "*"
-    to = "all"
-"#;
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -58,30 +45,14 @@ impl Kind {
     }
 }
 
-/// Clients behind a load balancer, each of a network of its own.
-struct Visitors {
-    clients: Vec<Client>,
-    ways: Vec<Relay>,
-}
-
-impl Visitors {
-    fn connect(driver: &Driver, proxy: &Proxy, options: &Value) -> Self {
-        let ways: Vec<_> = (1..=CLIENTS)
-            .map(|network| Relay::from_address(IpAddr::from([127, 0, network, 1]), proxy.address))
-            .collect();
-        let clients = ways.iter().enumerate().map(|(number, way)| {
-            let url = format!("http://{}/", way.address);
-            driver.connect(&format!("visitor-{number}"), &url, options)
-        });
-        Self {
-            clients: clients.collect(),
-            ways,
-        }
-    }
+fn visitors(driver: &Driver, proxy: &Proxy, options: &Value) -> Visitors {
+    Visitors::connect(CLIENTS, driver, proxy, |_, way| {
+        (format!("http://{way}/"), options.clone())
+    })
 }
 
 fn cluster() -> Cluster {
-    Cluster::start(3, CONFIG)
+    Cluster::start(3, BALANCED)
 }
 
 fn connections(cluster: &Cluster, node: usize) -> f64 {
@@ -93,7 +64,7 @@ fn polling_clients_stay_where_they_are(kind: Kind) {
     let cluster = cluster();
     let driver = Driver::node();
     let proxy = kind.start(&cluster);
-    let visitors = Visitors::connect(&driver, &proxy, &kind.polling());
+    let visitors = visitors(&driver, &proxy, &kind.polling());
     for node in 0..3 {
         assert!(
             connections(&cluster, node) > 0.0,
@@ -149,7 +120,7 @@ fn clients_move_to_a_websocket(kind: Kind) {
     let driver = Driver::node();
     let proxy = kind.start(&cluster);
     let options = kind.options(&json!({"transports": ["polling", "websocket"]}));
-    let visitors = Visitors::connect(&driver, &proxy, &options);
+    let visitors = visitors(&driver, &proxy, &options);
     for client in &visitors.clients {
         assert_eq!(client.upgraded(), "websocket");
         client.ok("echo", json!([]));
@@ -181,7 +152,7 @@ fn a_node_may_leave(kind: Kind) {
     let mut options = kind.polling();
     options["reconnection"] = json!(true);
     options["reconnectionDelay"] = json!(100);
-    let visitors = Visitors::connect(&driver, &proxy, &options);
+    let visitors = visitors(&driver, &proxy, &options);
     cluster[0].signal_term();
     let mut late = 0;
     while cluster[0].runs() {
@@ -193,10 +164,7 @@ fn a_node_may_leave(kind: Kind) {
     }
     assert!(late > 0);
     for client in &visitors.clients {
-        // What it sends while it has not noticed yet is lost.
-        eventually("a client that is back", || {
-            client.ask_within("echo", json!([]), Duration::from_secs(1))
-        });
+        wait_back(client, "echo", &json!([]));
     }
 }
 

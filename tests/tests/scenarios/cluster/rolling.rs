@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sluice_tests::{Bus, Client, Cluster, Driver, Proxy, eventually};
+use sluice_tests::{Bus, Client, Cluster, Driver, Proxy};
+
+use crate::shared::wait_back;
 
 const CONFIG: &str = r#"
     [server]
@@ -82,9 +84,7 @@ fn a_rolling_restart_loses_no_durable_event_and_no_client() {
         acknowledged.insert(client.name.clone(), numbers);
     }
     for client in &clients {
-        eventually("a client that is back", || {
-            client.ask_within("hello", json!([]), Duration::from_secs(1))
-        });
+        wait_back(client, "hello", &json!([]));
     }
     for client in &clients {
         let absences = client.absences();

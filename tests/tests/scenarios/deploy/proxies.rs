@@ -1,27 +1,13 @@
 //! nginx, HAProxy and Caddy before three nodes.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use sluice_tests::{Client, Cluster, Driver, Proxy, Record, Relay, Setup, eventually, http};
+use sluice_tests::{Cluster, Driver, Proxy, Record, Relay, Setup, eventually, http};
 
-/// Clients of six networks: each node has some, whoever counts.
+use crate::shared::{BALANCED, Visitors, wait_back};
+
 const CLIENTS: u8 = 6;
-
-const CONFIG: &str = r#"
-    [server]
-    probes = true
-    drain_period = "2s"
-    [[namespace]]
-    path = "/"
-    [[namespace.route]]
-    event = "echo"
-    to = "sender"
-    [[namespace.route]]
-    event = "*"
-    to = "all"
-"#;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -47,6 +33,13 @@ impl Kind {
         }
     }
 
+    /// Clients of six networks: each node has some, whoever counts.
+    fn visitors(self, driver: &Driver, proxy: &Proxy, options: &Value) -> Visitors {
+        Visitors::connect(CLIENTS, driver, proxy, |_, way| {
+            (self.url(way), options.clone())
+        })
+    }
+
     /// Of a client that keeps cookies and believes the test's certificate.
     fn options(self, transports: &[&str]) -> Value {
         json!({
@@ -57,34 +50,12 @@ impl Kind {
     }
 }
 
-/// Clients behind a load balancer, each of a network of its own.
-struct Visitors {
-    clients: Vec<Client>,
-    _ways: Vec<Relay>,
-}
-
-impl Visitors {
-    fn connect(driver: &Driver, kind: Kind, proxy: &Proxy, options: &Value) -> Self {
-        let ways: Vec<_> = (1..=CLIENTS)
-            .map(|network| Relay::from_address(IpAddr::from([127, 0, network, 1]), proxy.address))
-            .collect();
-        let clients = ways.iter().enumerate().map(|(number, way)| {
-            let name = format!("visitor-{number}");
-            driver.connect(&name, &kind.url(way.address), options)
-        });
-        Self {
-            clients: clients.collect(),
-            _ways: ways,
-        }
-    }
-}
-
 /// Sessions of many requests are whole, those that upgrade do so where they began, and everyone hears everyone.
 fn clients_are_served(kind: Kind) {
-    let cluster = Cluster::start(3, CONFIG);
+    let cluster = Cluster::start(3, BALANCED);
     let driver = Driver::node();
     let proxy = kind.start(&cluster);
-    let polling = Visitors::connect(&driver, kind, &proxy, &kind.options(&["polling"]));
+    let polling = kind.visitors(&driver, &proxy, &kind.options(&["polling"]));
     for round in 0..5 {
         for client in &polling.clients {
             client.ok("echo", json!([client.name, round]));
@@ -132,13 +103,13 @@ fn clients_are_served_behind_caddy() {
 
 /// A node is told to stop, drains and is gone: its clients come back on others, and new ones come in all the time.
 fn a_node_may_leave(kind: Kind) {
-    let mut cluster = Cluster::start(3, CONFIG);
+    let mut cluster = Cluster::start(3, BALANCED);
     let driver = Driver::node();
     let proxy = kind.start(&cluster);
     let mut options = kind.options(&["websocket"]);
     options["reconnection"] = json!(true);
     options["reconnectionDelay"] = json!(100);
-    let visitors = Visitors::connect(&driver, kind, &proxy, &options);
+    let visitors = kind.visitors(&driver, &proxy, &options);
     cluster[0].signal_term();
     let url = kind.url(proxy.address);
     let mut late = 0;
@@ -152,10 +123,7 @@ fn a_node_may_leave(kind: Kind) {
         .disconnect();
     }
     for client in &visitors.clients {
-        // What it sends while it has not noticed yet is lost.
-        eventually("a client that is back", || {
-            client.ask_within("echo", json!([]), Duration::from_secs(1))
-        });
+        wait_back(client, "echo", &json!([]));
     }
     let connections = |node: usize| cluster[node].metrics().sum("sluice_connections", &[]);
     eventually("all of them on the nodes that stay", || {
@@ -181,7 +149,7 @@ fn a_node_may_leave_behind_caddy() {
 /// What is not TLS at a listener of TLS goes no further.
 #[test]
 fn nobody_comes_in_without_tls() {
-    let cluster = Cluster::start(3, CONFIG);
+    let cluster = Cluster::start(3, BALANCED);
     for kind in [Kind::Nginx, Kind::Haproxy] {
         let proxy = kind.start(&cluster);
         let plain = http::request(proxy.address, "GET", "/socket.io/", &[], &[]);
@@ -191,7 +159,7 @@ fn nobody_comes_in_without_tls() {
 
 /// The nodes know clients by their own addresses, whatever they say of themselves.
 fn clients_are_introduced(kind: Kind) {
-    let config = CONFIG.replacen(
+    let config = BALANCED.replacen(
         "[server]",
         "[server]\n    trusted_proxies = [\"127.0.0.1\"]",
         1,
@@ -244,7 +212,7 @@ fn clients_are_introduced_by_caddy() {
 /// The brokers end TLS, and are told by the PROXY protocol who it is.
 #[test]
 fn brokers_that_end_tls_know_their_clients_behind_haproxy() {
-    let config = CONFIG.replacen(
+    let config = BALANCED.replacen(
         "[server]",
         "[server]\n    trusted_proxies = [\"127.0.0.1\"]\n    proxy_protocol = true\n    \
          tls = { cert = \"cert.pem\", key = \"key.pem\" }",

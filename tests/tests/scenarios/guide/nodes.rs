@@ -1,12 +1,10 @@
 //! Three servers on NATS in place of Redis, behind the load balancers of the Node server.
 
-use std::net::IpAddr;
-use std::time::Duration;
-
 use serde_json::json;
-use sluice_tests::{Cluster, Driver, Proxy, Relay, eventually};
+use sluice_tests::{Cluster, Driver, Proxy};
 
 use super::{read, signed_in, start};
+use crate::shared::{Visitors, wait_back};
 
 fn nginx(cluster: &Cluster) -> Proxy {
     let nodes = [0, 1, 2].map(|node| cluster[node].listen.port());
@@ -21,27 +19,15 @@ fn haproxy(cluster: &Cluster) -> Proxy {
 /// Users of networks of their own, so that they are on different servers.
 fn everyone_hears_everyone(cluster: &Cluster, proxy: &Proxy) {
     let driver = Driver::node();
-    let ways: Vec<_> = (1..=8)
-        .map(|network| Relay::from_address(IpAddr::from([127, 0, network, 1]), proxy.address))
-        .collect();
-    let users: Vec<_> = ways
-        .iter()
-        .enumerate()
-        .map(|(number, way)| {
-            let user = format!("user-{number}");
-            driver.connect(
-                &user,
-                &format!("http://{}/", way.address),
-                &signed_in(&user),
-            )
-        })
-        .collect();
+    let users = Visitors::connect(8, &driver, proxy, |user, way| {
+        (format!("http://{way}/"), signed_in(user))
+    });
     let with_some =
         (0..3).filter(|node| cluster[*node].metrics().sum("sluice_connections", &[]) > 0.0);
     assert!(with_some.count() > 1, "all on one server show nothing");
-    for sender in &users {
+    for sender in &users.clients {
         sender.ok("message", json!([format!("hello from {}", sender.name)]));
-        for user in &users {
+        for user in &users.clients {
             let heard = user.expect("message");
             assert_eq!(heard[0]["from"], sender.name.as_str());
         }
@@ -73,7 +59,5 @@ fn clients_come_back_when_a_server_dies() {
     let hers = (0..3).find(|node| cluster[*node].metrics().sum("sluice_connections", &[]) > 0.0);
     cluster[hers.expect("a server with alice")].kill();
     assert_eq!(alice.disconnected(), "transport close");
-    eventually("alice is back", || {
-        alice.ask_within("join", json!(["tearoom"]), Duration::from_secs(1))
-    });
+    wait_back(&alice, "join", &json!(["tearoom"]));
 }
