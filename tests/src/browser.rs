@@ -1,7 +1,7 @@
 //! Chromium, as a process that does what it is told.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 
@@ -122,8 +122,11 @@ impl Browser {
         self.call(json!({"do": "size", "width": width, "height": height}));
     }
 
-    /// The whole page as a PNG.
-    pub fn shoot(&mut self, path: &Path) {
+    /// Leaves a picture of the whole page for people to look at.
+    pub fn shoot(&mut self, name: &str) {
+        let folder = std::env::var_os("SLUICE_TEST_PICTURES").map(PathBuf::from);
+        let folder = folder.unwrap_or_else(std::env::temp_dir);
+        let path = folder.join(format!("sluice-{name}.png"));
         self.call(json!({"do": "shot", "path": path}));
     }
 

@@ -245,9 +245,7 @@ fn the_official_page_attaches() {
     browser.reads("main", "all:hello");
     go(&mut browser, "sockets");
     browser.reads("main", &id);
-    let picture = std::env::var_os("SLUICE_TEST_PICTURES").map(std::path::PathBuf::from);
-    let folder = picture.unwrap_or_else(std::env::temp_dir);
-    browser.shoot(&folder.join("sluice-admin-ui.png"));
+    browser.shoot("admin-ui");
     // It came by polling, and is told that it does not any more.
     go(&mut browser, "clients");
     browser.until("!document.querySelector('main').textContent.includes('HTTP long-polling')");

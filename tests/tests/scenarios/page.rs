@@ -1,7 +1,5 @@
 //! The operator's status page, in Chromium.
 
-use std::path::PathBuf;
-
 use serde_json::json;
 use sluice_tests::{Broker, Browser, Client, Driver, Setup, eventually, policy};
 
@@ -38,13 +36,6 @@ fn start() -> Broker {
 
 fn address(broker: &Broker) -> String {
     format!("http://{}/", broker.admin())
-}
-
-/// Where pictures are left for people to look at.
-fn picture(name: &str) -> PathBuf {
-    let folder = std::env::var_os("SLUICE_TEST_PICTURES").map(PathBuf::from);
-    let folder = folder.unwrap_or_else(std::env::temp_dir);
-    folder.join(format!("sluice-page-{name}.png"))
 }
 
 /// But for what the API refused: any browser says so itself.
@@ -107,15 +98,15 @@ fn it_shows_what_the_node_does_and_nothing_leaves_it() {
     );
 
     page.until("document.querySelectorAll('.chart path').length >= 8");
-    page.shoot(&picture("light"));
+    page.shoot("page-light");
     page.prefers("dark");
-    page.shoot(&picture("dark"));
+    page.shoot("page-dark");
     let dark = page.eval("getComputedStyle(document.body).backgroundColor");
     page.click("#theme");
     let light = page.eval("getComputedStyle(document.body).backgroundColor");
     assert_ne!(dark, light, "the switch switches");
     page.resize(390, 800);
-    page.shoot(&picture("narrow"));
+    page.shoot("page-narrow");
     assert_eq!(
         page.eval("document.documentElement.scrollWidth <= innerWidth"),
         true,

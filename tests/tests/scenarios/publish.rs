@@ -1,7 +1,7 @@
 //! Back ends publish to clients over NATS, and are told what became of it.
 
 use serde_json::{Value, json};
-use sluice_tests::{Broker, Bus, Client, Cluster, Driver, Nats, Setup, eventually, http};
+use sluice_tests::{Broker, Bus, Client, Cluster, Driver, Nats, Setup, eventually};
 
 use crate::shared::{RELAY, clients, mark, start_behind, websocket};
 
@@ -179,20 +179,15 @@ fn what_is_published_again_by_its_key_is_delivered_once() {
     let bus = Bus::connect(&cluster.nats);
     let node = Driver::node();
     let client = node.connect_quiet("c", &cluster[1].url("/"), &websocket());
-    let body = json!({"event": "paid", "args": [7]}).to_string();
+    let body = json!({"event": "paid", "args": [7]});
     let first = bus
-        .request_with(TO_ROOT, &[("Nats-Msg-Id", "order-7")], body.clone())
+        .request_with(TO_ROOT, &[("Nats-Msg-Id", "order-7")], body.to_string())
         .json();
     assert_eq!(first["ok"], true, "{first}");
     client.wait_received(1);
     // The others hear of it beside the answer.
-    let post = |number: usize, body: &str| {
-        let headers = [
-            ("content-type", "application/json"),
-            ("idempotency-key", "order-7"),
-        ];
-        let admin = cluster[number].admin();
-        http::request(admin, "POST", "/api/v1/emit", &headers, body.as_bytes()).expect("an answer")
+    let post = |number: usize, body: &Value| {
+        cluster[number].post_with("/api/v1/emit", &[("idempotency-key", "order-7")], body)
     };
     for number in 0..3 {
         let again = post(number, &body);
@@ -201,12 +196,12 @@ fn what_is_published_again_by_its_key_is_delivered_once() {
     }
     for _ in 0..9 {
         let again = bus
-            .request_with(TO_ROOT, &[("Nats-Msg-Id", "order-7")], body.clone())
+            .request_with(TO_ROOT, &[("Nats-Msg-Id", "order-7")], body.to_string())
             .json();
         assert_eq!(again, first);
     }
     // The same key for another event is a mistake, wherever it is made.
-    let other = json!({"event": "paid", "args": [8]}).to_string();
+    let other = json!({"event": "paid", "args": [8]});
     for number in 0..3 {
         let refused = post(number, &other);
         assert_eq!(refused.json()["code"], "other_request", "{refused:?}");
