@@ -27,8 +27,18 @@ impl Service {
     }
 
     fn start(command: &mut Command, nats: &Nats) -> Self {
+        let (service, said) = Self::run(command.env("NATS_URL", nats.url()));
+        assert_eq!(said, "ready", "{command:?}");
+        service
+    }
+
+    /// A program that says something else when it serves; what that is.
+    ///
+    /// # Panics
+    ///
+    /// When it says nothing.
+    pub fn run(command: &mut Command) -> (Self, String) {
         let mut child = command
-            .env("NATS_URL", nats.url())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -40,13 +50,10 @@ impl Service {
             drop(sender.send(line));
         });
         let process = Process(child);
-        let ready = said.recv_timeout(PATIENCE);
-        assert_eq!(
-            ready.as_deref(),
-            Ok("ready"),
-            "{command:?} (`cargo xtask test` installs what it needs)"
-        );
-        Self { process }
+        let said = said.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+            panic!("{command:?}: {error} (`cargo xtask test` installs what it needs)")
+        });
+        (Self { process }, said)
     }
 
     /// Ends it as a crash does.
