@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sluice_tests::{Broker, Client, Cluster, Driver, eventually};
 
+use crate::operator::ask;
 use crate::shared::{RELAY, clients, websocket};
 
 fn drain(broker: &Broker) -> Value {
@@ -89,8 +90,7 @@ fn the_command_line_waits_until_the_node_has_ended() {
     let node = Driver::node();
     let mut broker = Broker::start(RELAY, &[]);
     let clients = many(&node, &broker, 5);
-    let admin = broker.admin().to_string();
-    let exited = broker.run(&["drain", "--period", "1s", "--admin", &admin]);
+    let exited = ask(&broker, &["drain", "--period", "1s"]);
     assert_eq!(exited.code, Some(0), "{exited:?}");
     assert!(exited.stdout.starts_with("drained: "), "{exited:?}");
     assert!(exited.stderr.contains("of 5 sockets closed"), "{exited:?}");
@@ -99,7 +99,7 @@ fn the_command_line_waits_until_the_node_has_ended() {
         assert_eq!(client.disconnected(), "transport close");
     }
     // Whom nobody answers is not told that all is well.
-    let again = broker.run(&["drain", "--admin", &admin]);
+    let again = ask(&broker, &["drain"]);
     assert_eq!(again.code, Some(1), "{again:?}");
 }
 
@@ -108,10 +108,7 @@ fn a_node_is_emptied_stays_and_serves_again() {
     let node = Driver::node();
     let broker = Broker::start(RELAY, &[]);
     let clients = many(&node, &broker, 6);
-    let admin = broker.admin().to_string();
-    let exited = broker.run(&[
-        "drain", "--stay", "--period", "500ms", "--json", "--admin", &admin,
-    ]);
+    let exited = ask(&broker, &["drain", "--stay", "--period", "500ms", "--json"]);
     assert_eq!(exited.code, Some(0), "{exited:?}");
     let status: Value = serde_json::from_str(&exited.stdout).unwrap();
     assert_eq!(
@@ -128,7 +125,7 @@ fn a_node_is_emptied_stays_and_serves_again() {
     assert_eq!(broker.metrics().sum("sluice_drain_closed_total", &[]), 6.0);
     let late = node.try_connect("late", &broker.url("/"), &websocket());
     assert!(late.is_err());
-    let undone = broker.run(&["drain", "--undo", "--admin", &admin]);
+    let undone = ask(&broker, &["drain", "--undo"]);
     assert_eq!(undone.stdout, "serving\n", "{undone:?}");
     assert_eq!(broker.get("/readyz").status, 200);
     assert_eq!(broker.metrics().sum("sluice_draining", &[]), 0.0);
@@ -147,8 +144,7 @@ fn a_drain_is_undone_in_the_middle() {
     eventually("the first to go", || {
         (drain(&broker)["closed"] == 1).then_some(())
     });
-    let admin = broker.admin().to_string();
-    let undone = broker.run(&["drain", "--undo", "--admin", &admin]);
+    let undone = ask(&broker, &["drain", "--undo"]);
     assert_eq!(undone.code, Some(0), "{undone:?}");
     let left = broker.get("/api/v1/node").json()["connections"]
         .as_u64()

@@ -9,7 +9,7 @@ use sluice_tests::{Broker, Driver, Exited};
 use crate::shared::{RELAY, SECRET, clients, signed_in};
 
 /// Runs a command against a broker; what it prints.
-fn ask(broker: &Broker, arguments: &[&str]) -> Exited {
+pub(crate) fn ask(broker: &Broker, arguments: &[&str]) -> Exited {
     let admin = broker.admin().to_string();
     let arguments = [arguments, &["--admin", &admin]].concat();
     broker.run(&arguments)

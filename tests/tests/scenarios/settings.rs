@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sluice_tests::raw::upgrade_status;
 use sluice_tests::{Broker, Driver, Record, Setup, eventually, http, policy};
 
+use crate::operator::ask;
 use crate::shared::{RELAY, websocket};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
@@ -204,8 +205,7 @@ fn what_needs_a_restart_is_named_and_kept() {
     let answer = broker.post("/api/v1/reload", &json!({})).json();
     assert_eq!(answer["restart_needed"], wanted, "{answer}");
     assert_eq!(answer["changed"], false, "{answer}");
-    let admin = broker.admin().to_string();
-    let told = broker.run(&["reload", "--admin", &admin]);
+    let told = ask(&broker, &["reload"]);
     assert_eq!(told.code, Some(0), "{told:?}");
     for words in [
         "needs a restart",

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sluice_tests::{Broker, Driver, Setup, eventually, http};
 
+use super::ask;
 use crate::shared::{RELAY, websocket};
 
 const TOKENS: &str = r#"
@@ -66,10 +67,9 @@ fn a_token_is_good_for_its_scope() {
         assert_eq!(response.status, 200, "{response:?}");
     }
     // The command line brings it along, and shows it nowhere.
-    let admin = broker.admin().to_string();
-    let shown = broker.run(&["node", "--admin", &admin, "--token", "only-looks"]);
+    let shown = ask(&broker, &["node", "--token", "only-looks"]);
     assert_eq!(shown.code, Some(0), "{shown:?}");
-    let refused = broker.run(&["emit", "/", "x", "--admin", &admin, "--token", "only-looks"]);
+    let refused = ask(&broker, &["emit", "/", "x", "--token", "only-looks"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("insufficient_scope"), "{refused:?}");
     assert!(!refused.stderr.contains("only-looks"), "{refused:?}");
