@@ -226,13 +226,25 @@ pub fn head(first: u8, masked: u8, length: u64) -> Vec<u8> {
     }
 }
 
-/// A connection from another address of this machine, such as 127.0.0.2.
+/// A connection on which no read or write takes longer than [`PATIENCE`].
+///
+/// # Panics
+///
+/// When there is none.
+pub fn connect(to: SocketAddr) -> TcpStream {
+    patient(TcpStream::connect(to).expect("a connection"))
+}
+
+/// The same from another address of this machine, such as 127.0.0.2.
 ///
 /// # Panics
 ///
 /// When there is no way.
 pub fn connect_from(source: IpAddr, to: SocketAddr) -> TcpStream {
-    let stream = dial(source, to).expect("a connection from an address of this machine");
+    patient(dial(source, to).expect("a connection from an address of this machine"))
+}
+
+fn patient(stream: TcpStream) -> TcpStream {
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
     stream
@@ -249,10 +261,9 @@ pub fn upgrade(
     headers: &[(&str, &str)],
 ) -> Result<WebSocket<TcpStream>, Box<Error>> {
     let stream = TcpStream::connect(to).map_err(|error| Box::new(Error::Io(error)))?;
+    let stream = patient(stream);
     // A packet and its attachment are two small writes; the second would wait until the first is acknowledged.
     stream.set_nodelay(true).expect("no delay");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
     let mut request = tungstenite::http::Request::builder()
         .uri(format!(
             "ws://{to}/socket.io/?EIO=4&transport=websocket{query}"

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use sluice_tests::raw::{self, Packet, Polling};
-use sluice_tests::{Broker, Driver, PATIENCE, Setup, eventually, http};
+use sluice_tests::{Broker, Driver, Setup, eventually, http};
 
 use crate::connect::JWT;
 use crate::hostile::Scene;
@@ -36,7 +36,6 @@ fn retry_after(response: &http::Response) -> u64 {
 
 /// What is answered to a connection that has asked nothing.
 fn unasked(mut stream: &TcpStream) -> String {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -72,7 +71,7 @@ fn sessions_of_one_address_are_bounded() {
 #[test]
 fn connections_of_one_address_that_say_nothing_are_bounded() {
     let broker = Broker::start("[server]\nmax_connections_per_ip = 2\n", &[]);
-    let silent = || TcpStream::connect(broker.listen).unwrap();
+    let silent = || raw::connect(broker.listen);
     let held: Vec<_> = (0..8).map(|_| silent()).collect();
     for _ in 0..20 {
         let answer = unasked(&silent());
@@ -193,9 +192,8 @@ fn beginnings_without_an_end_are_cut_off() {
     for (beginning, why) in beginnings {
         let mut held: Vec<_> = (0..50)
             .map(|_| {
-                let mut stream = TcpStream::connect(scene.broker.listen).unwrap();
+                let mut stream = raw::connect(scene.broker.listen);
                 stream.write_all(beginning).unwrap();
-                stream.set_read_timeout(Some(PATIENCE)).unwrap();
                 stream
             })
             .collect();
@@ -241,10 +239,9 @@ fn heads_that_are_too_large_are_answered_431() {
     let many: String = (0..200).map(|n| format!("X-{n}: y\r\n")).collect();
     let long = format!("X-Long: {}\r\n", "y".repeat(64 << 10));
     for headers in [many, long] {
-        let mut stream = TcpStream::connect(scene.broker.listen).unwrap();
+        let mut stream = raw::connect(scene.broker.listen);
         let head = format!("GET {HANDSHAKE} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
         let _ = stream.write_all(head.as_bytes());
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut answer = Vec::new();
         // What was not read of the head resets the connection behind the answer.
         let _ = stream.read_to_end(&mut answer);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use serde_json::json;
 use sluice_tests::raw::{Socket, connect_from};
-use sluice_tests::{Broker, Driver, PATIENCE, Proxy, eventually, http};
+use sluice_tests::{Broker, Driver, Proxy, eventually, http};
 
 use crate::admission::cut;
 use crate::keep_alive::HANDSHAKE;
@@ -180,7 +180,6 @@ fn behind_haproxy_clients_have_their_own_addresses() {
 }
 
 fn end_of(mut stream: TcpStream) -> String {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut answer = Vec::new();
     // A reset is an end too.
     let _ = stream.read_to_end(&mut answer);

@@ -1,7 +1,7 @@
 //! What no well-behaved client sends: refused as the protocol says, and nothing of it stays.
 
 use serde_json::{Value, json};
-use sluice_tests::raw::{Packet, Polling, Socket};
+use sluice_tests::raw::{self, Packet, Polling, Socket};
 use sluice_tests::{Broker, Client, Driver, eventually};
 
 use crate::shared::{RELAY, clients, websocket};
@@ -300,11 +300,8 @@ fn connections_that_speak_no_http() {
         b"GET\r\n\r\n",
         long_head.as_bytes(),
     ] {
-        let mut stream = std::net::TcpStream::connect(scene.broker.listen).unwrap();
+        let mut stream = raw::connect(scene.broker.listen);
         let _ = stream.write_all(bytes);
-        stream
-            .set_read_timeout(Some(sluice_tests::PATIENCE))
-            .unwrap();
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let mut answer = Vec::new();
         // A reset is an answer too; hanging is not.

@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
-use sluice_tests::PATIENCE;
 use sluice_tests::http::Response;
+use sluice_tests::raw;
 
 /// The handshake of a polling session.
 pub(crate) const HANDSHAKE: &str = "/socket.io/?EIO=4&transport=polling";
@@ -17,12 +17,9 @@ pub(crate) struct KeepAlive {
 
 impl KeepAlive {
     pub(crate) fn open(to: SocketAddr) -> Self {
-        let stream = TcpStream::connect(to).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self {
             to,
-            stream: BufReader::new(stream),
+            stream: BufReader::new(raw::connect(to)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
-use sluice_tests::{Broker, Driver, Exited, PATIENCE, Setup};
+use sluice_tests::{Broker, Driver, Exited, Setup, raw};
 
 use crate::shared::RELAY;
 
@@ -213,8 +213,7 @@ struct Recording(TcpStream);
 
 impl Recording {
     fn begin(broker: &Broker, wanted: &Value) -> Self {
-        let mut stream = TcpStream::connect(broker.admin()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = raw::connect(broker.admin());
         let body = wanted.to_string();
         let request = format!(
             "POST /api/v1/record HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",

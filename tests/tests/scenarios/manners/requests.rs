@@ -1,11 +1,11 @@
 //! Requests that are refused, and what a handshake is answered.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use sluice_tests::raw::{Polling, upgrade_status};
-use sluice_tests::{PATIENCE, http};
+use sluice_tests::http;
+use sluice_tests::raw::{self, Polling, upgrade_status};
 
 use super::servers::{Case, Seen, Servers};
 
@@ -219,8 +219,7 @@ fn transports_and_upgrades_are_restricted_as_by_nodes_server() {
 
 /// The status that an upgrade is answered with, whatever comes behind it.
 fn bare_upgrade(to: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(to).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = raw::connect(to);
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

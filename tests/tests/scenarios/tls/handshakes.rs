@@ -1,13 +1,12 @@
 //! Clients that speak something else, too slowly, or in an older version; and the operator's listener.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use rustls::version::{TLS12, TLS13};
 use rustls::{ProtocolVersion, SupportedProtocolVersion};
 use serde_json::json;
-use sluice_tests::{Driver, PATIENCE, eventually, http};
+use sluice_tests::{Driver, eventually, http, raw};
 
 use super::authority::{Asks, Authority, Tls};
 use super::{handshakes, put, setup, trusting, url};
@@ -71,8 +70,7 @@ fn plain_text_is_answered_in_plain_text() {
         (handshakes(&broker, "plain_http") == 1.0).then_some(())
     });
     // What is neither gets what TLS says of it.
-    let mut noise = TcpStream::connect(broker.listen).unwrap();
-    noise.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut noise = raw::connect(broker.listen);
     noise.write_all(&[0; 64]).unwrap();
     let mut answer = Vec::new();
     // It may be reset, as it has more to say.
@@ -106,8 +104,7 @@ fn a_slow_handshake_is_cut_off() {
     let begun = Instant::now();
     let mut slow: Vec<_> = (0..20)
         .map(|_| {
-            let mut slow = TcpStream::connect(broker.listen).unwrap();
-            slow.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut slow = raw::connect(broker.listen);
             slow.write_all(&[22, 3, 1, 1, 0, 1]).unwrap();
             slow
         })
