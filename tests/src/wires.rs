@@ -8,24 +8,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// A network namespace and pairs of virtual Ethernet devices that lead into it. They go with the test.
 pub(crate) struct Wires {
     name: String,
-    count: u32,
-    number: u32,
+    /// The number of the first wire among all of this process.
+    first: u32,
 }
 
 impl Wires {
     /// So many wires. It takes the right to make network namespaces: `cargo xtask test` leaves out the scenarios whose
     /// names contain `on_wires` where there is none.
     pub(crate) fn lay(count: usize) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("sluice-{}-{number}", std::process::id());
+        static LAID: AtomicU32 = AtomicU32::new(0);
         let count = u32::try_from(count).expect("a few wires");
+        let first = LAID.fetch_add(count, Ordering::Relaxed);
+        let name = format!("sluice-{}-{first}", std::process::id());
         ip(&["netns", "add", &name]);
-        let wires = Self {
-            name,
-            count,
-            number,
-        };
+        let wires = Self { name, first };
         for wire in 0..count {
             let (near, far) = (wires.near(wire), format!("far{wire}"));
             ip(&[
@@ -78,13 +74,13 @@ impl Wires {
 
     /// Devices' names have 15 characters at most.
     fn near(&self, wire: u32) -> String {
-        format!("s{}.{}.{wire}", std::process::id(), self.number)
+        format!("s{}.{}", std::process::id(), self.first + wire)
     }
 
     /// Addresses that are nobody's (RFC 2544), others for each process that may run at the same time.
     fn ends(&self, wire: u32) -> [Ipv4Addr; 2] {
         let process = std::process::id() % 512;
-        let network = (self.number * self.count + wire) % 64;
+        let network = (self.first + wire) % 64;
         let base = u32::from(Ipv4Addr::new(198, 18, 0, 0)) + process * 256 + network * 4;
         [base + 1, base + 2].map(Ipv4Addr::from)
     }
