@@ -1,7 +1,7 @@
 //! What a supervisor such as systemd is told, and whether it can believe it.
 
 use serde_json::json;
-use sluice_tests::{Broker, Driver, Setup, Supervisor, eventually};
+use sluice_tests::{Broker, Driver, PATIENCE, Setup, Supervisor, eventually};
 
 use crate::shared::{RELAY, websocket};
 
@@ -71,6 +71,7 @@ fn its_socket_need_not_be_a_file() {
     let name = format!("sluice-test-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let socket = UnixDatagram::bind_addr(&address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let _broker = Setup::new("")
         .env("NOTIFY_SOCKET", &format!("@{name}"))
         .start();
