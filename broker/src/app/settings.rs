@@ -1,6 +1,5 @@
 //! What follows the configuration beside the policies: everything is prepared first, and put in place together.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::certificates::Certificates;
@@ -22,11 +21,6 @@ pub(super) struct Settings {
 }
 
 impl Live for Settings {
-    /// Certificates have somebody of their own who follows them.
-    fn files(&self, _config: &Config) -> Vec<PathBuf> {
-        Vec::new()
-    }
-
     fn prepare(&self, config: &Config) -> Result<Commit, Vec<String>> {
         let (edge, node) = (self.edge.clone(), self.node.clone());
         let (auth, drain) = (self.auth.clone(), self.drain.clone());

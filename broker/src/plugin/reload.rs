@@ -36,9 +36,6 @@ pub(crate) struct Outcome {
 
 /// Everything but policies that can change while the process runs.
 pub(crate) trait Live: Send {
-    /// Files, named in the settings, whose change is a change of the settings.
-    fn files(&self, config: &config::Config) -> Vec<PathBuf>;
-
     /// Makes whatever the settings need, beside what serves. May read files, so it must not run on a reactor.
     ///
     /// # Errors
@@ -281,7 +278,6 @@ impl Reload {
         let authorities = configured
             .chain(self.registry.settings())
             .filter_map(|policy| Some(policy.http.as_ref()?.ca.as_ref()?.path.clone()));
-        let others = self.live.iter().flat_map(|live| live.files(config));
         Watched {
             files: files
                 .iter()
@@ -289,7 +285,6 @@ impl Reload {
                 .chain([dotenv])
                 .chain(modules)
                 .chain(authorities)
-                .chain(others)
                 .collect(),
             modules: config.plugins.dir.clone(),
         }
