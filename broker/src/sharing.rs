@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::config;
+use crate::fanout::nodes::NodeId;
 use crate::nats::Nats;
 use crate::state::{Chunk, From, Gossip, Heard, Millis, News, Partition, Seen, Store, Terms};
 use crate::telemetry::events::{StateCaughtUp, StateForgotten, StateMissed};
@@ -41,7 +42,7 @@ pub(crate) struct Sharing {
     nats: Arc<Nats>,
     gossip: Gossip,
     /// A node that was not heard completely.
-    missed: Mutex<Option<String>>,
+    missed: Mutex<Option<NodeId>>,
 }
 
 impl Sharing {
@@ -80,12 +81,12 @@ impl Sharing {
     fn listen(self: &Arc<Self>) {
         let listener = Arc::clone(self);
         self.cluster.hear(TOPIC, move |from, news: News| {
-            let from = from.to_string();
+            let node = from.to_string();
             metrics().sharing.heard.inc();
-            let Heard { missed } = listener.gossip.hear(&from, news, Millis::now());
+            let Heard { missed } = listener.gossip.hear(&node, news, Millis::now());
             if missed > 0 {
                 StateMissed {
-                    node: &from,
+                    node: &node,
                     messages: missed,
                 }
                 .emit();
@@ -94,7 +95,7 @@ impl Sharing {
         });
         let asked = Arc::clone(self);
         self.cluster.answer(TOPIC, move |_, question: From| {
-            // A question goes to all, and is meant for one.
+            // An earlier version asks everyone, and means one.
             let chunk = match question.of == asked.cluster.id().to_string() {
                 true => asked.gossip.chunk(&question, Millis::now()),
                 false => Chunk::default(),
@@ -142,7 +143,7 @@ impl Sharing {
             let missed = may_ask.then(|| self.missed.lock().take()).flatten();
             if let Some(node) = missed {
                 asked_at = Some(Instant::now());
-                self.take_over(&node, false).await;
+                self.take_over(node, false).await;
             }
         }
     }
@@ -179,17 +180,18 @@ impl Sharing {
         let mut others = self.cluster.others();
         others.sort_by_key(|other| other.vitals.started);
         for other in others.iter().take(ASKED) {
-            if self.take_over(&other.id.to_string(), true).await {
+            if self.take_over(other.id, true).await {
                 return;
             }
         }
     }
 
     /// Asks a node for everything; says whether it has answered to the end and missed nothing itself.
-    async fn take_over(&self, node: &str, counts: bool) -> bool {
+    async fn take_over(&self, node: NodeId, counts: bool) -> bool {
+        let name = node.to_string();
         let mut entries = 0;
         let mut question = Some(From {
-            of: node.to_owned(),
+            of: name.clone(),
             ..From::default()
         });
         let mut is_settled = true;
@@ -197,16 +199,19 @@ impl Sharing {
             let Some(asked) = question.take() else {
                 break;
             };
-            let survey = self.cluster.survey::<Chunk>(TOPIC, &asked, PATIENCE).await;
-            let mut answers = survey.answers.into_iter();
-            let Some((_, chunk)) = answers.find(|(from, _)| from.to_string() == node) else {
+            let answer = self.cluster.ask::<Chunk>(node, TOPIC, &asked, PATIENCE);
+            let Some(chunk) = answer.await else {
                 return false;
             };
             is_settled &= chunk.is_settled;
             entries += chunk.entries.len();
             question = self.gossip.take_over(&asked, chunk, counts, Millis::now());
         }
-        StateCaughtUp { node, entries }.emit();
+        StateCaughtUp {
+            node: &name,
+            entries,
+        }
+        .emit();
         is_settled
     }
 }

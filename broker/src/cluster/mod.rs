@@ -3,7 +3,7 @@
 //! A node sends the events for another one's sockets to it alone, and only what it has members for: each tells all
 //! others which rooms it has members of (`fanout::nodes::interest`), and they acknowledge it. `members` keeps what is
 //! known of the others, `control` is the conversation of the nodes, in `letter`s, `events` sends and takes the events,
-//! `survey` asks all nodes a question. All of it runs beside the events' path; what an event meets is the directory and the outbox of
+//! `survey` asks all nodes, or one, a question. All of it runs beside the events' path; what an event meets is the directory and the outbox of
 //! `crate::fanout`. The network is a `link`.
 
 mod control;
@@ -33,7 +33,7 @@ use letter::{Beat, Body, Letter};
 use link::{Link, To};
 use members::Members;
 pub(crate) use survey::Survey;
-use survey::{Answers, Topics};
+use survey::{Answers, Expected, Topics};
 
 /// Letters that wait for the way to other nodes. They are small, and what does not fit is noticed by those who wait
 /// for it: acknowledgements, answers and signs of life all come again or have a deadline.
@@ -157,18 +157,46 @@ impl Cluster {
         question: &(impl Serialize + Sync),
         patience: Duration,
     ) -> Survey<A> {
-        let asked: Vec<_> = self.members.lock().ids().collect();
+        let others: Vec<_> = self.members.lock().ids().collect();
+        let answers = self.question(To::All, others, topic, question);
+        answers.collect(patience).await
+    }
+
+    /// Asks one other node. `None`: it is not there, or has not answered in time.
+    pub(crate) async fn ask<A: DeserializeOwned>(
+        &self,
+        node: NodeId,
+        topic: &'static str,
+        question: &(impl Serialize + Sync),
+        patience: Duration,
+    ) -> Option<A> {
+        let is_there = self.members.lock().ids().any(|it| it == node);
+        if !is_there {
+            return None;
+        }
+        let answer = self.question(To::Node(node), vec![node], topic, question);
+        let Survey { mut answers, .. } = answer.collect(patience).await;
+        answers.pop().map(|(_, answer)| answer)
+    }
+
+    fn question(
+        &self,
+        to: To,
+        asked: Vec<NodeId>,
+        topic: &'static str,
+        question: &impl Serialize,
+    ) -> Expected {
         let (id, answers) = self.answers.expect(asked);
         let question = rmp_serde::to_vec_named(question).unwrap_or_default();
         self.post(
-            To::All,
+            to,
             Body::Ask {
                 id,
                 topic: topic.to_owned(),
                 question: question.into(),
             },
         );
-        answers.collect(patience).await
+        answers
     }
 
     /// Says something to all others; not acknowledged, may be lost.

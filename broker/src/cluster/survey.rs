@@ -1,4 +1,4 @@
-//! Questions to all nodes, and who answers them.
+//! Questions to all nodes, or to one, and who answers them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

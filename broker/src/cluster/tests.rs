@@ -337,8 +337,18 @@ async fn a_survey_says_who_did_not_answer() {
     assert!(survey.silent.is_empty());
     // Nobody knows of it, and nobody waits for that.
     assert_eq!(ask("halve").await.silent, [b.id, c.id]);
+    let ask_one = |id, topic| {
+        a.cluster
+            .ask::<(u64, Vec<u64>)>(id, topic, &21_u64, Duration::from_millis(300))
+    };
+    let (number, ids) = ask_one(c.id, "double").await.unwrap();
+    assert_eq!((number, ids[199_999]), (42, c.id.0));
+    assert!(ask_one(c.id, "halve").await.is_none());
+    assert!(ask_one(a.id, "double").await.is_none());
     network.cut(b.id);
     assert_eq!(ask("double").await.silent, [b.id]);
+    assert!(ask_one(b.id, "double").await.is_none());
+    assert!(ask_one(c.id, "double").await.is_some());
     a.cluster.tell("word", &"hello");
     eventually(|| heard.load(Ordering::Relaxed)).await;
 }

@@ -44,12 +44,6 @@ struct Digest {
     digest: u64,
 }
 
-/// Who is asked; `None`: everybody.
-#[derive(Debug, Serialize, Deserialize)]
-struct AskAll {
-    of: Option<NodeId>,
-}
-
 /// How many sockets a node has ended.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Ended {
@@ -67,13 +61,9 @@ impl Revocations {
                 Ended { sockets }
             })
         });
-        let (it, id) = (self.clone(), cluster.id());
-        cluster.answer(ALL, move |_, asked: AskAll| {
-            let entries = match asked.of.is_none_or(|of| of == id) {
-                true => it.table().all(unix_millis()),
-                false => Vec::new(),
-            };
-            Box::pin(std::future::ready(entries))
+        let it = self.clone();
+        cluster.answer(ALL, move |_, ()| {
+            Box::pin(std::future::ready(it.table().all(unix_millis())))
         });
         let it = self.clone();
         cluster.hear(ALL, move |from, theirs: Digest| {
@@ -131,16 +121,18 @@ impl Revocations {
         let Some((cluster, patience)) = self.cluster.get() else {
             return false;
         };
-        let asked = AskAll { of };
-        let survey = cluster.survey::<Vec<Entry>>(ALL, &asked, *patience).await;
-        let answers = survey.answers.into_iter();
-        let wanted = answers.filter(|(node, _)| of.is_none_or(|of| of == *node));
-        let (mut is_answered, mut known) = (false, Vec::new());
-        for (_, entries) in wanted {
-            is_answered = true;
-            known.extend(entries);
-        }
-        let learned = self.learn(known).await;
+        let answers: Vec<Vec<Entry>> = match of {
+            Some(node) => {
+                let answer = cluster.ask(node, ALL, &(), *patience).await;
+                answer.into_iter().collect()
+            }
+            None => {
+                let survey = cluster.survey(ALL, &(), *patience).await;
+                survey.answers.into_iter().map(|(_, it)| it).collect()
+            }
+        };
+        let is_answered = !answers.is_empty();
+        let learned = self.learn(answers.concat()).await;
         if learned.entries > 0 {
             RevocationsLearned {
                 entries: learned.entries,
