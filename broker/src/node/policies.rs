@@ -14,8 +14,8 @@ use crate::config::Mode;
 use crate::pipeline::Pipelines;
 use crate::plugin::signature::Signer;
 use crate::plugin::{
-    Artifact, ChangeError, Command, CommandError, Done, End, Failed, HOOKS, Kind, Past, Persisted,
-    Policy, Source,
+    Artifact, ChangeError, Command, CommandError, Done, End, Failed, Kind, Past, Persisted, Policy,
+    Source,
 };
 use crate::telemetry::metrics::{Hook, metrics};
 
@@ -70,7 +70,7 @@ impl Node {
 
     fn show_loaded(&self, policy: &Policy, pipelines: &Pipelines) -> LoadedPolicy {
         let (instances, memory_bytes) = policy.usage();
-        let hooks = HOOKS.into_iter().filter(|hook| policy.has(*hook));
+        let hooks = policy.hooks();
         let histories = self.histories.lock();
         let before = histories.get(&*policy.name);
         let past = before.map(|before| &before.generations);

@@ -14,12 +14,12 @@ use wasmtime::component::{Component, Func, Instance, InstancePre};
 use wasmtime::{Engine, Store};
 
 use super::bindings::types;
-use super::contract::Contract;
+use super::contract::{Contract, implements};
 use super::fetch::{Fetcher, Fetchers, Unusable};
 use super::host::{Asks, Current, Host, REQUESTS_A_CALL};
 use super::instance::{Fault, fault, store, ticks};
 use super::module::Module;
-use super::policy::{Policy, implements};
+use super::policy::Policy;
 use super::slots;
 use super::tally::PATIENCE;
 use crate::config;

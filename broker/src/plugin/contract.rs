@@ -8,6 +8,7 @@ use wasmtime::{Engine, Store};
 
 use super::bindings::{self, types};
 use super::host::Host;
+use crate::telemetry::metrics::Hook;
 
 /// A version of `sluice:policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,28 @@ pub(super) enum Foreign {
     None,
     /// It was built against another version, which is this.
     Version(String),
+}
+
+/// All that a policy may have.
+const HOOKS: [Hook; 4] = [
+    Hook::Connect,
+    Hook::Event,
+    Hook::Subscribe,
+    Hook::Disconnect,
+];
+
+pub(super) fn implements(hooks: types::Hooks, hook: Hook) -> bool {
+    hooks.contains(match hook {
+        Hook::Connect => types::Hooks::CONNECT,
+        Hook::Event => types::Hooks::EVENT,
+        Hook::Subscribe => types::Hooks::SUBSCRIBE,
+        Hook::Disconnect => types::Hooks::DISCONNECT,
+    })
+}
+
+/// Those of them that a component has.
+pub(super) fn hooks(of: types::Hooks) -> impl Iterator<Item = Hook> + Clone {
+    HOOKS.into_iter().filter(move |hook| implements(of, *hook))
 }
 
 impl Contract {

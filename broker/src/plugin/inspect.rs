@@ -7,10 +7,10 @@ use wasmtime::Store;
 
 use super::activate::granted;
 use super::bindings::types;
+use super::contract;
 use super::engine::{Engine, TICK};
 use super::host::Host;
 use super::module::{Module, NotAPolicy, one_line};
-use super::policy::implements;
 use crate::config::Capability;
 use crate::telemetry::metrics::Hook;
 
@@ -80,15 +80,7 @@ pub(crate) fn inspect(bytes: &[u8], config: &str) -> Result<Inspection, NotAPoli
     let imports = component.imports(&engine.wasm);
     let imports = imports.map(|(name, _)| name.to_owned()).collect();
     let description = module.description;
-    let hooks = [
-        Hook::Connect,
-        Hook::Event,
-        Hook::Subscribe,
-        Hook::Disconnect,
-    ];
-    let hooks = hooks
-        .into_iter()
-        .filter(|it| implements(description.hooks, *it));
+    let hooks = contract::hooks(description.hooks);
     let capabilities = granted(&description.capabilities);
     Ok(Inspection {
         hooks: hooks.map(Hook::as_str).collect(),

@@ -58,7 +58,7 @@ pub(crate) use folder::{Artifact, MAX_MODULE, read as read_module};
 pub(crate) use host::LONGEST_TOKEN;
 pub(crate) use instance::Fault;
 pub(crate) use module::{Digest, Module, NotAPolicy};
-pub(crate) use policy::{Admission, Asked, HOOKS, Policy, Source};
+pub(crate) use policy::{Admission, Asked, Policy, Source};
 pub(crate) use registry::{Before, ChangeError, End, Past, PastTrial, Persisted, Registry};
 pub(crate) use rehearsal::{Rehearsal, Upstream};
 pub(crate) use reload::{Commit, Follower, Live, Outcome, Reload};

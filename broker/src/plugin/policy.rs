@@ -14,6 +14,7 @@ use arc_swap::ArcSwapOption;
 use super::asking::Asking;
 use super::bindings::types;
 use super::breaker::Breaker;
+use super::contract::{hooks, implements};
 use super::engine::Engine;
 use super::host::{Current, CurrentEvent, Host, Terms};
 use super::instance::{Fault, Instance};
@@ -64,14 +65,6 @@ pub(crate) struct Policy {
     pub(super) metrics: HookMetrics,
     pub breaker: Breaker,
 }
-
-/// All that a policy may have.
-pub(crate) const HOOKS: [Hook; 4] = [
-    Hook::Connect,
-    Hook::Event,
-    Hook::Subscribe,
-    Hook::Disconnect,
-];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -133,6 +126,10 @@ impl Policy {
 
     pub(crate) fn has(&self, hook: Hook) -> bool {
         implements(self.module.description.hooks, hook)
+    }
+
+    pub(crate) fn hooks(&self) -> impl Iterator<Item = Hook> + Clone {
+        hooks(self.module.description.hooks)
     }
 
     /// The number of the first rule that matches an event, and whether it wants the arguments.
@@ -384,15 +381,6 @@ impl Policy {
         }
         .emit();
     }
-}
-
-pub(super) fn implements(hooks: types::Hooks, hook: Hook) -> bool {
-    hooks.contains(match hook {
-        Hook::Connect => types::Hooks::CONNECT,
-        Hook::Event => types::Hooks::EVENT,
-        Hook::Subscribe => types::Hooks::SUBSCRIBE,
-        Hook::Disconnect => types::Hooks::DISCONNECT,
-    })
 }
 
 fn traits(flags: &[(types::EventTraits, bool)]) -> types::EventTraits {

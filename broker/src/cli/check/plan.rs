@@ -8,7 +8,7 @@ use super::suspicions::{Suspicion, suspicions};
 use super::text::{action, words};
 use crate::config::{self, Cluster, Config, Loaded, Login, Mode, Namespace, OWNER, Scope};
 use crate::pipeline::Pipelines;
-use crate::plugin::{self, Failed, HOOKS, Source};
+use crate::plugin::{self, Failed, Source};
 use crate::telemetry::metrics::Hook;
 
 /// Shows no secret: of those it says that they are set.
@@ -165,7 +165,7 @@ fn is_limit(key: &str) -> bool {
 
 fn policies(pipelines: &Pipelines) -> Vec<Policy> {
     let shown = pipelines.policies().map(|policy| {
-        let hooks = HOOKS.into_iter().filter(|hook| policy.has(*hook));
+        let hooks = policy.hooks();
         let taking_part = pipelines.all().iter().filter(|it| takes_part(it, policy));
         let signer = policy.signer.load();
         Policy {
