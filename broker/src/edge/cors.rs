@@ -21,36 +21,25 @@ pub(super) enum Decision {
     Refuse,
 }
 
-pub(super) struct Cors {
-    config: config::Cors,
-}
-
-impl Cors {
-    pub(super) fn new(config: config::Cors) -> Self {
-        Self { config }
+pub(super) fn decide<B>(config: &config::Cors, request: &Request<B>) -> Decision {
+    let headers = request.headers();
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        // Not a browser, or a browser's same-origin GET.
+        return Decision::Serve(HeaderMap::new());
+    };
+    let mut answer = HeaderMap::new();
+    if allows(config, origin) {
+        grant(config, origin, &mut answer);
+    } else if !is_same_origin(origin, headers.get(header::HOST)) {
+        return Decision::Refuse;
     }
-
-    pub(super) fn decide<B>(&self, request: &Request<B>) -> Decision {
-        let headers = request.headers();
-        let Some(origin) = headers.get(header::ORIGIN) else {
-            // Not a browser, or a browser's same-origin GET.
-            return Decision::Serve(HeaderMap::new());
-        };
-        let config = &self.config;
-        let mut answer = HeaderMap::new();
-        if allows(config, origin) {
-            grant(config, origin, &mut answer);
-        } else if !is_same_origin(origin, headers.get(header::HOST)) {
-            return Decision::Refuse;
-        }
-        let preflight = request.method() == Method::OPTIONS
-            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        if preflight {
-            describe(config, headers, &mut answer);
-            Decision::Preflight(answer)
-        } else {
-            Decision::Serve(answer)
-        }
+    let preflight = request.method() == Method::OPTIONS
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if preflight {
+        describe(config, headers, &mut answer);
+        Decision::Preflight(answer)
+    } else {
+        Decision::Serve(answer)
     }
 }
 
@@ -134,13 +123,13 @@ pub(super) const PREFLIGHT: StatusCode = StatusCode::NO_CONTENT;
 mod tests {
     use super::*;
 
-    fn cors(origins: config::Origins, credentials: bool) -> Cors {
-        Cors::new(config::Cors {
+    fn cors(origins: config::Origins, credentials: bool) -> config::Cors {
+        config::Cors {
             origins,
             methods: vec!["GET".into(), "POST".into()],
             headers: Vec::new(),
             credentials,
-        })
+        }
     }
 
     fn request(method: Method, headers: &[(&str, &str)]) -> Request<()> {
@@ -165,18 +154,18 @@ mod tests {
             ("host", "a.example:3000"),
             ("origin", "http://a.example:3000"),
         ];
-        assert!(served(cors.decide(&request(Method::GET, &own))).is_some());
+        assert!(served(decide(&cors, &request(Method::GET, &own))).is_some());
         let foreign = [("host", "a.example"), ("origin", "http://b.example")];
         assert!(matches!(
-            cors.decide(&request(Method::GET, &foreign)),
+            decide(&cors, &request(Method::GET, &foreign)),
             Decision::Refuse
         ));
         let opaque = [("host", "a.example"), ("origin", "null")];
         assert!(matches!(
-            cors.decide(&request(Method::GET, &opaque)),
+            decide(&cors, &request(Method::GET, &opaque)),
             Decision::Refuse
         ));
-        assert!(served(cors.decide(&request(Method::GET, &[]))).is_some());
+        assert!(served(decide(&cors, &request(Method::GET, &[]))).is_some());
     }
 
     #[test]
@@ -186,7 +175,7 @@ mod tests {
             true,
         );
         let listed = [("host", "a.example"), ("origin", "https://app.example")];
-        let headers = served(cors.decide(&request(Method::GET, &listed))).unwrap();
+        let headers = served(decide(&cors, &request(Method::GET, &listed))).unwrap();
         assert_eq!(
             headers["access-control-allow-origin"],
             "https://app.example"
@@ -198,7 +187,7 @@ mod tests {
             ("origin", "https://app.example.evil"),
         ];
         assert!(matches!(
-            cors.decide(&request(Method::GET, &other)),
+            decide(&cors, &request(Method::GET, &other)),
             Decision::Refuse
         ));
     }
@@ -207,14 +196,14 @@ mod tests {
     fn a_star_names_the_origin_only_where_credentials_need_it() {
         let any = [("host", "a.example"), ("origin", "https://x.example")];
         let star = cors(config::Origins::Any, false);
-        let headers = served(star.decide(&request(Method::GET, &any))).unwrap();
+        let headers = served(decide(&star, &request(Method::GET, &any))).unwrap();
         assert_eq!(headers["access-control-allow-origin"], "*");
         let named = cors(config::Origins::Any, true);
-        let headers = served(named.decide(&request(Method::GET, &any))).unwrap();
+        let headers = served(decide(&named, &request(Method::GET, &any))).unwrap();
         assert_eq!(headers["access-control-allow-origin"], "https://x.example");
         let opaque = [("host", "a.example"), ("origin", "null")];
-        assert!(served(star.decide(&request(Method::GET, &opaque))).is_some());
-        assert!(served(named.decide(&request(Method::GET, &opaque))).is_none());
+        assert!(served(decide(&star, &request(Method::GET, &opaque))).is_some());
+        assert!(served(decide(&named, &request(Method::GET, &opaque))).is_none());
     }
 
     #[test]
@@ -225,7 +214,7 @@ mod tests {
             ("access-control-request-method", "POST"),
             ("access-control-request-headers", "x-custom"),
         ];
-        let Decision::Preflight(headers) = cors.decide(&request(Method::OPTIONS, &asked)) else {
+        let Decision::Preflight(headers) = decide(&cors, &request(Method::OPTIONS, &asked)) else {
             panic!("not a preflight");
         };
         assert_eq!(headers["access-control-allow-methods"], "GET,POST");

@@ -160,7 +160,7 @@ async fn answer(
     if !is_under(path, &shared.config().path) {
         return text(StatusCode::NOT_FOUND, "not found");
     }
-    let headers = match shared.settings.cors.load().decide(&request) {
+    let headers = match cors::decide(&shared.config().cors, &request) {
         Decision::Serve(headers) => headers,
         Decision::Preflight(headers) => {
             let mut response = text(cors::PREFLIGHT, "");

@@ -62,7 +62,6 @@ use crate::session::Broker;
 use crate::telemetry::metrics::metrics;
 use crate::tls::Tls;
 use client_files::ClientFiles;
-use cors::Cors;
 use deflate::Deflate;
 use link::Links;
 use pace::Pace;
@@ -92,24 +91,12 @@ struct Shared {
 }
 
 /// What can change while connections are served. Keys that only a start reads stay as they were.
-struct Settings {
-    config: ArcSwap<config::Server>,
-    cors: ArcSwap<Cors>,
-}
-
-impl Settings {
-    fn new(config: &config::Server) -> Self {
-        Self {
-            config: ArcSwap::from_pointee(config.clone()),
-            cors: ArcSwap::from_pointee(Cors::new(config.cors.clone())),
-        }
-    }
-}
+type Settings = ArcSwap<config::Server>;
 
 impl Shared {
     /// To be asked for at each use, and not kept.
     fn config(&self) -> Guard<Arc<config::Server>> {
-        self.settings.config.load()
+        self.settings.load()
     }
 
     fn is_draining(&self) -> bool {
@@ -168,7 +155,7 @@ impl Edge {
         let listener = accept::listen(config.listen, patience(&config))?;
         let address = listener.local_addr()?;
         let links = Arc::new(Links::default());
-        let settings = Arc::new(Settings::new(&config));
+        let settings = Arc::new(Settings::from_pointee(config.clone()));
         let deflate = Arc::new(Deflate::new(&config.compression));
         let reactors = start_reactors(&settings, &deflate, &broker, &links, &node, &tls)?;
         let (stop, stopped) = watch::channel(false);
@@ -189,11 +176,9 @@ impl Edge {
 
     /// Serves by other settings from now on; connections that there are keep what they began with.
     pub(crate) fn reconfigure(&self, config: &config::Server) {
-        let cors = Cors::new(config.cors.clone());
-        self.settings.cors.store(Arc::new(cors));
         self.broker.admission.reconfigure(&config.admission);
         self.deflate.reconfigure(&config.compression);
-        self.settings.config.store(Arc::new(config.clone()));
+        self.settings.store(Arc::new(config.clone()));
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -341,7 +326,7 @@ fn start_reactors(
     let homes: Vec<_> = broker.fanout.homes().collect();
     let (reactors, jobs): (Vec<_>, Vec<_>) = homes.iter().map(|_| Reactor::new()).unzip();
     let reactors: Arc<[Reactor]> = reactors.into();
-    let config = settings.config.load();
+    let config = settings.load();
     let folder = config.client_files.as_deref();
     let client_files = folder.map(ClientFiles::load).transpose()?.map(Arc::new);
     let tokens = Arc::new(AtomicU64::new(1));

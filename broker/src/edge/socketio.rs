@@ -71,7 +71,7 @@ impl Protocol {
         links: Arc<Links>,
         tokens: Arc<AtomicU64>,
     ) -> Self {
-        let config = settings.config.load();
+        let config = settings.load();
         let namespaces = Arc::new(Namespaces::default());
         let payload = usize::try_from(config.max_payload).unwrap_or(usize::MAX);
         let text = ParserConfig::common()
@@ -242,7 +242,7 @@ type Words = String;
 impl Entrance {
     /// For a socket that comes in now.
     fn bounds(&self) -> Bounds {
-        let bounds = &self.settings.config.load().slow_client;
+        let bounds = &self.settings.load().slow_client;
         Bounds {
             bytes: usize::try_from(bounds.max_queued_bytes).unwrap_or(usize::MAX),
             messages: bounds.max_queued_messages,
