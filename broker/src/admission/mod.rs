@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use http::HeaderMap;
 use parking_lot::Mutex;
 
@@ -118,8 +118,9 @@ impl Admission {
         self.limits.store(Arc::new(config.clone()));
     }
 
-    pub(crate) fn limits(&self) -> Arc<config::Admission> {
-        self.limits.load_full()
+    /// To be asked for at each use, and not kept.
+    pub(crate) fn limits(&self) -> Guard<Arc<config::Admission>> {
+        self.limits.load()
     }
 
     /// A connection that has been accepted, of as many as there are.
@@ -145,6 +146,12 @@ impl Admission {
             taken.map_err(|wait| Refused::until(Limit::Rate, wait))?;
         }
         self.hold(address, &limits)
+    }
+
+    /// Whether a connection of this address begins with whom it speaks for.
+    pub(crate) fn says_for_whom(&self, address: IpAddr) -> bool {
+        let limits = self.limits.load();
+        limits.proxy_protocol && limits.trusted_proxies.contain(address)
     }
 
     /// The same of one whose address is only known now, because its proxy said so.

@@ -57,7 +57,7 @@ pub(super) async fn serve(
         Ok(Err(_)) => return,
         Err(_) => return cut(address.ip(), Cut::Silent),
     }
-    let Some((stream, from)) = begin(stream, address.ip(), place, &shared).await else {
+    let Some((stream, from)) = begin(stream, address.ip(), place, patience, &shared).await else {
         return;
     };
     let from = Arc::new(from);
@@ -95,14 +95,14 @@ async fn begin(
     mut stream: TcpStream,
     address: IpAddr,
     mut place: Place,
+    patience: Duration,
     shared: &Shared,
 ) -> Option<(Stream, From)> {
     let admission = &shared.broker.admission;
-    let limits = admission.limits();
     let mut peer = address;
     // What anyone else sends is taken for what it is: no word is believed of whom it might speak for.
-    if limits.proxy_protocol && limits.trusted_proxies.contain(address) {
-        let said = tokio::time::timeout(limits.request_timeout, proxied::read(&mut stream));
+    if admission.says_for_whom(address) {
+        let said = tokio::time::timeout(patience, proxied::read(&mut stream));
         let Ok(Ok(said)) = said.await else {
             cut(address, Cut::ProxyHeader);
             return None;
