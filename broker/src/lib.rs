@@ -7,6 +7,7 @@ mod admin;
 mod adminui;
 mod admission;
 mod app;
+mod authorities;
 mod backend;
 mod batch;
 #[doc(hidden)]

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::RootCertStore;
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use sha2::{Digest as _, Sha256};
 
 use super::certificate::{self, Facts};
+use crate::authorities::provider;
 
 /// No file of certificates is longer.
 const LONGEST: u64 = 4 << 20;
@@ -60,11 +60,6 @@ pub(super) const CERT: &str = "cert";
 pub(super) const KEY: &str = "key";
 pub(super) const CLIENT_CA: &str = "client_ca";
 pub(super) const CLIENT_CRL: &str = "client_crl";
-
-// Named, because the process has no default one.
-pub(super) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
 
 impl Identity {
     pub(super) fn read(&self, seen: &mut Seen) -> Result<Certified, Fault> {

@@ -11,6 +11,7 @@ use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use super::files::{self, CERT, CLIENT_CA, CLIENT_CRL, Certified, Fault, Identity, Seen};
 use super::names::Names;
+use crate::authorities::provider;
 
 /// Clients are spoken to in HTTP/1.1, WebSockets included.
 const PROTOCOL: &[u8] = b"http/1.1";
@@ -130,7 +131,7 @@ impl Settings {
             return Ok(None);
         };
         let roots = Arc::new(files::authorities(authorities, seen)?);
-        let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, files::provider());
+        let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
         if let Some(list) = &self.client_crl {
             // An authority that has no list has revoked nothing.
             verifier = verifier
@@ -158,7 +159,7 @@ impl Settings {
             MinVersion::V1_2 => &[&TLS13, &TLS12],
             MinVersion::V1_3 => &[&TLS13],
         };
-        let builder = ServerConfig::builder_with_provider(files::provider())
+        let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(versions)
             .map_err(of_default)?;
         let builder = match self.verifier(seen)? {

@@ -4,13 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::authorities;
 use crate::cli::Exit;
 
 /// Whom to trust, and what to show.
@@ -50,11 +51,7 @@ impl Trust {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| Exit::Usage(format!("`{host}` is no name of a host")))?;
         let wrong = |error: rustls::Error| Exit::Usage(format!("TLS cannot be set up: {error}"));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(wrong)?
-            .with_root_certificates(self.roots()?);
+        let builder = authorities::client(self.roots()?).map_err(wrong)?;
         let config = match self.cert.as_deref().zip(self.key.as_deref()) {
             None => builder.with_no_client_auth(),
             Some((cert, key)) => builder
@@ -68,13 +65,10 @@ impl Trust {
     }
 
     fn roots(&self) -> Result<RootCertStore, Exit> {
-        let mut roots = RootCertStore::empty();
         let Some(ca) = &self.ca else {
-            // Those that cannot be read, or are of a form that is not known, are left out.
-            let found = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(found.certs);
-            return Ok(roots);
+            return Ok(authorities::of_system());
         };
+        let mut roots = RootCertStore::empty();
         for authority in certificates(ca)? {
             roots
                 .add(authority)

@@ -24,6 +24,7 @@ use tower_service::Service;
 
 use super::request::{is_not_a_policys, size};
 use super::{FetchError, Response};
+use crate::authorities;
 use crate::config::PolicyHttp;
 
 pub(super) type Sendable = http::Request<Full<Bytes>>;
@@ -127,9 +128,9 @@ impl Client {
 }
 
 fn tls(settings: &PolicyHttp) -> Result<ClientConfig, Unusable> {
-    let mut roots = RootCertStore::empty();
-    match &settings.ca {
+    let roots = match &settings.ca {
         Some(ca) => {
+            let mut roots = RootCertStore::empty();
             for certificate in CertificateDer::pem_slice_iter(&ca.pem) {
                 let certificate =
                     certificate.map_err(|error| Unusable::Authorities(error.to_string()))?;
@@ -141,23 +142,18 @@ fn tls(settings: &PolicyHttp) -> Result<ClientConfig, Unusable> {
                 let reason = "there is no certificate in it".to_owned();
                 return Err(Unusable::Authorities(reason));
             }
+            roots
         }
         None if settings.hosts.iter().any(|host| host.is_https()) => {
-            // Those that cannot be read or are of a form that is not known are left out; others can be used.
-            let found = rustls_native_certs::load_native_certs();
-            let (added, _) = roots.add_parsable_certificates(found.certs);
-            if added == 0 {
+            let roots = authorities::of_system();
+            if roots.is_empty() {
                 return Err(Unusable::NoAuthorities);
             }
+            roots
         }
-        None => {}
-    }
-    // Named, because the process has no default one.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+        None => RootCertStore::empty(),
+    };
+    Ok(authorities::client(roots)?.with_no_client_auth())
 }
 
 fn is_too_large(error: &legacy::Error) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Nobody waits for it. What finds no room, and what the collector does not take in time, is dropped and counted.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,12 +13,13 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::span::Span;
 use super::{ON, proto, reconfigure};
+use crate::authorities;
 use crate::config;
 use crate::telemetry::events::TracesFailed;
 use crate::telemetry::metrics::{SpanOutcome, metrics};
@@ -105,21 +106,16 @@ pub(crate) async fn flush(patience: Duration) {
 fn client(
     otlp: &config::Otlp,
 ) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, String> {
-    let mut roots = RootCertStore::empty();
-    if otlp.endpoint.scheme_str() == Some("https") {
-        let found = rustls_native_certs::load_native_certs();
-        let (added, _) = roots.add_parsable_certificates(found.certs);
-        if added == 0 {
-            return Err("this system has no certificates of authorities, which telemetry.otlp_endpoint needs for https".to_owned());
-        }
+    let is_https = otlp.endpoint.scheme_str() == Some("https");
+    let roots = match is_https {
+        true => authorities::of_system(),
+        false => RootCertStore::empty(),
+    };
+    if is_https && roots.is_empty() {
+        return Err("this system has no certificates of authorities, which telemetry.otlp_endpoint needs for https".to_owned());
     }
-    // Named, because the process has no default one.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let tls = authorities::client(roots).map_err(|error| error.to_string())?;
+    let tls = tls.with_no_client_auth();
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);

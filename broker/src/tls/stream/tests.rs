@@ -8,8 +8,8 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::super::files::provider;
 use super::*;
+use crate::authorities::provider;
 
 /// A stream as the broker has it, and its client.
 async fn pair() -> (Stream, TlsStream<TcpStream>) {
