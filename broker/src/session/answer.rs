@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Session, Turn, traced};
 use crate::event::{Denial, Event};
+use crate::fanout::Outlet;
 use crate::pipeline::Pipeline;
 use crate::telemetry::events::EventDenied;
 
@@ -74,11 +75,7 @@ impl Session {
         if ack.is_some() {
             return self.answer(ack, &format!(r#"[{{"error":{}}}]"#, object(denial)));
         }
-        let pipeline = pipeline();
-        let name = pipeline
-            .as_ref()
-            .map_or("error", |it| &it.namespace.denial_event);
-        self.outlet.send(&self.outlet.encode(&told(name, denial)));
+        tell(&*self.outlet, pipeline().as_deref(), denial);
     }
 
     /// The one that serves its namespace at the moment.
@@ -88,14 +85,16 @@ impl Session {
     }
 }
 
-/// The event that tells a client of a denial.
-pub(super) fn told(name: &str, denial: &Denial) -> Event {
-    Event {
+/// Tells a client of a denial by the event that its namespace has for that.
+pub(super) fn tell(outlet: &dyn Outlet, pipeline: Option<&Pipeline>, denial: &Denial) {
+    let name = pipeline.map_or("error", |it| &it.namespace.denial_event);
+    let event = Event {
         name: name.into(),
         args: format!("[{}]", object(denial)).into(),
         attachments: Arc::new([]),
         volatile: false,
-    }
+    };
+    outlet.send(&outlet.encode(&event));
 }
 
 /// A denial holds text, numbers and JSON that was checked; it always serializes.

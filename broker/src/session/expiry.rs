@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::answer::told;
+use super::answer::tell;
 use super::{Broker, OPEN, Session};
 use crate::config;
-use crate::event::{Client, Code, Denial, Event, Grant};
+use crate::event::{Client, Code, Denial, Event};
 use crate::fanout::{Ending, Outlet};
 use crate::moment::unix_millis;
 use crate::telemetry::events::RefreshWanted;
@@ -38,16 +38,16 @@ pub(super) struct Term {
 impl Session {
     /// Has it looked after when what it rests on ends, or before that; and found by the name of that.
     pub(super) fn watch_term(self: &Arc<Self>) {
-        let grant = self.client.identity.read().grant.clone();
+        let rests_on = {
+            let identity = self.client.identity.read();
+            let grant = identity.grant.as_ref();
+            grant.map(|it| (it.expires_ms, it.token.clone()))
+        };
         let mut term = self.term.lock();
-        if grant.is_none() && term.is_none() {
+        if rests_on.is_none() && term.is_none() {
             return;
         }
-        let Grant {
-            expires_ms: expires,
-            token,
-            ..
-        } = grant.map(|it| *it).unwrap_or_default();
+        let (expires, token) = rests_on.unwrap_or_default();
         let config = self.term_config();
         let term = term.get_or_insert_default();
         term.is_asked = false;
@@ -91,39 +91,31 @@ impl Session {
     pub(super) fn is_due(self: &Arc<Self>, now_ms: u64) {
         let config = self.term_config();
         let expires = self.client.identity.read().expires_ms();
-        let asks = {
-            let mut term = self.term.lock();
-            let Some(term) = &mut *term else {
-                return;
-            };
-            term.due = None;
-            let Some(expires) = expires.filter(|_| config.on_expiry != config::OnExpiry::Ignore)
-            else {
-                return;
-            };
-            if now_ms >= expires {
-                // Begun in time, so what comes of it counts.
-                term.is_over = term.is_judged;
-                None
-            } else {
-                term.due = Some(expires);
-                self.broker.watches.at(self, None, expires);
-                let asks = config.refreshes() && !term.is_asked;
-                term.is_asked |= asks;
-                Some(asks.then_some(expires - now_ms))
-            }
+        let mut held = self.term.lock();
+        let Some(term) = &mut *held else {
+            return;
         };
-        match asks {
-            None => self.end_if_over(),
-            Some(Some(left_ms)) => self.ask_for_newer(&config, left_ms),
-            Some(None) => {}
+        term.due = None;
+        let Some(expires) = expires.filter(|_| config.on_expiry != config::OnExpiry::Ignore) else {
+            return;
+        };
+        if now_ms >= expires {
+            // Begun in time, so what comes of it counts.
+            term.is_over = term.is_judged;
+            let ends = !term.is_judged && self.stage.load(Ordering::Acquire) == OPEN;
+            drop(held);
+            if ends {
+                self.expired();
+            }
+            return;
         }
-    }
-
-    fn end_if_over(self: &Arc<Self>) {
-        let is_judged = self.term.lock().as_ref().is_some_and(|it| it.is_judged);
-        if !is_judged && self.stage.load(Ordering::Acquire) == OPEN {
-            self.expired();
+        term.due = Some(expires);
+        self.broker.watches.at(self, None, expires);
+        let asks = config.refreshes() && !term.is_asked;
+        term.is_asked |= asks;
+        drop(held);
+        if asks {
+            self.ask_for_newer(&config, expires - now_ms);
         }
     }
 
@@ -178,9 +170,7 @@ impl Broker {
     /// Tells a client why, and ends its socket, on the socket's own reactor.
     pub(crate) fn end(&self, client: &Client, outlet: &dyn Outlet, why: &Denial, ending: Ending) {
         let pipelines = self.pipelines.load();
-        let pipeline = pipelines.at(&client.namespace);
-        let name = pipeline.map_or("error", |it| &it.namespace.denial_event);
-        outlet.send(&outlet.encode(&told(name, why)));
+        tell(outlet, pipelines.at(&client.namespace).map(|it| &**it), why);
         outlet.end(ending);
     }
 
