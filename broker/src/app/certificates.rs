@@ -53,8 +53,7 @@ impl Certificates {
     }
 }
 
-/// Settings that are replaced meanwhile have their own files
-/// followed from then on.
+/// Settings that are replaced meanwhile have their own files followed from then on.
 async fn follow(tls: Arc<Tls>) {
     let mut settling = Settling::new();
     let mut told = None;
