@@ -5,11 +5,13 @@
 //! both would bring it up again.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
+use siphasher::sip::SipHasher13;
 
 use crate::event::{Client, Identity};
 
@@ -114,20 +116,24 @@ impl Entry {
         }
     }
 
-    /// The same on every node, of whatever version.
+    /// The same on every node, of whatever version, and another one for every word that one might be preferred to.
     fn digest(&self) -> u64 {
         let (kind, name) = match &self.key.of {
-            Of::User(name) => (1, name),
-            Of::Token(name) => (2, name),
+            Of::User(name) => (1, name.as_str()),
+            Of::Token(name) => (2, name.as_str()),
         };
-        let mut hash = Fnv::default();
-        hash.number(kind);
-        hash.text(name);
-        hash.text(self.key.namespace.as_deref().unwrap_or_default());
-        hash.number(self.said_ms);
-        hash.number(self.until_ms);
-        hash.number(u64::from(self.is_lifted));
-        hash.0
+        let namespace = self.key.namespace.as_deref().unwrap_or_default();
+        let texts = [name, namespace, self.reason.as_deref().unwrap_or_default()];
+        let lifted = u64::from(self.is_lifted);
+        let numbers = [kind, self.at_ms, self.until_ms, self.said_ms, lifted];
+        // Lengths first, so that no two lists of texts are the same bytes.
+        let lengths = texts.map(|text| text.len() as u64);
+        let mut hash = SipHasher13::new();
+        for number in numbers.into_iter().chain(lengths) {
+            hash.write(&number.to_le_bytes());
+        }
+        texts.iter().for_each(|text| hash.write(text.as_bytes()));
+        hash.finish()
     }
 }
 
@@ -236,33 +242,6 @@ impl Inner {
             let key = key.clone();
             self.remove(&key);
         }
-    }
-}
-
-/// FNV-1a, because nodes of different versions are to agree.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn bytes(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn number(&mut self, number: u64) {
-        self.bytes(&number.to_le_bytes());
-    }
-
-    /// Its length first, so that no two lists of texts are the same bytes.
-    fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
-        self.bytes(text.as_bytes());
     }
 }
 

@@ -128,3 +128,25 @@ fn what_is_over_is_forgotten_and_what_has_no_room_is_refused() {
     table.forget(2_000);
     assert_eq!((table.len(), table.digest()), (0, 0));
 }
+
+#[test]
+fn nodes_notice_each_word_that_one_would_prefer() {
+    let digest = |entry: &Entry| {
+        let table = Table::default();
+        table.take(entry.clone(), 1).unwrap();
+        table.digest()
+    };
+    let word = entry(user("a"), 1);
+    let later = Entry {
+        at_ms: word.at_ms + 1,
+        ..word.clone()
+    };
+    let reasoned = Entry {
+        reason: Some("stolen".to_owned()),
+        ..word.clone()
+    };
+    for preferred in [later, reasoned] {
+        assert!(preferred.is_newer(&word));
+        assert_ne!(digest(&preferred), digest(&word));
+    }
+}
