@@ -166,6 +166,10 @@ impl Setting for MaxMemory {
     const EXPECTED: &'static str = "a size of 32MiB to 16TiB such as `512MiB`, or `auto` or `any`";
     const TYPE: &'static str = "size, or auto or any";
 
+    fn schema() -> serde_json::Value {
+        serde_json::json!({ "anyOf": [{ "enum": ["auto", "any"] }, Size::schema()] })
+    }
+
     fn from_text(text: &str) -> Result<Self, Wrong> {
         match text {
             "auto" => Ok(Self::Auto),

@@ -37,6 +37,13 @@ impl Setting for Rate {
     const EXPECTED: &'static str = "a rate such as `100 per second`, `600 per minute` or `5 per 10s`; a lone number is a second's";
     const TYPE: &'static str = "rate";
 
+    fn schema() -> serde_json::Value {
+        serde_json::json!({ "anyOf": [
+            { "type": "string", "minLength": 1 },
+            { "type": "integer", "minimum": 1 },
+        ]})
+    }
+
     fn from_text(text: &str) -> Result<Self, Wrong> {
         let wrong = || Wrong::new("is not a rate");
         let parts = text.split_once(" per ").or_else(|| text.split_once('/'));

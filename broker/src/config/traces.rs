@@ -148,7 +148,11 @@ impl Setting for Share {
     const QUOTED: bool = false;
 
     fn schema() -> serde_json::Value {
-        serde_json::json!({ "type": "number", "minimum": 0, "maximum": 1 })
+        let pattern = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$";
+        serde_json::json!({ "anyOf": [
+            { "type": "number", "minimum": 0, "maximum": 1 },
+            { "type": "string", "pattern": pattern },
+        ]})
     }
 
     fn from_text(text: &str) -> Result<Self, Wrong> {

@@ -88,6 +88,21 @@ fn refuses_slips() {
 }
 
 #[test]
+fn accepts_both_ways_to_write_a_value() {
+    for right in [
+        "[server]\nconnect_rate = 500\nconnect_rate_per_ip = \"60 per minute\"",
+        "[server]\nmax_memory = 536870912",
+        "[server]\nmax_memory = \"512MiB\"",
+        "[server]\nmax_memory = \"auto\"",
+        "[server]\ntrusted_proxies = \"10.0.0.0/8\"",
+        "[telemetry]\ntrace_sample = \"0.5\"",
+        "[telemetry]\ntrace_sample = 1",
+    ] {
+        Folder::toml(right).config();
+    }
+}
+
+#[test]
 fn knows_what_variables_can_fill_in() {
     for right in [
         json!({"server": {"listen": "${HOST}:3000", "max_payload": "${SIZE}", "probes": "${ON}"}}),
