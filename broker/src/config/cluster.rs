@@ -8,7 +8,7 @@ use config::ValueKind;
 
 use super::secret::Secret;
 use super::section::Section;
-use super::setting::{Setting, Size, Wrong, names};
+use super::setting::{Setting, Size, Wrong, lone_or_list_schema, names};
 
 /// What a node is part of. Read only where `nats_url` is given.
 #[derive(Debug, Clone, PartialEq)]
@@ -317,7 +317,7 @@ impl Setting for Servers {
     const TYPE: &'static str = "URL, or list of URLs";
 
     fn schema() -> serde_json::Value {
-        serde_json::json!({ "anyOf": [{ "type": "string", "minLength": 1 }, Vec::<String>::schema()] })
+        lone_or_list_schema()
     }
 
     fn from_text(text: &str) -> Result<Self, Wrong> {

@@ -4,7 +4,7 @@ use config::ValueKind;
 use http::{HeaderName, Method, Uri};
 
 use super::section::Section;
-use super::setting::{Setting, Wrong, unfit};
+use super::setting::{Setting, Wrong, lone_or_list, lone_or_list_from_text, lone_or_list_schema};
 
 /// Which web pages of other origins may connect, and what they are told.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,24 +84,15 @@ impl Setting for Origins {
     const QUOTED: bool = false;
 
     fn schema() -> serde_json::Value {
-        serde_json::json!({ "anyOf": [{ "type": "string", "minLength": 1 }, Vec::<String>::schema()] })
+        lone_or_list_schema()
     }
 
-    /// A lone origin needs no brackets.
     fn from_text(text: &str) -> Result<Self, Wrong> {
-        if text.trim_start().starts_with('[') {
-            Self::from_names(&Vec::from_text(text)?)
-        } else {
-            Self::from_names(&[text.to_owned()])
-        }
+        Self::from_names(&lone_or_list_from_text(text)?)
     }
 
     fn from_value(value: &ValueKind) -> Result<Self, Wrong> {
-        match value {
-            ValueKind::String(text) => Self::from_names(std::slice::from_ref(text)),
-            ValueKind::Array(_) => Self::from_names(&Vec::from_value(value)?),
-            other => Err(unfit(other)),
-        }
+        Self::from_names(&lone_or_list(value)?)
     }
 }
 

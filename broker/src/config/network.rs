@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use config::ValueKind;
 
-use super::setting::{Setting, Wrong};
+use super::setting::{Setting, Wrong, lone_or_list, lone_or_list_from_text, lone_or_list_schema};
 
 /// A network, or one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,20 +103,16 @@ impl Setting for Networks {
     const TYPE: &'static str = "list";
     const QUOTED: bool = false;
 
-    /// A lone one needs no brackets.
+    fn schema() -> serde_json::Value {
+        lone_or_list_schema()
+    }
+
     fn from_text(text: &str) -> Result<Self, Wrong> {
-        if text.trim_start().starts_with('[') {
-            Self::from_names(&Vec::from_text(text)?)
-        } else {
-            Self::from_names(&[text.to_owned()])
-        }
+        Self::from_names(&lone_or_list_from_text(text)?)
     }
 
     fn from_value(value: &ValueKind) -> Result<Self, Wrong> {
-        match value {
-            ValueKind::String(text) => Self::from_names(std::slice::from_ref(text)),
-            value => Self::from_names(&Vec::from_value(value)?),
-        }
+        Self::from_names(&lone_or_list(value)?)
     }
 }
 

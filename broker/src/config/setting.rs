@@ -305,6 +305,27 @@ impl Setting for Vec<String> {
     }
 }
 
+/// A list of which a lone text needs no brackets, in an environment.
+pub(super) fn lone_or_list_from_text(text: &str) -> Result<Vec<String>, Wrong> {
+    match text.trim_start().starts_with('[') {
+        true => Vec::from_text(text),
+        false => Ok(vec![text.to_owned()]),
+    }
+}
+
+/// The same in a file.
+pub(super) fn lone_or_list(value: &ValueKind) -> Result<Vec<String>, Wrong> {
+    match value {
+        ValueKind::String(text) => Ok(vec![text.clone()]),
+        list => Vec::from_value(list),
+    }
+}
+
+/// JSON Schema of it.
+pub(super) fn lone_or_list_schema() -> serde_json::Value {
+    json!({ "anyOf": [{ "type": "string", "minLength": 1 }, Vec::<String>::schema()] })
+}
+
 /// Reads `["a", "b"]`, the form in which the environment gives a list.
 fn toml_list(text: &str) -> Option<ValueKind> {
     let table: toml::Table = format!("list = {text}").parse().ok()?;
