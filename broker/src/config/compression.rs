@@ -24,7 +24,7 @@ pub(crate) struct Compression {
 /// 8, the protocol's least, is more than the compressor can do.
 const WINDOW_BITS: RangeInclusive<u32> = 9..=15;
 const LEVELS: RangeInclusive<u32> = 1..=9;
-/// Above this no message is compressed.
+/// Above this nothing is compressed.
 const MAX_THRESHOLD: Size = Size(1 << 30);
 /// Less than a few connections' worth would be a slip.
 const MEMORY: RangeInclusive<Size> = Size(1 << 20)..=Size(1 << 40);
@@ -36,12 +36,7 @@ impl Compression {
             "false",
             "Compresses messages for clients that offer permessage-deflate.",
         );
-        let Size(threshold) = s.at_most(
-            "threshold",
-            "1KiB",
-            "Shorter messages are sent as they are.",
-            (MAX_THRESHOLD, "0 to 1GiB"),
-        );
+        let threshold = threshold(s, "Shorter messages are sent as they are.");
         let context_takeover = s.get(
             "context_takeover",
             "false",
@@ -54,12 +49,7 @@ impl Compression {
             "How far back a message may refer, as a power of two of bytes.",
             (WINDOW_BITS, "9 to 15"),
         );
-        let level = s.within(
-            "level",
-            "6",
-            "From 1, the fastest, to 9, the smallest.",
-            (LEVELS, "1 to 9"),
-        );
+        let level = level(s);
         let Size(max_memory) = s.within(
             "max_memory",
             "64MiB",
@@ -68,11 +58,26 @@ impl Compression {
         );
         Self {
             enabled,
-            threshold: usize::try_from(threshold).unwrap_or(usize::MAX),
+            threshold,
             context_takeover,
             window_bits: u8::try_from(window_bits).unwrap_or(u8::MAX),
             level,
             max_memory: usize::try_from(max_memory).unwrap_or(usize::MAX),
         }
     }
+}
+
+/// Bytes of the shortest that is compressed.
+pub(super) fn threshold(s: &mut Section<'_, '_>, doc: &'static str) -> usize {
+    let Size(threshold) = s.at_most("threshold", "1KiB", doc, (MAX_THRESHOLD, "0 to 1GiB"));
+    usize::try_from(threshold).unwrap_or(usize::MAX)
+}
+
+pub(super) fn level(s: &mut Section<'_, '_>) -> u32 {
+    s.within(
+        "level",
+        "6",
+        "From 1, the fastest, to 9, the smallest.",
+        (LEVELS, "1 to 9"),
+    )
 }
