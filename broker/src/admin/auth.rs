@@ -18,7 +18,7 @@ use super::audit::Audit;
 use super::problem::Problem;
 use super::routes::Names;
 use super::tries::Tries;
-use crate::config::{self, NOBODY, OWNER, Scope};
+use crate::config::{self, NOBODY, Scope};
 use crate::telemetry::events::AdminRefused;
 
 /// How requests are let in.
@@ -171,16 +171,12 @@ fn refuse(
 }
 
 fn keys(admin: &config::Admin) -> Vec<Key> {
-    let key = |name: &str, token: &config::Secret, scope| Key {
+    let keys = admin.all_tokens().map(|(name, token, scope)| Key {
         name: name.into(),
         digest: digest(token.expose().as_bytes()),
         scope,
-    };
-    let owner = admin.token.as_ref();
-    let owner = owner.map(|token| key(OWNER, token, Scope::Write));
-    let others = admin.tokens.iter();
-    let others = others.map(|it| key(&it.name, &it.token, it.scope));
-    owner.into_iter().chain(others).collect()
+    });
+    keys.collect()
 }
 
 fn unauthorized(code: &'static str, detail: &str) -> Problem {

@@ -43,6 +43,15 @@ pub(crate) enum Scope {
 
 names!(Scope, "read" => Scope::Read, "write" => Scope::Write);
 
+impl Scope {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
 /// Each is compared with what a request brings.
 const MOST_TOKENS: usize = 64;
 
@@ -103,11 +112,17 @@ impl Admin {
         admin
     }
 
+    /// Every token: what the log calls whoever has it, and what it is good for.
+    pub(crate) fn all_tokens(&self) -> impl Iterator<Item = (&str, &Secret, Scope)> {
+        let owner = self.token.iter().map(|it| (OWNER, it, Scope::Write));
+        let others = self.tokens.iter();
+        owner.chain(others.map(|it| (&*it.name, &it.token, it.scope)))
+    }
+
     fn has_one_twice(&self) -> bool {
         let mut seen = HashSet::new();
-        let others = self.tokens.iter().map(|it| &it.token);
-        let mut all = self.token.iter().chain(others);
-        !all.all(|token| seen.insert(token.expose()))
+        let mut all = self.all_tokens();
+        !all.all(|(_, token, _)| seen.insert(token.expose()))
     }
 }
 
@@ -145,6 +160,6 @@ impl AdminToken {
 }
 
 /// What the log calls whoever has `admin.token`, and whoever needs none.
-pub(crate) const OWNER: &str = "admin";
+const OWNER: &str = "admin";
 pub(crate) const NOBODY: &str = "local";
 const RESERVED: [&str; 2] = [OWNER, NOBODY];

@@ -57,7 +57,7 @@ use ::config::{Map, Value, ValueKind};
 
 #[cfg(test)]
 pub(crate) use admin::AdminToken;
-pub(crate) use admin::{Admin, NOBODY, OWNER, Scope};
+pub(crate) use admin::{Admin, NOBODY, Scope};
 pub(crate) use admin_ui::{AdminUi, UiMode};
 pub(crate) use admission::{Admission, Forwarded, MaxMemory};
 pub(crate) use client_files::BUILDS as CLIENT_BUILDS;

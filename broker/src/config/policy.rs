@@ -46,6 +46,15 @@ pub(crate) enum Mode {
     Shadow,
 }
 
+impl Mode {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
 /// What a policy that fails means for whom it was asked about, by hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OnError {

@@ -10,7 +10,6 @@ use crate::admin::{
     self, Calls, ChangedPolicy, LoadedPolicy, PastGeneration, PolicyChange, PolicyChanged,
     PolicyFailure, PolicyInfo, PolicyRefusal, RefusalKind, Reloaded, Signature, UploadMode,
 };
-use crate::config::Mode;
 use crate::pipeline::Pipelines;
 use crate::plugin::signature::Signer;
 use crate::plugin::{
@@ -32,7 +31,7 @@ impl Node {
             let is_serving = pipelines.policies().any(|policy| *policy.name == *name);
             (!is_serving).then(|| PolicyInfo {
                 source: source_of(source),
-                mode: word(mode),
+                mode: mode.as_str(),
                 namespaces: Vec::new(),
                 loaded: None,
                 failed: Some(failure_of(failure)),
@@ -61,7 +60,7 @@ impl Node {
         PolicyInfo {
             name: policy.name.to_string(),
             source: source_of(policy.source),
-            mode: word(policy.settings.mode),
+            mode: policy.settings.mode.as_str(),
             namespaces: namespaces.collect(),
             loaded: Some(self.show_loaded(policy, pipelines)),
             failed: failure.map(failure_of),
@@ -166,13 +165,6 @@ fn source_of(source: Source) -> admin::Source {
     match source {
         Source::Configured => admin::Source::Configured,
         Source::DroppedIn => admin::Source::DroppedIn,
-    }
-}
-
-fn word(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Enforce => "enforce",
-        Mode::Shadow => "shadow",
     }
 }
 

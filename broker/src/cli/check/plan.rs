@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::suspicions::{Suspicion, suspicions};
 use super::text::{action, words};
-use crate::config::{self, Cluster, Config, Loaded, Login, Mode, Namespace, OWNER, Scope};
+use crate::config::{self, Cluster, Config, Loaded, Login, Namespace};
 use crate::pipeline::Pipelines;
 use crate::plugin::{self, Failed, Source};
 use crate::telemetry::metrics::Hook;
@@ -130,14 +130,9 @@ fn listener(config: &Config) -> Listener {
 }
 
 fn tokens(admin: &config::Admin) -> Vec<Token> {
-    let owner = admin.token.iter().map(|_| (OWNER, Scope::Write));
-    let others = admin.tokens.iter().map(|it| (&*it.name, it.scope));
-    let all = owner.chain(others).map(|(name, scope)| Token {
+    let all = admin.all_tokens().map(|(name, _, scope)| Token {
         name: name.to_owned(),
-        scope: match scope {
-            Scope::Read => "read",
-            Scope::Write => "write",
-        },
+        scope: scope.as_str(),
     });
     all.collect()
 }
@@ -174,10 +169,7 @@ fn policies(pipelines: &Pipelines) -> Vec<Policy> {
                 Source::Configured => "configured",
                 Source::DroppedIn => "dropped-in",
             },
-            mode: match policy.settings.mode {
-                Mode::Enforce => "enforce",
-                Mode::Shadow => "shadow",
-            },
+            mode: policy.settings.mode.as_str(),
             version: policy.module.description.version.clone(),
             contract: policy.module.contract.as_str(),
             digest: policy.module.digest.to_string(),

@@ -29,7 +29,7 @@ pub(super) fn suspicions(config: &Config, pipelines: &Pipelines) -> Vec<Suspicio
             "any page may connect with its visitor's cookies: list the origins that may",
         );
     }
-    if config.admin.token.is_none() && config.admin.tokens.is_empty() {
+    if config.admin.all_tokens().next().is_none() {
         say(
             "admin.token",
             "is not set: every user of this machine may do what an operator may",
