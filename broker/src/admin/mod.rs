@@ -17,6 +17,7 @@ mod node;
 mod page;
 mod policies;
 mod problem;
+mod query;
 mod record;
 mod reload;
 mod revocations;

@@ -18,6 +18,7 @@ use super::audit::Did;
 use super::auth::From as Address;
 use super::node::Node;
 use super::problem::Problem;
+use super::query::{Odd, each_once};
 use crate::plugin::{self, WHOLE};
 use crate::telemetry::events;
 use crate::telemetry::metrics::{ChangeResult, Changed};
@@ -218,16 +219,10 @@ fn wrong(field: &str, detail: &str) -> Problem {
 
 /// The values of these keys of a query; any other key, and one that comes twice, is a mistake.
 fn query<const N: usize>(uri: &Uri, keys: [&str; N]) -> Result<[Option<String>; N], Problem> {
-    let mut values = [const { None }; N];
-    for (key, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
-        let place = keys.iter().position(|known| *known == key);
-        match place.and_then(|place| values.get_mut(place)) {
-            Some(place @ None) => *place = Some(value.into_owned()),
-            Some(Some(_)) => return Err(wrong(&key, "it is given twice")),
-            None => return Err(wrong(&key, "there is no such key of the query here")),
-        }
-    }
-    Ok(values)
+    each_once(uri.query(), keys).map_err(|odd| match odd {
+        Odd::Twice(key) => wrong(&key, "it is given twice"),
+        Odd::Unknown(key) => wrong(&key, "there is no such key of the query here"),
+    })
 }
 
 fn upload_mode(mode: Option<&str>, percent: Option<&str>) -> Result<UploadMode, Problem> {

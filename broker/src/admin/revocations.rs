@@ -17,6 +17,7 @@ use super::audit::Did;
 use super::describe::{About, number, text};
 use super::node::Node;
 use super::problem::Problem;
+use super::query::{self, parameters};
 use super::routes::{Routes, Verb};
 use crate::backend::Mistake;
 use crate::moment::unix_millis;
@@ -29,10 +30,6 @@ const LONGEST_TTL: Duration = Duration::from_secs(400 * 24 * 3600);
 
 /// Bytes of a reason.
 const LONGEST_REASON: usize = 256;
-
-/// What an answer lists where the request does not say how much.
-const LIMIT: usize = 100;
-const MAX_LIMIT: usize = 10_000;
 
 /// Who is kept out, as the admin listener sees it.
 pub(crate) trait Revoking: Send + Sync {
@@ -179,14 +176,7 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<RevocationList>, Problem> {
     let [limit] = parameters(query.as_deref(), ["limit"])?;
-    let limit = match limit.map(|it| it.parse()) {
-        None => LIMIT,
-        Some(Ok(limit @ 1..=MAX_LIMIT)) => limit,
-        Some(_) => {
-            let what = format!("expected a number from 1 to {MAX_LIMIT}");
-            return Err(bad_parameter(what, "limit"));
-        }
-    };
+    let limit = query::limit(limit)?;
     let all = node.revocations().list();
     Ok(Json(RevocationList {
         truncated: all.len() > limit,
@@ -327,29 +317,6 @@ fn until(ttl: Option<Ttl>, until: Option<String>, now_ms: u64) -> Result<u64, Mi
 
 fn wrong(what: impl Into<String>, field: &str) -> Mistake {
     Mistake::new("bad_field", what.into()).at(field)
-}
-
-/// Each once, and no others.
-fn parameters<const N: usize>(
-    query: Option<&str>,
-    known: [&str; N],
-) -> Result<[Option<String>; N], Problem> {
-    let mut values = [const { None }; N];
-    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        let place = known.iter().zip(&mut values).find(|(it, _)| **it == name);
-        let Some((_, place)) = place else {
-            let what = format!("expected one of {}", known.join(", "));
-            return Err(bad_parameter(what, &name));
-        };
-        if place.replace(value.into_owned()).is_some() {
-            return Err(bad_parameter("it is there twice".to_owned(), &name));
-        }
-    }
-    Ok(values)
-}
-
-fn bad_parameter(what: String, name: &str) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "bad_parameter", what).at(name)
 }
 
 impl From<Entry> for Revocation {

@@ -15,15 +15,12 @@ use super::api::{accept_json, mistaken, parse, unreadable};
 use super::audit::Did;
 use super::node::Node;
 use super::problem::Problem;
+use super::query::{self, bad_parameter, parameters};
 use crate::backend::{
     self, Listed, Mistake, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter, SocketInfo, Steer,
     SteerError, Steered, Steering, Whom,
 };
 use crate::router::LONGEST_ROOM;
-
-/// What an answer lists where the request does not say how much.
-const LIMIT: usize = 100;
-const MAX_LIMIT: usize = 10_000;
 
 /// Rooms that one request has sockets join or leave.
 const MAX_TARGETS: usize = 1024;
@@ -74,35 +71,24 @@ pub(super) struct Body {
     close: Option<bool>,
 }
 
-/// The parameters of a list.
-#[derive(Default)]
-struct Asked {
-    limit: Option<usize>,
-    namespace: Option<String>,
-    room: Option<String>,
-    user: Option<String>,
-    node: Option<String>,
-    prefix: Option<String>,
-}
-
 pub(super) async fn list(
     State(node): State<Arc<dyn Node>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<SocketList>, Problem> {
     let known = ["namespace", "room", "user", "limit", "node"];
-    let asked = Asked::read(query.as_deref(), &known)?;
+    let [namespace, room, user, limit, only] = parameters(query.as_deref(), known)?;
     let filter = SocketFilter {
-        namespace: asked.namespace,
-        room: asked.room,
-        user: asked.user,
+        namespace,
+        room,
+        user,
         id: None,
-        limit: asked.limit.unwrap_or(LIMIT),
+        limit: query::limit(limit)?,
     };
     let Listed {
         items,
         truncated,
         silent,
-    } = node.sockets(filter, asked.node).await;
+    } = node.sockets(filter, only).await;
     Ok(Json(SocketList {
         sockets: items,
         truncated,
@@ -159,16 +145,15 @@ pub(super) async fn presence(
     State(node): State<Arc<dyn Node>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Present>, Problem> {
-    let asked = Asked::read(query.as_deref(), &["namespace", "room", "limit"])?;
-    let room = asked
-        .room
-        .ok_or_else(|| wrong("it is missing".to_owned()).at("room"))?;
+    let [namespace, room, limit] = parameters(query.as_deref(), ["namespace", "room", "limit"])?;
+    let limit = query::limit(limit)?;
+    let room = room.ok_or_else(|| bad_parameter("room", "it is missing"))?;
     let filter = SocketFilter {
-        namespace: Some(asked.namespace.unwrap_or_else(|| "/".to_owned())),
+        namespace: Some(namespace.unwrap_or_else(|| "/".to_owned())),
         room: Some(room),
         user: None,
         id: None,
-        limit: asked.limit.unwrap_or(LIMIT),
+        limit,
     };
     let listed = node.sockets(filter, None).await;
     let users = listed.items.iter().filter_map(|it| it.user.clone());
@@ -192,11 +177,12 @@ pub(super) async fn rooms(
     State(node): State<Arc<dyn Node>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<RoomList>, Problem> {
-    let asked = Asked::read(query.as_deref(), &["namespace", "prefix", "limit"])?;
+    let [namespace, prefix, limit] =
+        parameters(query.as_deref(), ["namespace", "prefix", "limit"])?;
     let filter = RoomFilter {
-        namespace: asked.namespace.unwrap_or_else(|| "/".to_owned()),
-        prefix: asked.prefix.unwrap_or_default(),
-        limit: asked.limit.unwrap_or(LIMIT),
+        namespace: namespace.unwrap_or_else(|| "/".to_owned()),
+        prefix: prefix.unwrap_or_default(),
+        limit: query::limit(limit)?,
     };
     let Listed {
         items,
@@ -338,50 +324,4 @@ fn targets(rooms: Option<Vec<String>>, field: &'static str) -> Result<Vec<String
             Err(wrong(what, format!("{field}[{place}]")))
         }
     }
-}
-
-// === impl Asked ===
-
-impl Asked {
-    fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
-        let mut asked = Self::default();
-        let mut seen = Vec::new();
-        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            if !known.contains(&&*name) {
-                return Err(wrong(format!("expected one of {}", known.join(", "))).at(name));
-            }
-            if seen.contains(&name) {
-                return Err(wrong("it is there twice".to_owned()).at(name));
-            }
-            asked.take(&name, value.into_owned())?;
-            seen.push(name);
-        }
-        Ok(asked)
-    }
-
-    fn take(&mut self, name: &str, value: String) -> Result<(), Problem> {
-        let field = match name {
-            "limit" => match value.parse() {
-                Ok(limit @ 1..=MAX_LIMIT) => {
-                    self.limit = Some(limit);
-                    return Ok(());
-                }
-                _ => {
-                    let what = format!("expected a number from 1 to {MAX_LIMIT}");
-                    return Err(wrong(what).at(name));
-                }
-            },
-            "namespace" => &mut self.namespace,
-            "room" => &mut self.room,
-            "user" => &mut self.user,
-            "node" => &mut self.node,
-            _ => &mut self.prefix,
-        };
-        *field = Some(value);
-        Ok(())
-    }
-}
-
-fn wrong(what: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "bad_parameter", what)
 }

@@ -12,12 +12,8 @@ use serde::Serialize;
 use super::audit::Did;
 use super::node::Node;
 use super::problem::Problem;
-use crate::state::{Filter, Shown};
-
-/// Buckets, and entries, that an answer lists where the request does not say how many.
-const LIMIT: usize = 100;
-
-const MAX_LIMIT: usize = 10_000;
+use super::query::{self, bad_parameter, parameters};
+use crate::state::{Filter, Shown, SubjectKey};
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Cleared {
@@ -26,10 +22,9 @@ pub(super) struct Cleared {
 }
 
 /// What the query of a request says.
-#[derive(Debug, Default, PartialEq)]
 struct Asked {
     filter: Filter,
-    limit: Option<usize>,
+    limit: Option<String>,
     /// A parameter is there that narrows what is meant, whether it says anything or not.
     narrows: bool,
 }
@@ -41,7 +36,7 @@ pub(super) async fn show(
 ) -> Result<Json<Shown>, Problem> {
     let name = name.map_err(|_| unknown())?;
     let asked = Asked::read(query.as_deref())?;
-    let limit = asked.limit.unwrap_or(LIMIT);
+    let limit = query::limit(asked.limit)?;
     node.state(&name, &asked.filter, limit)
         .map(Json)
         .ok_or_else(unknown)
@@ -55,11 +50,13 @@ pub(super) async fn clear(
     let name = name.map_err(|_| unknown())?;
     let asked = Asked::read(query.as_deref())?;
     if asked.limit.is_some() {
-        return Err(wrong("a part of what is meant is not cleared").at("limit"));
+        let what = "a part of what is meant is not cleared";
+        return Err(bad_parameter("limit", what));
     }
     if asked.narrows && asked.filter == Filter::default() {
         // A prefix that came out empty by mistake must not clear everything.
-        return Err(wrong("it is empty; leave it out to clear everything").at("prefix"));
+        let what = "it is empty; leave it out to clear everything";
+        return Err(bad_parameter("prefix", what));
     }
     node.clear_state(&name, &asked.filter)
         .map(|removed| {
@@ -73,44 +70,19 @@ pub(super) async fn clear(
 
 impl Asked {
     fn read(query: Option<&str>) -> Result<Self, Problem> {
-        let mut asked = Self::default();
-        let mut seen = Vec::new();
-        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            if seen.contains(&name) {
-                return Err(wrong("it is there twice").at(name));
-            }
-            asked.take(&name, &value)?;
-            seen.push(name);
-        }
-        Ok(asked)
-    }
-
-    fn take(&mut self, name: &str, value: &str) -> Result<(), Problem> {
-        match name {
-            "prefix" => {
-                value.clone_into(&mut self.filter.prefix);
-                self.narrows = true;
-            }
-            "subject" => {
-                let subject = value.parse().map_err(|error| wrong(error).at(name))?;
-                self.filter.subject = Some(subject);
-                self.narrows = true;
-            }
-            "limit" => match value.parse() {
-                Ok(limit @ 1..=MAX_LIMIT) => self.limit = Some(limit),
-                _ => {
-                    let expected = format!("expected a number from 1 to {MAX_LIMIT}");
-                    return Err(wrong(expected).at(name));
-                }
+        let [prefix, subject, limit] = parameters(query, ["prefix", "subject", "limit"])?;
+        let narrows = prefix.is_some() || subject.is_some();
+        let subject = subject.map(|it| it.parse::<SubjectKey>()).transpose();
+        let subject = subject.map_err(|error| bad_parameter("subject", error.to_string()))?;
+        Ok(Self {
+            filter: Filter {
+                prefix: prefix.unwrap_or_default(),
+                subject,
             },
-            _ => return Err(wrong("expected `prefix`, `subject` or `limit`").at(name)),
-        }
-        Ok(())
+            limit,
+            narrows,
+        })
     }
-}
-
-fn wrong(detail: impl ToString) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "bad_parameter", detail.to_string())
 }
 
 fn unknown() -> Problem {
