@@ -44,10 +44,10 @@ pub(crate) trait Revoking: Send + Sync {
 }
 
 /// Who knows of a word.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Told {
     /// The word.
-    pub entry: Option<Entry>,
+    pub entry: Entry,
     /// Sockets that were ended.
     pub sockets: u64,
     /// Whether others hear this node; `None`: it is alone.
@@ -200,7 +200,7 @@ pub(super) async fn revoke(
             full.to_string(),
         )
     })?;
-    changed(told, "revoked")
+    Ok(changed(told, "revoked"))
 }
 
 pub(super) async fn lift(State(node): State<Arc<dyn Node>>, RawQuery(query): RawQuery) -> Answered {
@@ -214,7 +214,7 @@ pub(super) async fn lift(State(node): State<Arc<dyn Node>>, RawQuery(query): Raw
         namespace,
     };
     match finished(node.revocations().lift(key)).await? {
-        Some(told) => changed(told, "taken back"),
+        Some(told) => Ok(changed(told, "taken back")),
         None => Err(Problem::new(
             StatusCode::NOT_FOUND,
             "unknown_revocation",
@@ -232,14 +232,10 @@ async fn finished<T: Send + 'static>(work: BoxFuture<'static, T>) -> Result<T, P
     tokio::spawn(work).await.map_err(failed)
 }
 
-fn changed(told: Told, what: &str) -> Answered {
-    let entry = told.entry.ok_or_else(|| {
-        let what = "the request was not carried out";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", what)
-    })?;
+fn changed(told: Told, what: &str) -> (Extension<Did>, Json<Changed>) {
     let did = Did(format!("{what}, and {} sockets ended", told.sockets));
     let changed = Changed {
-        revocation: entry.into(),
+        revocation: told.entry.into(),
         sockets: told.sockets,
         reach: match told.is_heard {
             Some(true) => Reach::Cluster,
@@ -247,7 +243,7 @@ fn changed(told: Told, what: &str) -> Answered {
         },
         silent: told.silent,
     };
-    Ok((Extension(did), Json(changed)))
+    (Extension(did), Json(changed))
 }
 
 fn wanted(body: Body, now_ms: u64) -> Result<Revoke, Mistake> {

@@ -78,7 +78,6 @@ impl Revocations {
             silent: told.silent.len(),
         }
         .emit();
-        told.entry = Some(entry);
         Ok(told)
     }
 
@@ -91,7 +90,7 @@ impl Revocations {
         entry.said_ms = self.after(&key, now_ms);
         // It is there already, so there is room.
         let _ = self.table().take(entry.clone(), now_ms);
-        let mut told = self.tell(&entry).await;
+        let told = self.tell(&entry).await;
         let (kind, name) = key.of.parts();
         RevocationLifted {
             kind,
@@ -99,7 +98,6 @@ impl Revocations {
             namespace: key.namespace.as_deref(),
         }
         .emit();
-        told.entry = Some(entry);
         Some(told)
     }
 

@@ -166,7 +166,12 @@ impl Revocations {
 
     /// Has all other nodes know a new word.
     pub(super) async fn tell(&self, entry: &Entry) -> Told {
-        let mut told = Told::default();
+        let mut told = Told {
+            entry: entry.clone(),
+            sockets: 0,
+            is_heard: None,
+            silent: Vec::new(),
+        };
         let Some((cluster, patience)) = self.cluster.get() else {
             return told;
         };
