@@ -157,6 +157,10 @@ impl Client {
         self.call(Method::POST, path, &[], Vec::new())
     }
 
+    pub(super) fn delete(&self, path: &str) -> Result<Value, Exit> {
+        self.call(Method::DELETE, path, &[], Vec::new())
+    }
+
     pub(super) fn post_json(&self, path: &str, body: &Value) -> Result<Value, Exit> {
         let headers = [("content-type", "application/json")];
         self.call(Method::POST, path, &headers, body.to_string().into_bytes())

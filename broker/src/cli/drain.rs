@@ -4,7 +4,6 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use clap::Args;
-use http::Method;
 use serde_json::{Value, json};
 
 use super::client::{Asking, Client, is_gone};
@@ -44,7 +43,7 @@ impl Drain {
     pub(super) fn run(&self) -> Result<String, Exit> {
         let client = self.asking.client()?;
         let answer = match (self.undo, self.status) {
-            (true, _) => client.call(Method::DELETE, DRAIN, &[], Vec::new())?,
+            (true, _) => client.delete(DRAIN)?,
             (_, true) => client.get(DRAIN)?,
             (false, false) => self.drain(&client)?,
         };

@@ -1,7 +1,6 @@
 //! `sluice revoke`: users and tokens that are kept out.
 
 use clap::Args;
-use http::Method;
 use serde_json::{Value, json};
 
 use super::client::{Asking, query};
@@ -56,10 +55,7 @@ impl Revoke {
         let (answer, done) = match self.lift {
             true => {
                 let path = format!("{REVOCATIONS}{}", self.target());
-                (
-                    client.call(Method::DELETE, &path, &[], Vec::new())?,
-                    "let in again",
-                )
+                (client.delete(&path)?, "let in again")
             }
             false => (client.post_json(REVOCATIONS, &self.body())?, "kept out"),
         };

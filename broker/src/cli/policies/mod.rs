@@ -95,19 +95,19 @@ impl Policies {
 
 impl Upload {
     fn send(&self, client: &Client) -> Result<Value, Exit> {
-        let module = read(&self.file)?;
-        let signature = signature_of(&self.file, self.signature.as_deref())?;
         let query = match (self.shadow, self.canary) {
             (true, _) => "?mode=shadow".to_owned(),
             (false, Some(percent)) => format!("?mode=canary&percent={percent}"),
             (false, None) => String::new(),
         };
-        let signature = signature.map(|text| STANDARD.encode(text));
-        let headers: Vec<_> = signature
-            .iter()
-            .map(|it| ("sluice-signature", &**it))
-            .collect();
-        client.call(Method::PUT, &path(&self.name, &query), &headers, module)
+        let path = path(&self.name, &query);
+        send(
+            client,
+            Method::PUT,
+            &path,
+            &self.file,
+            self.signature.as_deref(),
+        )
     }
 }
 
@@ -116,8 +116,26 @@ fn path(name: &str, rest: &str) -> String {
     format!("{POLICIES}/{}{rest}", piece(name))
 }
 
+/// Sends a module, with its signature where there is one.
+pub(super) fn send(
+    client: &Client,
+    method: Method,
+    path: &str,
+    module: &Path,
+    signature: Option<&Path>,
+) -> Result<Value, Exit> {
+    let bytes = read(module)?;
+    let signature = signature_of(module, signature)?;
+    let signature = signature.map(|text| STANDARD.encode(text));
+    let headers: Vec<_> = signature
+        .iter()
+        .map(|it| ("sluice-signature", &**it))
+        .collect();
+    client.call(method, path, &headers, bytes)
+}
+
 /// The signature that is given, or that stands beside the module.
-pub(super) fn signature_of(module: &Path, given: Option<&Path>) -> Result<Option<Vec<u8>>, Exit> {
+fn signature_of(module: &Path, given: Option<&Path>) -> Result<Option<Vec<u8>>, Exit> {
     if let Some(file) = given {
         return read(file).map(Some);
     }
@@ -127,7 +145,7 @@ pub(super) fn signature_of(module: &Path, given: Option<&Path>) -> Result<Option
     beside.is_file().then(|| read(&beside)).transpose()
 }
 
-pub(super) fn read(file: &Path) -> Result<Vec<u8>, Exit> {
+fn read(file: &Path) -> Result<Vec<u8>, Exit> {
     std::fs::read(file)
         .map_err(|error| Exit::Failed(anyhow::anyhow!("{}: {error}", file.display())))
 }

@@ -3,15 +3,13 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use http::Method;
 use serde_json::Value;
 
 use crate::cli::Exit;
 use crate::cli::client::{Asking, piece};
-use crate::cli::policies::{read, signature_of};
+use crate::cli::policies::send;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Push {
@@ -30,15 +28,9 @@ pub(in crate::cli) struct Push {
 impl Push {
     pub(super) fn run(&self) -> Result<String, Exit> {
         let client = self.asking.client()?;
-        let module = read(&self.file)?;
-        let signature = signature_of(&self.file, self.signature.as_deref())?;
-        let signature = signature.map(|text| STANDARD.encode(text));
-        let headers: Vec<_> = signature
-            .iter()
-            .map(|it| ("sluice-signature", &**it))
-            .collect();
         let path = format!("/api/v1/cluster/policies/{}", piece(&self.name));
-        let answer = client.call(Method::POST, &path, &headers, module)?;
+        let signature = self.signature.as_deref();
+        let answer = send(&client, Method::POST, &path, &self.file, signature)?;
         Ok(self.asking.shown(&answer, said))
     }
 }
