@@ -82,12 +82,12 @@ fn entry(place: &mut Value, index: usize) -> &mut Value {
 }
 
 /// A value that TOML writes without quotes.
-fn bare(text: &str) -> Option<Value> {
+pub(super) fn bare(text: &str) -> Option<Value> {
     let table: toml::Table = format!("v = {text}").parse().ok()?;
     serde_json::to_value(table.get("v")?).ok()
 }
 
-fn json(value: &ValueKind) -> Value {
+pub(super) fn json(value: &ValueKind) -> Value {
     match value {
         ValueKind::Nil => Value::Null,
         ValueKind::Boolean(value) => (*value).into(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::describe::{Entry, Kind};
+use super::effective::bare;
 
 /// What a text has that a variable fills in.
 const VARIABLE: &str = "variable";
@@ -124,11 +125,10 @@ fn described(entry: &Entry) -> Value {
 
 /// A default as a file would have it.
 fn value(kind: Kind, text: &str) -> Option<Value> {
-    if kind == Kind::Text {
-        return Some(text.into());
+    match kind {
+        Kind::Text => Some(text.into()),
+        _ => bare(text),
     }
-    let table: toml::Table = format!("value = {text}").parse().ok()?;
-    serde_json::to_value(table.get("value")?).ok()
 }
 
 /// The same, or a text with `${NAME}` in it, wherever a text is not free anyway.

@@ -5,6 +5,7 @@ use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::config::effective::json;
 use crate::config::file::File;
 
 const ADDRESS: &str = "https://sluice.test/schema.json";
@@ -15,25 +16,6 @@ fn compiled() -> (Schemas, SchemaIndex) {
     compiler.add_resource(ADDRESS, schema()).unwrap();
     let index = compiler.compile(ADDRESS, &mut schemas).unwrap();
     (schemas, index)
-}
-
-fn json(kind: &ValueKind) -> Json {
-    match kind {
-        ValueKind::Nil => Json::Null,
-        ValueKind::Boolean(value) => (*value).into(),
-        ValueKind::I64(value) => (*value).into(),
-        ValueKind::U64(value) => (*value).into(),
-        ValueKind::I128(_) | ValueKind::U128(_) => panic!("no test has one"),
-        ValueKind::Float(value) => (*value).into(),
-        ValueKind::String(text) => text.as_str().into(),
-        ValueKind::Array(items) => items.iter().map(|item| json(&item.kind)).collect(),
-        ValueKind::Table(table) => {
-            let table = table.iter();
-            table
-                .map(|(key, item)| (key.clone(), json(&item.kind)))
-                .collect()
-        }
-    }
 }
 
 /// A file that the reader takes.
