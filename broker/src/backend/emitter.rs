@@ -13,7 +13,7 @@ use super::done::{self, Done};
 use super::emit::{Ack, Emit, EmitError, Emitted};
 use super::others::Others;
 use super::read::LONGEST_WAIT;
-use super::repeats::{Repeats, Said, print};
+use super::repeats::{Repeats, Said};
 use crate::cluster::Cluster;
 use crate::config;
 use crate::event::Event;
@@ -132,7 +132,6 @@ impl Emitter {
             Said::Before(emitted) => return Ok(emitted),
             Said::Other => return Err(EmitError::OtherRequest),
         };
-        let print = print(&emit);
         let inner = self.0.clone();
         // Also where the one who asks gives up, who will ask again.
         let recording = trace::go_on(trace::here().as_ref(), "emit once", Kind::Internal);
@@ -140,9 +139,8 @@ impl Emitter {
             let delivered = inner.deliver(emit).await;
             match &delivered {
                 Ok(emitted) => {
-                    if let Some(done) = Done::of(&id, print, emitted) {
-                        inner.others.tell(done::TOPIC, &done);
-                    }
+                    let done = || Done::of(&id, first.print, emitted);
+                    inner.others.tell(done::TOPIC, done);
                     first.is(emitted);
                 }
                 // Nothing was delivered: the next one is the first again.

@@ -55,10 +55,12 @@ impl Others {
         }
     }
 
-    /// Tells them something; it may be lost.
-    pub(super) fn tell(&self, topic: &'static str, news: &impl Serialize) {
-        if let Some((cluster, _)) = self.0.get() {
-            cluster.tell(topic, news);
+    /// Tells them something, if there are any; it may be lost. `None`: there is nothing to tell.
+    pub(super) fn tell<N: Serialize>(&self, topic: &'static str, news: impl FnOnce() -> Option<N>) {
+        if let Some((cluster, _)) = self.0.get()
+            && let Some(news) = news()
+        {
+            cluster.tell(topic, &news);
         }
     }
 

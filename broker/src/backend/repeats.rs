@@ -61,6 +61,8 @@ pub(super) struct First {
     repeats: Arc<Repeats>,
     key: Arc<str>,
     number: u64,
+    /// Of the request.
+    pub(super) print: u64,
     came_to: watch::Sender<Option<Arc<Emitted>>>,
 }
 
@@ -101,6 +103,7 @@ impl Repeats {
             repeats: self.clone(),
             key: key.clone(),
             number,
+            print,
             came_to,
         }))
     }
@@ -122,7 +125,7 @@ impl Repeats {
 }
 
 /// The same on every node of one build.
-pub(super) fn print(emit: &Emit) -> u64 {
+fn print(emit: &Emit) -> u64 {
     let mut hasher = SipHasher24::new();
     emit.hash(&mut hasher);
     hasher.finish()
