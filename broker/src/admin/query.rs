@@ -2,11 +2,20 @@
 
 use axum::http::StatusCode;
 
+use super::describe::{Parameter, number};
 use super::problem::Problem;
 
 /// What an answer lists where the request does not say how much.
 const LIMIT: usize = 100;
 const MAX_LIMIT: usize = 10_000;
+
+/// What is said of the parameter that [`limit`] reads.
+pub(super) const LISTED: Parameter = number(
+    "limit",
+    1,
+    MAX_LIMIT as u64,
+    "How many are listed; 100 without this.",
+);
 
 /// A parameter that should not be there.
 pub(super) enum Odd {

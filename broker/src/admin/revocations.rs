@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::api::{accept_json, mistaken, parse, unreadable};
 use super::audit::Did;
-use super::describe::{About, number, text};
+use super::describe::{About, text};
 use super::node::Node;
 use super::problem::Problem;
-use super::query::{self, parameters};
+use super::query::{self, LISTED, parameters};
 use super::routes::{Routes, Verb};
 use crate::backend::Mistake;
 use crate::moment::unix_millis;
@@ -137,12 +137,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             PATH,
             list,
             about("listRevocations", "Users and tokens that are kept out")
-                .parameters(&[number(
-                    "limit",
-                    1,
-                    10_000,
-                    "How many are listed; 100 without this.",
-                )])
+                .parameters(&[LISTED])
                 .answers::<RevocationList>("The latest first."),
         )
         .post(

@@ -1,8 +1,8 @@
 //! Policies, of the node and of the cluster.
 
-use super::sockets::LIMIT;
 use crate::admin::describe::{About, Parameter, header, number, one_of, text};
 use crate::admin::policies::{self, PolicyChanged, PolicyInfo};
+use crate::admin::query::LISTED;
 use crate::admin::routes::{Routes, Verb};
 use crate::admin::{rollout, state};
 use crate::rollout::{Report, Shown as ClusterPolicy};
@@ -119,7 +119,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/api/v1/policies/{name}/state",
             state::show,
             about("showPolicyState", "What a policy has counted and stored")
-                .parameters(&[prefix, subject, LIMIT])
+                .parameters(&[prefix, subject, LISTED])
                 .answers::<PolicyState>("Buckets and entries, by name.")
                 .problems(&[(404, "There is no such policy.")]),
         )

@@ -1,13 +1,12 @@
 //! Who is where, moving them, and events to them.
 
-use crate::admin::describe::{About, Parameter, header, number, text};
+use crate::admin::describe::{About, Parameter, header, text};
+use crate::admin::query::LISTED;
 use crate::admin::routes::Routes;
 use crate::admin::{emit, sockets};
 use crate::backend::{SocketInfo, Steered};
 
 const NAMESPACE: Parameter = text("namespace", "The namespace; `/` without this.");
-pub(super) const LIMIT: Parameter =
-    number("limit", 1, 10_000, "How many are listed; 100 without this.");
 const ROOM: Parameter = text("room", "Only those in this room.");
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -28,7 +27,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                     ROOM,
                     text("user", "Only those of this user."),
                     text("node", "Only those of this node."),
-                    LIMIT,
+                    LISTED,
                 ])
                 .answers::<sockets::SocketList>("By namespace, the oldest first."),
         )
@@ -70,7 +69,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/api/v1/presence",
             sockets::presence,
             about("presence", "Who is in a room, on all nodes")
-                .parameters(&[NAMESPACE, text("room", "The room.").required(), LIMIT])
+                .parameters(&[NAMESPACE, text("room", "The room.").required(), LISTED])
                 .answers::<sockets::Present>("Its members."),
         )
         .get(
@@ -80,7 +79,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 .parameters(&[
                     NAMESPACE,
                     text("prefix", "Only those whose names begin so."),
-                    LIMIT,
+                    LISTED,
                 ])
                 .answers::<sockets::RoomList>("By name."),
         )
