@@ -22,7 +22,9 @@ pub(crate) use yaml::yaml;
 /// The document of a configuration.
 pub(crate) fn asyncapi(config: &Config, pipelines: &Pipelines) -> Value {
     let mut document = Document::default();
-    for pipeline in pipelines.all() {
+    // What the Admin UI says and is told is no application's.
+    let all = pipelines.all().iter();
+    for pipeline in all.filter(|it| !it.namespace.is_operators) {
         document.namespace(pipeline);
     }
     let mut servers = json!({

@@ -214,6 +214,20 @@ fn arguments_are_what_validate_declares() {
 }
 
 #[test]
+fn operators_are_not_in_it() {
+    let document = document(
+        r#"
+        [admin.ui]
+        enabled = true
+        username = "admin"
+        password = "$2b$10$heqvAkYMez.Va6Et2uXInOnkCT6/uQj1brkrbyG3LpopDklcq7ZOS"
+        "#,
+    );
+    let channels = document["channels"].as_object().unwrap();
+    assert_eq!(channels.keys().collect::<Vec<_>>(), ["root"]);
+}
+
+#[test]
 fn yaml_says_the_same() {
     let document = document(ROUTES);
     let yaml = yaml(&document);
