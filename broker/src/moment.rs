@@ -166,6 +166,16 @@ pub(crate) fn unix_millis() -> u64 {
     since.map_or(0, |since| since.as_millis() as u64)
 }
 
+/// The end of the year 9999, behind which there is no date that is written so.
+pub(crate) const LAST_DATE: u64 = 253_402_300_799_999;
+
+/// Milliseconds since the Unix epoch as a date, such as `2030-01-31T12:00:00.000Z`; `None`: it is none.
+pub(crate) fn date(unix_millis: u64) -> Option<String> {
+    let is_date = unix_millis <= LAST_DATE;
+    let at = is_date.then(|| UNIX_EPOCH + Duration::from_millis(unix_millis))?;
+    Some(humantime::format_rfc3339_millis(at).to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! `/api/v1/revocations`: users and tokens that are kept out.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -20,7 +20,7 @@ use super::problem::Problem;
 use super::query::{self, LISTED, parameters};
 use super::routes::{Routes, Verb};
 use crate::backend::Mistake;
-use crate::moment::unix_millis;
+use crate::moment::{LAST_DATE, date, unix_millis};
 use crate::plugin::LONGEST_TOKEN;
 use crate::revocation::{Entry, Full, Key, Of, Revoke};
 
@@ -329,7 +329,5 @@ impl From<Entry> for Revocation {
 
 /// What another node says may be no time that can be written.
 fn time(ms: u64) -> String {
-    let latest = 253_402_300_799_000;
-    let at: SystemTime = UNIX_EPOCH + Duration::from_millis(ms.min(latest));
-    humantime::format_rfc3339_millis(at).to_string()
+    date(ms.min(LAST_DATE)).unwrap_or_default()
 }

@@ -1,11 +1,11 @@
 //! The part of this node, done by the sockets' own reactors.
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::event::hidden;
 use crate::fanout::{Home, Member, Selection};
+use crate::moment::date;
 use crate::telemetry::metrics::{DropReason, metrics};
 
 impl Sockets {
@@ -143,18 +143,11 @@ fn about(member: &Member, node: &str) -> SocketInfo {
         address: client.peer.address.to_string(),
         transport: about.transport.to_owned(),
         since: humantime::format_rfc3339_millis(about.since).to_string(),
+        // A policy may say what is no date.
         expires: identity.expires_ms().and_then(date),
         token_id: token.map(str::to_owned),
         node: node.to_owned(),
     }
-}
-
-/// A policy may say what is no date.
-fn date(ms: u64) -> Option<String> {
-    /// The end of the year 9999.
-    const LAST: u64 = 253_402_300_799_999;
-    let at = (ms <= LAST).then(|| UNIX_EPOCH + Duration::from_millis(ms))?;
-    Some(humantime::format_rfc3339_millis(at).to_string())
 }
 
 impl Whom {
