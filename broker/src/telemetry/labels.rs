@@ -1,5 +1,7 @@
 //! Labels of the metrics: what they can be, and the sets of them.
 
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -9,7 +11,9 @@ use super::spread::Tally;
 use crate::event::Denial;
 
 /// A few words that a label can be, each the index of its counter.
-pub(super) trait Label: Copy + 'static {
+pub(super) trait Label:
+    Copy + Eq + Hash + Debug + EncodeLabelValue + Send + Sync + 'static
+{
     const ALL: &'static [Self];
 
     fn index(self) -> usize;
@@ -67,11 +71,6 @@ label! {
         /// There is no room for more batches.
         Crowded = "crowded",
     }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct BatchEndLabel {
-    pub reason: BatchEnd,
 }
 
 label! {
@@ -268,11 +267,6 @@ pub(super) struct DenialLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct DropLabel {
-    pub reason: DropReason,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct DisconnectLabel {
     pub reason: &'static str,
 }
@@ -285,21 +279,6 @@ pub(super) struct CodeLabel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct SocketErrorLabel {
     pub code: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct ResultLabel {
-    pub result: ReloadResult,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct CompiledLabel {
-    pub compiled: Compiled,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct CacheFaultLabel {
-    pub reason: CacheFault,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -324,11 +303,6 @@ pub(super) struct CauseLabels {
 pub(super) struct TrialLabels {
     pub policy: Arc<str>,
     pub outcome: TrialOutcome,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct UndeliveredLabel {
-    pub reason: Undelivered,
 }
 
 /// A counter for each word of a label, resolved once.

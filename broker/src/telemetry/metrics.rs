@@ -67,9 +67,9 @@ pub(crate) use super::labels::{
     TrapKind, TrialOutcome, Undelivered, VerdictKind,
 };
 use super::labels::{
-    CacheFaultLabel, CauseLabels, ChangeLabels, CodeLabel, CompiledLabel, Counters, DenialLabels,
-    DisconnectLabel, DropLabel, HookLabels, KeyLabel, OwnLabels, ReloadResult, ResultLabel,
-    SocketErrorLabel, TrapLabels, TrialLabels, VerdictLabels,
+    CauseLabels, ChangeLabels, CodeLabel, Counters, DenialLabels, DisconnectLabel, HookLabels,
+    KeyLabel, Label, OwnLabels, ReloadResult, SocketErrorLabel, TrapLabels, TrialLabels,
+    VerdictLabels,
 };
 pub(crate) use super::latency::Durations;
 use super::latency::Latency;
@@ -164,25 +164,29 @@ impl Metrics {
             "The version that runs",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        let dropped = add::<Family<DropLabel, Tally>>(
+        let dropped = counters(
             &mut r,
             "events_dropped",
             "Events, or deliveries of them, that reached nobody",
+            "reason",
         );
-        let reloads = add::<Family<ResultLabel, Tally>>(
+        let reloads = counters(
             &mut r,
             "reload",
             "Changes of configuration or modules that were taken up or refused",
+            "result",
         );
-        let compiled = add::<Family<CompiledLabel, Tally>>(
+        let compiled = counters(
             &mut r,
             "modules_ready",
             "Modules that were compiled, or found compiled in the cache",
+            "compiled",
         );
-        let faults = add::<Family<CacheFaultLabel, Tally>>(
+        let cache_faults = counters(
             &mut r,
             "module_cache_faults",
             "Compiled modules in the cache that were rejected, or could not be kept",
+            "reason",
         );
         let durations = add_seconds(
             &mut r,
@@ -239,19 +243,15 @@ impl Metrics {
                 "slow_client_disconnects",
                 "Clients disconnected because they did not read what they were sent",
             ),
-            dropped: Counters::new(|reason| dropped.get_or_create_owned(&DropLabel { reason })),
+            dropped,
             restart_needed: add(
                 &mut r,
                 "restart_needed",
                 "Keys of the configuration that differ from what runs until a restart",
             ),
-            reloads: Counters::new(|result| reloads.get_or_create_owned(&ResultLabel { result })),
-            compiled: Counters::new(|from| {
-                compiled.get_or_create_owned(&CompiledLabel { compiled: from })
-            }),
-            cache_faults: Counters::new(|reason| {
-                faults.get_or_create_owned(&CacheFaultLabel { reason })
-            }),
+            reloads,
+            compiled,
+            cache_faults,
             verdicts: add(&mut r, "policy_verdicts", "Verdicts of policies"),
             traps: add(&mut r, "policy_traps", "Calls of policies that failed"),
             durations,
@@ -367,6 +367,17 @@ fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
+}
+
+/// Counters for each word of a label, which is called `key`.
+fn counters<L: Label>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    key: &'static str,
+) -> Counters<L> {
+    let family = add::<Family<[(&'static str, L); 1], Tally>>(registry, name, help);
+    Counters::new(|word| family.get_or_create_owned(&[(key, word)]))
 }
 
 /// Of durations in seconds.

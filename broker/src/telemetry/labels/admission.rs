@@ -1,6 +1,6 @@
 //! Labels of who is not let in.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 
 use super::Label;
 
@@ -41,14 +41,4 @@ label! {
         /// Nobody is let in.
         Full = "full",
     }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(in crate::telemetry) struct LimitLabel {
-    pub reason: Limit,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(in crate::telemetry) struct CutLabel {
-    pub reason: Cut,
 }

@@ -1,6 +1,6 @@
 //! Labels of what goes to back ends and comes from them.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 
 use super::Label;
 
@@ -40,24 +40,4 @@ label! {
 label! {
     /// What became of a message that a back end published for clients.
     BackendEmit { Ok = "ok", Refused = "refused" }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(in crate::telemetry) struct BackendKindLabel {
-    pub kind: BackendKind,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(in crate::telemetry) struct BackendLossLabel {
-    pub reason: BackendLoss,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(in crate::telemetry) struct BackendAnswerLabel {
-    pub outcome: BackendAnswer,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(in crate::telemetry) struct BackendEmitLabel {
-    pub result: BackendEmit,
 }

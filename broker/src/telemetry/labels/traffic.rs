@@ -1,6 +1,6 @@
 //! Labels of what goes over connections.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 
 use super::Label;
 
@@ -18,14 +18,4 @@ label! {
         /// The collector did not take it in time.
         Failed = "failed",
     }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(in crate::telemetry) struct SpanOutcomeLabel {
-    pub outcome: SpanOutcome,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(in crate::telemetry) struct CarriedLabel {
-    pub transport: Carried,
 }

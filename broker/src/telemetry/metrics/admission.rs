@@ -1,13 +1,11 @@
 //! Who is not let in, in numbers.
 
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::add;
+use super::{add, counters};
 use crate::telemetry::labels::Counters;
-use crate::telemetry::labels::admission::{Cut, CutLabel, Limit, LimitLabel};
-use crate::telemetry::spread::Tally;
+use crate::telemetry::labels::admission::{Cut, Limit};
 
 pub(crate) struct Admission {
     refused: Counters<Limit>,
@@ -18,15 +16,17 @@ pub(crate) struct Admission {
 
 impl Admission {
     pub(super) fn new(r: &mut Registry) -> Self {
-        let refused = add::<Family<LimitLabel, Tally>>(
+        let refused = counters(
             r,
             "connections_refused",
             "Connections, sessions and sockets beyond a limit, by its key",
+            "reason",
         );
-        let cut = add::<Family<CutLabel, Tally>>(
+        let cut = counters(
             r,
             "connections_cut",
             "Connections that ended before their first request was read",
+            "reason",
         );
         let memory_limit = Gauge::default();
         r.register_with_unit(
@@ -36,8 +36,8 @@ impl Admission {
             memory_limit.clone(),
         );
         Self {
-            refused: Counters::new(|reason| refused.get_or_create_owned(&LimitLabel { reason })),
-            cut: Counters::new(|reason| cut.get_or_create_owned(&CutLabel { reason })),
+            refused,
+            cut,
             memory_limit,
             memory_pressure: add(
                 r,

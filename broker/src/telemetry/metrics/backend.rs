@@ -1,16 +1,11 @@
 //! What goes to back ends and comes from them, in numbers.
 
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::add;
+use super::{add, counters};
 use crate::telemetry::labels::Counters;
-use crate::telemetry::labels::backend::{
-    BackendAnswer, BackendAnswerLabel, BackendEmit, BackendEmitLabel, BackendKind,
-    BackendKindLabel, BackendLoss, BackendLossLabel,
-};
-use crate::telemetry::spread::Tally;
+use crate::telemetry::labels::backend::{BackendAnswer, BackendEmit, BackendKind, BackendLoss};
 
 pub(crate) struct Backend {
     /// Messages that wait for the way to NATS.
@@ -28,36 +23,36 @@ impl Backend {
             "backend_queued",
             "Messages to back ends that wait for the way to NATS",
         );
-        let published = add::<Family<BackendKindLabel, Tally>>(
+        let published = counters(
             r,
             "backend_published",
             "Messages to back ends that were handed to NATS",
+            "kind",
         );
-        let lost = add::<Family<BackendLossLabel, Tally>>(
+        let lost = counters(
             r,
             "backend_lost",
             "Messages to back ends that never left",
+            "reason",
         );
-        let answers = add::<Family<BackendAnswerLabel, Tally>>(
+        let answers = counters(
             r,
             "backend_answers",
             "What came of messages that a back end, or JetStream, was to answer",
+            "outcome",
         );
-        let emits = add::<Family<BackendEmitLabel, Tally>>(
+        let emits = counters(
             r,
             "backend_emits",
             "Events that back ends published to clients over NATS",
+            "result",
         );
         Self {
             queued,
-            published: Counters::new(|kind| {
-                published.get_or_create_owned(&BackendKindLabel { kind })
-            }),
-            lost: Counters::new(|reason| lost.get_or_create_owned(&BackendLossLabel { reason })),
-            answers: Counters::new(|outcome| {
-                answers.get_or_create_owned(&BackendAnswerLabel { outcome })
-            }),
-            emits: Counters::new(|result| emits.get_or_create_owned(&BackendEmitLabel { result })),
+            published,
+            lost,
+            answers,
+            emits,
         }
     }
 

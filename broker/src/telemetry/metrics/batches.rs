@@ -1,10 +1,9 @@
 //! Events that leave together, in numbers.
 
-use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use super::add;
-use crate::telemetry::labels::{BatchEnd, BatchEndLabel, Counters};
+use super::{add, counters};
+use crate::telemetry::labels::{BatchEnd, Counters};
 use crate::telemetry::spread::Tally;
 
 pub(crate) struct Batches {
@@ -15,14 +14,15 @@ pub(crate) struct Batches {
 
 impl Batches {
     pub(super) fn new(r: &mut Registry) -> Self {
-        let left = add::<Family<BatchEndLabel, Tally>>(
+        let left = counters(
             r,
             "batches",
             "Batches of events that left, by what ended them",
+            "reason",
         );
         Self {
             events: add(r, "batched_events", "Events that left in batches"),
-            left: Counters::new(|reason| left.get_or_create_owned(&BatchEndLabel { reason })),
+            left,
         }
     }
 

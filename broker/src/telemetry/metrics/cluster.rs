@@ -1,12 +1,11 @@
 //! What nodes send each other, in numbers.
 
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::add;
-use crate::telemetry::labels::{Counters, Undelivered, UndeliveredLabel};
+use super::{add, counters};
+use crate::telemetry::labels::{Counters, Undelivered};
 use crate::telemetry::spread::Tally;
 
 pub(crate) struct Cluster {
@@ -25,10 +24,11 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(super) fn new(r: &mut Registry) -> Self {
-        let undelivered = add::<Family<UndeliveredLabel, Tally>>(
+        let undelivered = counters(
             r,
             "cluster_dropped",
             "Events for another node that were not sent to it",
+            "reason",
         );
         Self {
             nodes: add(
@@ -63,9 +63,7 @@ impl Cluster {
                 "cluster_interest_rooms",
                 "Rooms and namespaces that this node has told others it has members of",
             ),
-            undelivered: Counters::new(|reason| {
-                undelivered.get_or_create_owned(&UndeliveredLabel { reason })
-            }),
+            undelivered,
         }
     }
 

@@ -1,14 +1,12 @@
 //! What sockets rest on, in numbers.
 
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::add;
+use super::{add, counters};
 use crate::telemetry::labels::Counters;
-use crate::telemetry::labels::sessions::{RefreshLabel, RefreshResult};
-use crate::telemetry::spread::Tally;
+use crate::telemetry::labels::sessions::RefreshResult;
 
 pub(crate) struct Sessions {
     pub refreshes_wanted: Counter,
@@ -23,10 +21,11 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(super) fn new(r: &mut Registry) -> Self {
-        let refreshes = add::<Family<RefreshLabel, Tally>>(
+        let refreshes = counters(
             r,
             "session_refreshes",
             "Times that clients showed something newer than what they were let in with, by result",
+            "result",
         );
         Self {
             refreshes_wanted: add(
@@ -34,9 +33,7 @@ impl Sessions {
                 "session_refreshes_wanted",
                 "Clients that were asked for something newer than what they were let in with",
             ),
-            refreshes: Counters::new(|result| {
-                refreshes.get_or_create_owned(&RefreshLabel { result })
-            }),
+            refreshes,
             revoked: add(
                 r,
                 "revocations_made",

@@ -1,12 +1,10 @@
 //! Traces on their way to a collector, in numbers.
 
-use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use super::add;
+use super::counters;
 use crate::telemetry::labels::Counters;
-use crate::telemetry::labels::traffic::{SpanOutcome, SpanOutcomeLabel};
-use crate::telemetry::spread::Tally;
+use crate::telemetry::labels::traffic::SpanOutcome;
 
 pub(crate) struct Traces {
     spans: Counters<SpanOutcome>,
@@ -14,15 +12,13 @@ pub(crate) struct Traces {
 
 impl Traces {
     pub(super) fn new(r: &mut Registry) -> Self {
-        let spans = add::<Family<SpanOutcomeLabel, Tally>>(
-            r,
-            "trace_spans",
-            "Spans of traces, by what became of them",
-        );
         Self {
-            spans: Counters::new(|outcome| {
-                spans.get_or_create_owned(&SpanOutcomeLabel { outcome })
-            }),
+            spans: counters(
+                r,
+                "trace_spans",
+                "Spans of traces, by what became of them",
+                "outcome",
+            ),
         }
     }
 

@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::{add, add_seconds, metrics};
+use super::{add, add_seconds, counters, metrics};
 use crate::moment::Moment;
 use crate::telemetry::labels::Counters;
-use crate::telemetry::labels::traffic::{Carried, CarriedLabel};
+use crate::telemetry::labels::traffic::Carried;
 use crate::telemetry::latency::{Durations, Latency};
-use crate::telemetry::spread::Tally;
 
 /// In seconds: from one that fails at once to one that lasts for days.
 const CONNECTIONS: [f64; 11] = [
@@ -46,22 +44,21 @@ pub(crate) struct Held(Gauge);
 
 impl Traffic {
     pub(super) fn new(r: &mut Registry) -> Self {
-        let received = add::<Family<CarriedLabel, Tally>>(
+        let received = counters(
             r,
             "received_bytes",
             "What clients sent: frames of WebSockets as they came, and bodies of polling requests",
+            "transport",
         );
-        let sent = add::<Family<CarriedLabel, Tally>>(
+        let sent = counters(
             r,
             "sent_bytes",
             "What clients were sent: frames of WebSockets as they left, and bodies of answers to polling requests",
+            "transport",
         );
-        let of = |family: Family<CarriedLabel, Tally>| {
-            Counters::new(|transport| family.get_or_create_owned(&CarriedLabel { transport }))
-        };
         Self {
-            received: of(received),
-            sent: of(sent),
+            received,
+            sent,
             send_queue: add(
                 r,
                 "send_queue_bytes",
