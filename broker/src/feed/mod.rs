@@ -80,6 +80,14 @@ pub(crate) struct Following {
     seen: mpsc::Receiver<Arc<Happening>>,
 }
 
+/// What something that happens is about, by which it is known who wants to see it.
+#[derive(Debug, Clone, Copy)]
+enum About<'a> {
+    Socket,
+    Room(&'a str),
+    Event,
+}
+
 /// An event of a client of which it is not known yet what it came to.
 #[must_use = "it is told when it has come to something"]
 pub(crate) struct Draft(Option<Box<(Vec<Arc<Follower>>, Happening)>>);
@@ -123,24 +131,24 @@ impl Feed {
 
     /// A socket is in its namespace.
     pub(crate) fn connected(&self, client: &Client, transport: &'static str) {
-        self.tell(client, || {
+        self.tell(client, About::Socket, || {
             What::Connected(Introduction::of(client, transport))
         });
     }
 
     pub(crate) fn disconnected(&self, client: &Client, reason: &str) {
-        self.tell(client, || What::Disconnected(reason.into()));
+        self.tell(client, About::Socket, || What::Disconnected(reason.into()));
     }
 
     pub(crate) fn joined(&self, client: &Client, room: &str) {
         if !hidden::is(room) {
-            self.tell(client, || What::Joined(room.into()));
+            self.tell(client, About::Room(room), || What::Joined(room.into()));
         }
     }
 
     pub(crate) fn left(&self, client: &Client, room: &str) {
         if !hidden::is(room) {
-            self.tell(client, || What::Left(room.into()));
+            self.tell(client, About::Room(room), || What::Left(room.into()));
         }
     }
 
@@ -149,32 +157,32 @@ impl Feed {
         if !self.is_on() {
             return Draft(None);
         }
+        let followers = self.followers_of(client, About::Event);
+        if followers.is_empty() {
+            return Draft(None);
+        }
         let what = What::Received {
             event: event.clone(),
             wants_ack,
             outcome: "",
         };
-        let followers = self.followers_of(client, &what);
-        if followers.is_empty() {
-            return Draft(None);
-        }
         Draft(Some(Box::new((followers, Happening::new(client, what)))))
     }
 
-    fn tell(&self, client: &Client, what: impl FnOnce() -> What) {
+    /// `what` is asked for only if somebody wants to see it: most who look do so at one of many sockets.
+    fn tell(&self, client: &Client, about: About<'_>, what: impl FnOnce() -> What) {
         if !self.is_on() {
             return;
         }
-        let what = what();
-        let followers = self.followers_of(client, &what);
+        let followers = self.followers_of(client, about);
         if !followers.is_empty() {
-            hand_over(&followers, Happening::new(client, what));
+            hand_over(&followers, Happening::new(client, what()));
         }
     }
 
-    fn followers_of(&self, client: &Client, what: &What) -> Vec<Arc<Follower>> {
+    fn followers_of(&self, client: &Client, about: About<'_>) -> Vec<Arc<Follower>> {
         let followers = self.followers.load();
-        let wanted = followers.iter().filter(|it| it.wanted.is(client, what));
+        let wanted = followers.iter().filter(|it| it.wanted.is(client, about));
         wanted.cloned().collect()
     }
 }
@@ -192,16 +200,16 @@ impl Listener for Feed {
     }
 
     fn sent(&self, client: &Client, event: &Event) {
-        self.tell(client, || What::Sent(event.clone()));
+        self.tell(client, About::Event, || What::Sent(event.clone()));
     }
 }
 
 // === impl Wanted ===
 
 impl Wanted {
-    fn is(&self, client: &Client, what: &What) -> bool {
+    fn is(&self, client: &Client, about: About<'_>) -> bool {
         let in_namespace = |it: &String| **it == *client.namespace;
-        let is_event = matches!(what, What::Received { .. } | What::Sent(_));
+        let is_event = matches!(about, About::Event);
         if is_event && self.beside.as_ref().is_some_and(in_namespace)
             || self.namespace.as_ref().is_some_and(|it| !in_namespace(it))
         {
@@ -211,9 +219,9 @@ impl Wanted {
             Subject::Everyone => true,
             Subject::Socket(id) => **id == *client.peer.name,
             Subject::User(user) => client.identity.read().user.as_deref() == Some(user),
-            Subject::Room(room) => match what {
-                What::Joined(it) | What::Left(it) => **it == **room,
-                _ => client.rooms.lock().contains(room.as_str()),
+            Subject::Room(room) => match about {
+                About::Room(it) => *it == **room,
+                About::Socket | About::Event => client.rooms.lock().contains(room.as_str()),
             },
         }
     }
