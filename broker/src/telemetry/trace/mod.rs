@@ -18,7 +18,6 @@ use std::future::poll_fn;
 use std::num::{NonZeroU64, NonZeroU128};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::SystemTime;
 
 pub(crate) use context::{Context, Parent, TRACEPARENT};
 pub(crate) use export::{flush, start};
@@ -248,15 +247,12 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        self.root.end = SystemTime::now();
         if self.left_out > 0 {
             let left_out = ("sluice.spans_left_out", self.left_out.into());
             self.root.attributes.push(left_out);
         }
         let mut spans = std::mem::take(&mut self.spans);
-        let context = self.root.context;
-        let root = Span::new(context, None, Cow::Borrowed(""), Kind::Internal);
-        spans.push(std::mem::replace(&mut self.root, root));
+        spans.push(self.root.end());
         export::hand_over(spans);
     }
 }
@@ -288,9 +284,7 @@ impl Opened {
     }
 
     pub(crate) fn close(mut self) {
-        self.span.end = SystemTime::now();
-        let placeholder = Span::new(self.span.context, None, Cow::Borrowed(""), Kind::Internal);
-        let span = std::mem::replace(&mut self.span, placeholder);
+        let span = self.span.end();
         if self.before.is_none() {
             return export::hand_over(vec![span]);
         }

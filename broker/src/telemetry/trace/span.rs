@@ -60,6 +60,20 @@ impl Span {
             has_failed: false,
         }
     }
+
+    /// What was done, which is over now. Nobody looks at what stays behind.
+    pub(super) fn end(&mut self) -> Self {
+        Self {
+            context: self.context,
+            parent: self.parent,
+            name: std::mem::take(&mut self.name),
+            kind: self.kind,
+            start: self.start,
+            end: SystemTime::now(),
+            attributes: std::mem::take(&mut self.attributes),
+            has_failed: self.has_failed,
+        }
+    }
 }
 
 impl From<&'static str> for Value {
