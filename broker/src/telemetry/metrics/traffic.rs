@@ -40,7 +40,7 @@ pub(crate) struct Traffic {
 
 /// One more, for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Held(Gauge);
+pub(crate) struct Held(&'static Gauge);
 
 impl Traffic {
     pub(super) fn new(r: &mut Registry) -> Self {
@@ -141,9 +141,9 @@ impl Carried {
 }
 
 impl Held {
-    pub(crate) fn by(gauge: &Gauge) -> Self {
+    pub(crate) fn by(gauge: &'static Gauge) -> Self {
         gauge.inc();
-        Self(gauge.clone())
+        Self(gauge)
     }
 }
 
