@@ -34,8 +34,8 @@ const MAX_POLLED: usize = 10_000;
 
 const POLLING: &str = "polling";
 
-/// Why sockets end.
-const REASONS: [&str; 9] = [
+/// Why sockets end, in all the words that `edge` has for it.
+const REASONS: [&str; 12] = [
     "transport close",
     "transport error",
     "parse error",
@@ -45,6 +45,9 @@ const REASONS: [&str; 9] = [
     "server shutting down",
     "slow client",
     "policy",
+    "token expired",
+    "revoked",
+    "forced server close",
 ];
 
 struct Service {
