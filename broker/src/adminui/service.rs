@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -16,6 +16,7 @@ use crate::admin::Node;
 use crate::backend::SocketFilter;
 use crate::event::Event;
 use crate::feed::{Following, Happening, Subject, Wanted, What as Happened};
+use crate::moment::unix_millis;
 use crate::session::Broker;
 use crate::telemetry::events::AdminUiCommanded;
 use crate::telemetry::metrics::metrics;
@@ -285,8 +286,7 @@ impl Counted {
 
     /// What came between two moments, as of the second of the later one.
     fn until(&self, now: &Self) -> Vec<Aggregate> {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let timestamp = since.map_or(0, |since| since.as_secs() * 1000);
+        let timestamp = unix_millis() / 1000 * 1000;
         let counts = [
             ("packetsIn", now.events.saturating_sub(self.events)),
             ("packetsOut", now.deliveries.saturating_sub(self.deliveries)),

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Running;
 use crate::event::{Client, Event, Handshake};
 use crate::feed;
+use crate::moment::unix_millis;
 use crate::plugin::DisconnectReason;
 
 /// Something that a client did, of which it is not known yet what it came to.
@@ -68,9 +68,8 @@ impl Draft {
             attributes: identity.attributes.clone(),
             rooms: client.rooms_seen().into_iter().collect(),
         };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let seen = Seen {
-            at_ms: now.map_or(0, |since| since.as_millis() as u64),
+            at_ms: unix_millis(),
             token: client.peer.token,
             namespace: client.namespace.clone(),
             address: client.peer.address,
