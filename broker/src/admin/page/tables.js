@@ -83,8 +83,8 @@ function calls(hooks) {
   const verdicts = {};
   let slowest;
   for (const hook of Object.values(hooks)) {
-    for (const [what, total] of Object.entries(hook.verdicts)) verdicts[what] = (verdicts[what] ?? 0) + total;
-    for (const [what, total] of Object.entries(hook.traps)) verdicts[`failed (${what})`] = total;
+    const failed = Object.entries(hook.traps).map(([what, total]) => [`failed (${what})`, total]);
+    for (const [what, total] of [...Object.entries(hook.verdicts), ...failed]) verdicts[what] = (verdicts[what] ?? 0) + total;
     if (hook.p99_seconds !== undefined && !(slowest?.p99_seconds >= hook.p99_seconds)) slowest = hook;
   }
   return { verdicts, slowest };
