@@ -20,7 +20,6 @@ use crate::backend::{
     self, Listed, Mistake, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter, SocketInfo, Steer,
     SteerError, Steered, Steering, Whom,
 };
-use crate::router::LONGEST_ROOM;
 
 /// Rooms that one request has sockets join or leave.
 const MAX_TARGETS: usize = 1024;
@@ -310,18 +309,10 @@ impl Rest {
 }
 
 fn targets(rooms: Option<Vec<String>>, field: &'static str) -> Result<Vec<String>, Problem> {
-    let wrong = |what: String, at: String| mistaken(Mistake::new("bad_field", what).at(at));
     let rooms = backend::rooms(rooms.unwrap_or_default(), field).map_err(mistaken)?;
     if !(1..=MAX_TARGETS).contains(&rooms.len()) {
         let what = format!("expected 1 to {MAX_TARGETS} rooms");
-        return Err(wrong(what, field.to_owned()));
+        return Err(mistaken(Mistake::new("bad_field", what).at(field)));
     }
-    let is_wrong = |room: &String| room.is_empty() || room.len() > LONGEST_ROOM;
-    match rooms.iter().position(is_wrong) {
-        None => Ok(rooms),
-        Some(place) => {
-            let what = format!("a room's name has 1 to {LONGEST_ROOM} bytes");
-            Err(wrong(what, format!("{field}[{place}]")))
-        }
-    }
+    backend::sized(rooms, field).map_err(mistaken)
 }

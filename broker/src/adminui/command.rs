@@ -8,7 +8,6 @@ use serde_json::value::RawValue;
 
 use crate::backend::{self, Emit, Mistake, Request, Steer, Steering, Whom};
 use crate::event::{Client, Code, Denial, Event};
-use crate::router::LONGEST_ROOM;
 
 /// Something to be done, and by whom it is asked for.
 pub(super) struct Command {
@@ -77,16 +76,9 @@ fn emit(args: &[&RawValue]) -> Result<Emit, Mistake> {
 /// `(namespace, room, filter)`
 fn moved(args: &[&RawValue], how: fn(Vec<String>) -> Steering) -> Result<Steer, Mistake> {
     let rooms = backend::rooms(vec![text(args, 1, "the room")?], "room")?;
-    if rooms
-        .iter()
-        .any(|it| it.is_empty() || it.len() > LONGEST_ROOM)
-    {
-        let what = format!("a room's name has 1 to {LONGEST_ROOM} bytes");
-        return Err(Mistake::new("bad_field", what));
-    }
     Ok(Steer {
+        what: how(backend::sized(rooms, "room")?),
         whom: whom(args)?,
-        what: how(rooms),
     })
 }
 

@@ -22,7 +22,9 @@ pub(crate) use emitter::Emitter;
 pub(crate) use inbound::Inbound;
 pub(crate) use outbound::{Backend, Happened};
 pub(crate) use present::Present;
-pub(crate) use read::{Body as EmitBody, Mistake, Request, named, parse, read, read_packed, rooms};
+pub(crate) use read::{
+    Body as EmitBody, Mistake, Request, named, parse, read, read_packed, rooms, sized,
+};
 pub(crate) use sockets::{
     Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter, SocketInfo, Sockets, Steer,
     SteerError, Steered, Steering, Whom,

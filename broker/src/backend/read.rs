@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use super::emit::{Emit, Wait};
 use crate::event::{RESERVED, hidden};
 use crate::packet;
+use crate::router::LONGEST_ROOM;
 pub(crate) use packed::read_packed;
 
 /// What somebody asks for who sends one event, or several.
@@ -213,6 +214,18 @@ pub(crate) fn rooms(names: Vec<String>, field: &'static str) -> Result<Vec<Strin
         Some(place) => {
             let what = "names that begin with U+0000 are the broker's own";
             Err(Mistake::new("reserved_name", what).at(format!("{field}[{place}]")))
+        }
+    }
+}
+
+/// Rooms that sockets are to join or leave: as long as those that they join by themselves.
+pub(crate) fn sized(rooms: Vec<String>, field: &'static str) -> Result<Vec<String>, Mistake> {
+    let is_wrong = |room: &String| room.is_empty() || room.len() > LONGEST_ROOM;
+    match rooms.iter().position(is_wrong) {
+        None => Ok(rooms),
+        Some(place) => {
+            let what = format!("a room's name has 1 to {LONGEST_ROOM} bytes");
+            Err(Mistake::new("bad_field", what).at(format!("{field}[{place}]")))
         }
     }
 }
