@@ -2,7 +2,8 @@
 //!
 //! Sessions hand what they see to a [`Recorder`], which costs them one load of a flag while nobody records. What is
 //! seen goes through a bounded queue to whoever asked for the recording: there, `recording` ends it in time, `write`
-//! makes lines of it, and `redact` takes out what nobody should read. Imports `event` and `glob`.
+//! makes lines of it, and `redact` takes out what nobody should read. Events go to those who only look
+//! as well: their `feed`. Imports that, `event` and `glob`.
 
 mod recording;
 mod redact;
