@@ -65,7 +65,8 @@ const note = (text) => (by("look-note").textContent = text);
 
 /** Sockets of all nodes that are meant. */
 async function who() {
-  const { kind, name, namespace } = looked;
+  const asked = looked;
+  const { kind, name, namespace } = asked;
   try {
     let found;
     if (kind === "socket") {
@@ -73,6 +74,8 @@ async function who() {
     } else {
       found = (await get("api/v1/sockets", { [kind]: name, namespace, limit: LIMIT })).sockets;
     }
+    // Somebody else is looked at meanwhile.
+    if (looked !== asked) return;
     rows(by("look-sockets"), found, (it) => it.id, socket, "Nobody at the moment.");
   } catch (problem) {
     note(String(problem));
