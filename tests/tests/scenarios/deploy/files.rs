@@ -11,7 +11,7 @@ use sluice_tests::{Setup, prepared};
 use tempfile::TempDir;
 
 /// What the end of a node takes beyond `server.drain_period`: last words to other nodes and to back ends.
-const LEAVE_TAKING: u64 = 10;
+const LEAVE_TAKING: u64 = 15;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/deploy")
