@@ -36,7 +36,7 @@ use crate::admission::{Admission, UserPlace};
 use crate::backend::Backend;
 use crate::batch::Events;
 use crate::event::{Attachments, Client, Code, Denial, Effect, Event};
-use crate::fanout::{Asking, Fanout, Home, Member, Outlet};
+use crate::fanout::{Asking, Expected, Fanout, Home, Member, Outlet};
 use crate::moment::Moment;
 use crate::packet;
 use crate::pipeline::{Judged, Passage, Pipeline, Pipelines};
@@ -91,6 +91,8 @@ pub(crate) struct Broker {
     pub admin_ui: Option<Arc<AdminUi>>,
 }
 
+type Entrance = (Vec<Effect>, Option<Expected>);
+
 pub(crate) struct Session {
     pub(crate) client: Arc<Client>,
     outlet: Arc<dyn Outlet>,
@@ -101,8 +103,9 @@ pub(crate) struct Session {
     /// Held while an event is handled. Events of a WebSocket come one by one anyway; those of a polling client may
     /// come in two requests at once.
     turn: Mutex<Turn>,
-    /// What policies wanted done when they let it in.
-    welcome: Mutex<Vec<Effect>>,
+    /// What policies wanted done when they let it in, and what others expect of it, until it is in.
+    /// Most come with nothing.
+    welcome: Mutex<Option<Box<Entrance>>>,
     /// Among its user's sockets, until it ends.
     place: Mutex<Option<UserPlace>>,
     stage: AtomicU8,
@@ -130,6 +133,11 @@ struct Turn {
 const NEW: u8 = 0;
 const OPEN: u8 = 1;
 const CLOSED: u8 = 2;
+
+fn entrance(effects: Vec<Effect>, expected: Option<Expected>) -> Option<Box<Entrance>> {
+    let is_something = !effects.is_empty() || expected.is_some();
+    is_something.then(|| Box::new((effects, expected)))
+}
 
 // === impl Session ===
 
@@ -164,7 +172,7 @@ impl Session {
                 waiting: None,
                 comes: None,
             }),
-            welcome: Mutex::new(welcome.effects),
+            welcome: Mutex::new(entrance(welcome.effects, welcome.expected)),
             place: Mutex::new(welcome.place),
             stage: AtomicU8::new(NEW),
             since: Instant::now(),
@@ -193,8 +201,11 @@ impl Session {
             transport: self.transport,
         }
         .emit();
-        let welcome = std::mem::take(&mut *self.welcome.lock());
-        self.apply(welcome);
+        let welcome = self.welcome.lock().take();
+        if let Some(welcome) = welcome {
+            let (effects, _expected) = *welcome;
+            self.apply(effects);
+        }
         self.is_operators();
         self.watch_term();
         self.end_if_revoked();

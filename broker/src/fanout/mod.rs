@@ -12,6 +12,7 @@
 mod asked;
 mod directory;
 mod elsewhere;
+mod expected;
 mod inbox;
 mod message;
 mod namespace;
@@ -33,6 +34,7 @@ use crate::event::{Client, Event, Recipients};
 use crate::telemetry::trace::{self, Opened};
 pub(crate) use asked::{Answer, Asked, Asking, Question};
 use directory::{Directory, Peer, Peers};
+pub(crate) use expected::Expected;
 pub(crate) use message::Message;
 use nodes::{NodeId, Nodes, TAG};
 pub(crate) use orders::Selection;

@@ -331,7 +331,7 @@ impl Shard {
 }
 
 /// Only sockets with a user pay for it. What policies said when they let the client in does not change.
-fn room_of_user(client: &Client) -> Option<String> {
+pub(super) fn room_of_user(client: &Client) -> Option<String> {
     let identity = client.identity.read();
     identity.user.as_ref().map(|user| hidden::of_user(user))
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::{Broker, traced};
 use crate::admission::UserPlace;
 use crate::event::{Client, Code, Denial, Effect};
+use crate::fanout::Expected;
 use crate::pipeline::Pipeline;
 use crate::telemetry::events::{ConnectionDenied, UnknownNamespace, UserRefused};
 use crate::telemetry::trace;
@@ -27,6 +28,8 @@ pub(crate) struct Welcome {
     pub effects: Vec<Effect>,
     /// Where the number of a user's sockets is bounded.
     pub place: Option<UserPlace>,
+    /// Where other nodes have been told of it: until it is in.
+    pub expected: Option<Expected>,
 }
 
 /// Asks the policies of a namespace whether to let a client in. `auth` is the text that came with its CONNECT.
@@ -57,9 +60,13 @@ async fn ask(
         Ok(auth) => pipeline.admit(client, auth, &mut effects).await,
         Err(denial) => Err(denial),
     };
+    client.identity.write().settle();
+    let expected = match &verdict {
+        Ok(()) => candidate.is_expected(&effects).await,
+        Err(_) => None,
+    };
     // It may have taken a while.
     let verdict = verdict.and_then(|()| candidate.check_draining());
-    client.identity.write().settle();
     let verdict = verdict.and_then(|()| broker.check_grant(client));
     let verdict = match verdict {
         Ok(()) => candidate.take_place(),
@@ -72,7 +79,11 @@ async fn ask(
             traced::came_to("accept");
             // Its session takes care of it from now on.
             std::mem::forget(candidate);
-            Ok(Welcome { effects, place })
+            Ok(Welcome {
+                effects,
+                place,
+                expected,
+            })
         }
         Err(denial) => Err(Refusal::Denied(denial)),
     }
@@ -98,6 +109,17 @@ impl Candidate<'_> {
                 Err(Refusal::NoNamespace)
             }
         }
+    }
+
+    /// Other nodes know of it when this ends: to be connected is a promise as to have joined is.
+    async fn is_expected(&self, effects: &[Effect]) -> Option<Expected> {
+        let rooms = effects.iter().filter_map(|effect| match effect {
+            Effect::Join(room) => Some(&**room),
+            _ => None,
+        });
+        let expected = self.broker.fanout.expect(self.client, rooms)?;
+        expected.known().await;
+        Some(expected)
     }
 
     fn check<'t>(&self, auth: Option<&'t str>) -> Result<&'t str, Denial> {
@@ -129,7 +151,7 @@ impl Candidate<'_> {
                 std::mem::forget(self);
                 Ok(Welcome {
                     effects,
-                    place: None,
+                    ..Welcome::default()
                 })
             }
             Err(denial) => Err(Refusal::Denied(self.denied(denial))),

@@ -176,7 +176,7 @@ impl Directory {
         match &self.nodes {
             Some(nodes) => nodes
                 .interest
-                .when_known(self.key(namespace, Some(room)), known),
+                .when_known(&[self.key(namespace, Some(room))], known),
             None => known(),
         }
     }

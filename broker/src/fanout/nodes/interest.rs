@@ -27,7 +27,10 @@ pub(crate) struct Interest {
 struct Inner {
     /// The number of the last change.
     version: u64,
+    /// What has members here, or is about to.
     held: HashSet<u64, foldhash::fast::RandomState>,
+    /// What sockets are about to enter.
+    expected: Keys<Expected>,
     /// How many rooms each bucket has; `None`: rooms are told one by one.
     buckets: Option<Keys<u32>>,
     /// What others are still to be told.
@@ -41,6 +44,12 @@ struct Inner {
     unknown_keys: Keys<u64>,
     /// Not quite in the order of the changes: a room may have been added before one that waits already.
     waiting: Vec<(u64, Known)>,
+}
+
+struct Expected {
+    /// How many wait for it.
+    waiting: u32,
+    has_members: bool,
 }
 
 /// Changes that follow each other.
@@ -78,6 +87,7 @@ impl Interest {
             inner: Mutex::new(Inner {
                 version: 0,
                 held: HashSet::default(),
+                expected: Keys::default(),
                 buckets: None,
                 changes: Vec::new(),
                 told: 0,
@@ -95,12 +105,9 @@ impl Interest {
     /// a room are numbered in their order.
     pub(in crate::fanout) fn add(&self, key: u64) {
         let mut inner = self.inner.lock();
-        if inner.held.insert(key) {
-            inner.add(key);
-            if inner.buckets.is_none() && inner.held.len() > self.max_rooms {
-                inner.put_into_buckets();
-            }
-            drop(inner);
+        if let Some(expected) = inner.expected.get_mut(&key) {
+            expected.has_members = true;
+        } else if inner.hold(key, self.max_rooms) {
             self.changed.notify_one();
         }
     }
@@ -108,22 +115,54 @@ impl Interest {
     /// The last one has left.
     pub(in crate::fanout) fn remove(&self, key: u64) {
         let mut inner = self.inner.lock();
-        if inner.held.remove(&key) {
-            inner.remove(key);
-            // Not as soon as it could, so that one room more or less does not turn everything over.
-            if inner.buckets.is_some() && inner.held.len() <= self.max_rooms / 2 {
-                inner.take_out_of_buckets();
-            }
-            drop(inner);
+        if let Some(expected) = inner.expected.get_mut(&key) {
+            expected.has_members = false;
+        } else if inner.let_go(key, self.max_rooms) {
             self.changed.notify_one();
         }
     }
 
-    /// Calls back when all others know that there are members of a room: at once if they do.
-    pub(in crate::fanout) fn when_known(&self, key: u64, known: Known) {
+    /// A socket is about to enter: others are told as if it had. To be taken back as often as it is called.
+    pub(in crate::fanout) fn expect(&self, key: u64) {
+        let mut inner = self.inner.lock();
+        if let Some(expected) = inner.expected.get_mut(&key) {
+            expected.waiting += 1;
+            return;
+        }
+        let is_new = inner.hold(key, self.max_rooms);
+        let expected = Expected {
+            waiting: 1,
+            has_members: !is_new,
+        };
+        inner.expected.insert(key, expected);
+        if is_new {
+            self.changed.notify_one();
+        }
+    }
+
+    /// It has entered, or never will.
+    pub(in crate::fanout) fn expect_no_more(&self, key: u64) {
+        let mut inner = self.inner.lock();
+        let Some(expected) = inner.expected.get_mut(&key) else {
+            return;
+        };
+        expected.waiting -= 1;
+        if expected.waiting > 0 {
+            return;
+        }
+        let has_members = expected.has_members;
+        inner.expected.remove(&key);
+        if !has_members && inner.let_go(key, self.max_rooms) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Calls back when all others know that there are members of these rooms: at once if they do.
+    pub(in crate::fanout) fn when_known(&self, keys: &[u64], known: Known) {
         {
             let mut inner = self.inner.lock();
-            if let Some(version) = inner.unknown_keys.get(&key).copied()
+            let versions = keys.iter().filter_map(|key| inner.unknown_keys.get(key));
+            if let Some(version) = versions.max().copied()
                 && inner.waiting.len() < MAX_WAITING
             {
                 inner.waiting.push((version, known));
@@ -181,6 +220,31 @@ impl Interest {
 }
 
 impl Inner {
+    /// Whether it was not held before.
+    fn hold(&mut self, key: u64, max_rooms: usize) -> bool {
+        let is_new = self.held.insert(key);
+        if is_new {
+            self.add(key);
+            if self.buckets.is_none() && self.held.len() > max_rooms {
+                self.put_into_buckets();
+            }
+        }
+        is_new
+    }
+
+    /// Whether it was held.
+    fn let_go(&mut self, key: u64, max_rooms: usize) -> bool {
+        let was_held = self.held.remove(&key);
+        if was_held {
+            self.remove(key);
+            // Not as soon as it could, so that one room more or less does not turn everything over.
+            if self.buckets.is_some() && self.held.len() <= max_rooms / 2 {
+                self.take_out_of_buckets();
+            }
+        }
+        was_held
+    }
+
     fn change(&mut self, key: u64, is_held: bool) -> u64 {
         self.version += 1;
         self.changes.push((key, is_held));
@@ -310,7 +374,7 @@ mod tests {
         let wait = |key| {
             let counter = called.clone();
             let known = move || _ = counter.fetch_add(1, Ordering::Relaxed);
-            interest.when_known(key, Box::new(known));
+            interest.when_known(&[key], Box::new(known));
             count(&called)
         };
         interest.add(1);
@@ -328,6 +392,45 @@ mod tests {
         assert_eq!(wait(3), 4);
         interest.known(3);
         assert_eq!(count(&called), 5);
+    }
+
+    #[test]
+    fn what_is_expected_is_told_as_what_is_there() {
+        let interest = Interest::new(100);
+        let told = || changes(&interest).map(|it| it.changes).unwrap_or_default();
+        // One comes and stays, one never comes.
+        interest.expect(1);
+        interest.expect(2);
+        assert_eq!(told(), [(1, true), (2, true)]);
+        interest.add(1);
+        interest.expect_no_more(1);
+        interest.expect_no_more(2);
+        assert_eq!(told(), [(2, false)]);
+        // The last one leaves while two are expected.
+        interest.expect(1);
+        interest.expect(1);
+        interest.remove(1);
+        interest.expect_no_more(1);
+        assert_eq!(told(), []);
+        interest.expect_no_more(1);
+        assert_eq!(told(), [(1, false)]);
+        interest.expect_no_more(1);
+        assert_eq!(told(), []);
+    }
+
+    #[test]
+    fn several_rooms_are_known_when_the_last_one_is() {
+        let interest = Interest::new(100);
+        let called = Arc::new(AtomicUsize::new(0));
+        interest.expect(1);
+        interest.expect(2);
+        let counter = called.clone();
+        let known = move || _ = counter.fetch_add(1, Ordering::Relaxed);
+        interest.when_known(&[2, 3, 1], Box::new(known));
+        interest.known(1);
+        assert_eq!(count(&called), 0);
+        interest.known(2);
+        assert_eq!(count(&called), 1);
     }
 
     fn count(called: &AtomicUsize) -> usize {

@@ -1,11 +1,11 @@
 //! What is sent on one node arrives on all others, to exactly whom it is for, and nowhere else.
 
 use serde_json::{Value, json};
-use sluice_tests::{Client, Cluster, Driver};
+use sluice_tests::{Client, Cluster, Driver, Setup};
 
 use super::{number, numbers, one_each, one_quiet_each};
 use crate::msgpack::by_query;
-use crate::shared::{RELAY, mark, websocket};
+use crate::shared::{RELAY, SECRET, mark, signed_in, websocket};
 
 /// Clients of every kind on a node.
 fn kinds(driver: &Driver, cluster: &Cluster, node: usize) -> Vec<Client> {
@@ -151,6 +151,34 @@ fn a_join_is_a_promise() {
         a.emit("room:x", json!(["door", round]));
         assert_eq!(b.expect("room:x"), [json!("door"), json!(round)]);
         b.ok("leave", json!(["door"]));
+    }
+}
+
+/// Right after the client has heard that it is connected: what is for everyone, for its user, and for a room that the
+/// policy has put it into. It is the only one on its node.
+#[test]
+fn to_be_connected_is_a_promise() {
+    let config = format!(
+        "[[policy]]\nname = \"jwt-auth\"\n[policy.config]\nsecret = \"{SECRET}\"\nrooms = [\"desk:{{user}}\"]\n{RELAY}"
+    );
+    let cluster = Cluster::start_with(3, |_| Setup::new(&config).modules(&["jwt-auth"]));
+    let driver = Driver::node();
+    for round in 0..50 {
+        let user = format!("user-{round}");
+        let client = driver.connect(&user, &cluster[1].url("/"), &signed_in(&user));
+        let emits = [
+            json!({"event": "to-all"}),
+            json!({"event": "to-user", "users": [user]}),
+            json!({"event": "to-room", "rooms": [format!("desk:{user}")]}),
+        ];
+        // One each first, in turn.
+        for number in 0..3 {
+            let emit = &emits[(round + number) % 3];
+            let answer = cluster[[0, 2][round % 2]].post("/api/v1/emit", emit);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            client.expect(emit["event"].as_str().unwrap());
+        }
+        client.disconnect();
     }
 }
 
