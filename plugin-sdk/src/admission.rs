@@ -62,6 +62,9 @@ pub struct Identity {
     pub issued_ms: Option<u64>,
 }
 
+/// The code of a client that is refused for the token's name that its policy gave it.
+pub(crate) const TOKEN_ID_INVALID: &str = "token_id_invalid";
+
 // === impl Admission ===
 
 impl Admission {
@@ -69,6 +72,18 @@ impl Admission {
     #[must_use]
     pub fn deny(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Deny(Denial::new(code, message))
+    }
+
+    /// An identity that could not be revoked as the policy means is none. The broker refuses it; this says so before it
+    /// is asked, natively as well.
+    pub(crate) fn checked(self) -> Self {
+        match &self {
+            Self::Accept(identity) if !identity.has_token_id_in_bounds() => Self::deny(
+                TOKEN_ID_INVALID,
+                format!("a token's id has 1 to {} bytes", Identity::MAX_TOKEN_ID),
+            ),
+            _ => self,
+        }
     }
 
     /// The denial, if it is one.
@@ -205,8 +220,17 @@ impl Identity {
         self
     }
 
+    /// Bytes of a [`token_id`](Self::token_id) at most.
+    pub const MAX_TOKEN_ID: usize = 1024;
+
+    fn has_token_id_in_bounds(&self) -> bool {
+        let is_in = |id: &String| (1..=Self::MAX_TOKEN_ID).contains(&id.len());
+        self.token_id.as_ref().is_none_or(is_in)
+    }
+
     /// Names what the client has shown, so that it can be revoked by this name: a token's `jti`, the number of a
-    /// session or of a ticket. Up to 1024 bytes; a later policy's replaces an earlier one's.
+    /// session or of a ticket. A later policy's replaces an earlier one's. It has 1 to [`MAX_TOKEN_ID`](Self::MAX_TOKEN_ID)
+    /// bytes; with any other the client is refused with the code `token_id_invalid`.
     ///
     /// ```
     /// use sluice_plugin_sdk::Identity;

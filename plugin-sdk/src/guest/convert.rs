@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::bindings::sluice::policy::types;
+use crate::admission::TOKEN_ID_INVALID;
 use crate::{
     Admission, Bucket, Capabilities, Denial, DisconnectReason, EventRule, Hooks, Identity,
     Interests, Metric, MetricKind, Scope, Subscription, Verdict,
@@ -132,7 +133,7 @@ fn window_ms(window: Duration) -> u32 {
 
 impl From<Admission> for types::Admission {
     fn from(admission: Admission) -> Self {
-        match admission {
+        match admission.checked() {
             Admission::Pass => Self::Pass,
             Admission::Accept(Identity {
                 user,
@@ -143,8 +144,7 @@ impl From<Admission> for types::Admission {
                 issued_ms,
             }) => {
                 if let Err(wrong) = super::host::vouch(expires_ms, token_id.as_deref(), issued_ms) {
-                    // An identity that cannot be revoked as the policy means is none.
-                    return Self::Deny(Denial::new("token_id_invalid", wrong).into());
+                    return Self::Deny(Denial::new(TOKEN_ID_INVALID, wrong).into());
                 }
                 Self::Accept(types::Identity {
                     user,

@@ -79,7 +79,7 @@ impl<P: Policy> Native<P> {
             ..Call::new(Hooks::CONNECT, socket)
         };
         let (admission, effects) = serve(world, Some(facts), || self.policy.on_connect(&call));
-        (Answer::Admission(admission), effects)
+        (Answer::Admission(admission.checked()), effects)
     }
 
     fn event(

@@ -101,6 +101,14 @@ fn admission(body: &[u8], now_ms: u64) -> Result<Answer, String> {
         identity = expires.into_iter().fold(identity, Identity::expires_ms);
     }
     identity.token_id = body.token_id.map(String::from).filter(|id| !id.is_empty());
+    let is_too_long = |id: &String| id.len() > Identity::MAX_TOKEN_ID;
+    if identity.token_id.as_ref().is_some_and(is_too_long) {
+        // By which nobody could revoke it.
+        return Err(format!(
+            "its answer has a `token_id` of more than {} bytes",
+            Identity::MAX_TOKEN_ID
+        ));
+    }
     identity.issued_ms = body.issued_at.map(Date::ms);
     Ok(Answer::Admit(identity))
 }

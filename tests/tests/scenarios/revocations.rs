@@ -258,3 +258,21 @@ fn a_node_that_was_cut_off_learns_what_it_has_missed() {
     assert_eq!(refused(&node, &cluster[1], "again", &old).code(), "revoked");
     mark(&bob, &[&bob]);
 }
+
+/// The same as the SDK says in a native test.
+#[test]
+fn whom_a_policy_gives_a_name_that_nobody_could_revoke_is_refused() {
+    let node = Driver::node();
+    let broker = Setup::new("[[policy]]\nname = \"fixture-gate\"\n")
+        .modules(&["fixture-gate"])
+        .start();
+    for name in [String::new(), "t".repeat(1025)] {
+        let auth = json!({"auth": {"token_id": name}});
+        let refused = node.try_connect("client", &broker.url("/"), &auth).err();
+        let refused = refused.unwrap_or_else(|| panic!("let in with {name:?}"));
+        assert_eq!(refused.code(), "token_id_invalid");
+        assert_eq!(refused.message, "a token's id has 1 to 1024 bytes");
+    }
+    let auth = json!({"auth": {"token_id": "t".repeat(1024)}});
+    node.connect("client", &broker.url("/"), &auth);
+}

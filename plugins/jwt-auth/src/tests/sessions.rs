@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sluice_plugin_sdk::Identity;
 
-use super::policy;
+use super::{policy, who};
 use super::tokens::token;
 
 fn identity(config: Value, claims: Value) -> Identity {
@@ -32,6 +32,19 @@ fn a_token_can_be_revoked_by_its_name() {
     for none in [json!(""), json!(null), json!(["7"])] {
         assert_eq!(token_id(none), None);
     }
+    let longest = "j".repeat(Identity::MAX_TOKEN_ID);
+    assert_eq!(token_id(json!(longest)), Some(longest));
+}
+
+/// It could not be taken back by its name.
+#[test]
+fn a_token_whose_name_is_too_long_is_refused_as_malformed() {
+    let name = "j".repeat(Identity::MAX_TOKEN_ID + 1);
+    let token = token(&json!({ "sub": "a", "jti": name }));
+    assert_eq!(
+        who(&mut policy(json!({})), &token),
+        Err("token_malformed".to_owned())
+    );
 }
 
 #[test]

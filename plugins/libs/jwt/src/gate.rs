@@ -83,9 +83,18 @@ impl Gate {
             attributes,
             rooms,
             expires_ms: self.expires_ms(claims)?,
-            token_id: claims.scalar("jti")?.filter(|id| !id.is_empty()),
+            token_id: token_id(claims)?,
             // Only ever looked at where the user is revoked: one that is no date is not known.
             issued_ms: claims.date_ms("iat").unwrap_or_default(),
         })
+    }
+}
+
+/// The name by which the token can be revoked, if it has one. A token with a name that is too long for that is refused:
+/// let in, it could not be taken back by what it says that it is called.
+fn token_id(claims: &Claims<'_>) -> Result<Option<String>, Refusal> {
+    match claims.scalar("jti")? {
+        Some(id) if id.len() > Identity::MAX_TOKEN_ID => Err(Refusal::Malformed),
+        id => Ok(id.filter(|id| !id.is_empty())),
     }
 }

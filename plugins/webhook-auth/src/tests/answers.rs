@@ -135,6 +135,8 @@ fn what_is_no_decision_denies_or_lets_pass_as_configured() {
         answer(200, r#"{"user":{}}"#),
         answer(200, r#"{"user":"alice","rooms":"all"}"#),
         answer(200, r#"{"user":"alice"} x"#),
+        // Nobody could revoke it by that.
+        answer(200, &json!({ "token_id": "t".repeat(1025) }).to_string()),
     ] {
         let shown = format!("{answer:?}");
         let mut strict = policy(json!({ "retry_after": "2s" }));
