@@ -38,6 +38,9 @@ pub(crate) struct Streams {
 pub(crate) trait Link: Send + Sync + 'static {
     fn state(&self) -> watch::Receiver<State>;
 
+    /// Bytes of the largest message that it carries now.
+    fn largest(&self) -> usize;
+
     /// Hands a message over, in the order of the calls. Whether it arrives is for the receiver to notice.
     fn send(&self, to: To, message: Bytes) -> BoxFuture<'_, Result<(), LinkError>>;
 

@@ -2,12 +2,13 @@
 //!
 //! A node sends the events for another one's sockets to it alone, and only what it has members for: each tells all
 //! others which rooms it has members of (`fanout::nodes::interest`), and they acknowledge it. `members` keeps what is
-//! known of the others, `control` is the conversation of the nodes, in `letter`s, `events` sends and takes the events,
-//! `survey` asks all nodes, or one, a question. All of it runs beside the events' path; what an event meets is the directory and the outbox of
+//! known of the others, `control` is the conversation of the nodes, in `letter`s, `events` sends and takes the events
+//! (`joining` puts together what comes in parts), `survey` asks all nodes, or one, a question. All of it runs beside the events' path; what an event meets is the directory and the outbox of
 //! `crate::fanout`. The network is a `link`.
 
 mod control;
 mod events;
+mod joining;
 mod letter;
 mod link;
 mod members;

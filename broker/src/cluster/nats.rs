@@ -17,6 +17,10 @@ impl Link for Arc<Nats> {
         self.watch()
     }
 
+    fn largest(&self) -> usize {
+        self.client().max_payload()
+    }
+
     fn send(&self, to: To, message: Bytes) -> BoxFuture<'_, Result<(), LinkError>> {
         Box::pin(async move {
             let subject = match to {
@@ -24,13 +28,16 @@ impl Link for Arc<Nats> {
                 To::Node(node) => self.subjects.to_node(node),
                 To::All => self.subjects.to_all(),
             };
-            let (client, size) = (self.client(), message.len());
-            // The client library closes the connection over a message that the server does not take.
-            if size > client.server_info().max_payload {
+            let size = message.len();
+            // The server closes the connection over a message that it does not take.
+            if size > self.largest() {
                 return Err(LinkError::TooLarge(size));
             }
             let failed = |error: async_nats::PublishError| LinkError::Failed(error.to_string());
-            client.publish(subject, message).await.map_err(failed)
+            self.client()
+                .publish(subject, message)
+                .await
+                .map_err(failed)
         })
     }
 

@@ -1,6 +1,7 @@
 //! Nodes on a network within the process: the same logic, without NATS.
 
 mod network;
+mod parts;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -169,7 +169,7 @@ label! {
         QueueFull = "queue_full",
         /// The connection did not come back in time.
         Expired = "expired",
-        /// It does not fit into one message of the NATS server.
+        /// The NATS server takes too little for it even in parts.
         TooLarge = "too_large",
         /// The connection refused it.
         Failed = "failed",

@@ -13,6 +13,9 @@ use crate::cluster::link::{Link, LinkError, Streams, To};
 use crate::fanout::nodes::NodeId;
 use crate::nats::State;
 
+/// Bytes of a message: what is larger goes in parts.
+pub(super) const LARGEST: usize = 4096;
+
 #[derive(Default)]
 pub(super) struct Network {
     nodes: Mutex<HashMap<NodeId, Ends>>,
@@ -20,6 +23,8 @@ pub(super) struct Network {
     cut: Mutex<HashSet<NodeId>>,
     /// How many of the messages for sockets are lost next.
     lose: Mutex<usize>,
+    /// Of those that are carried, the one before which there are so many is lost.
+    lose_after: Mutex<Option<usize>>,
     /// Events for sockets that were delivered.
     carried: Mutex<HashMap<NodeId, usize>>,
 }
@@ -61,6 +66,11 @@ impl Network {
         *self.lose.lock() = messages;
     }
 
+    /// One message for sockets is lost, after so many.
+    pub(super) fn lose_after(&self, messages: usize) {
+        *self.lose_after.lock() = Some(messages);
+    }
+
     /// Events that the sockets of a node were sent.
     pub(super) fn carried(&self, id: NodeId) -> usize {
         self.carried.lock().get(&id).copied().unwrap_or(0)
@@ -86,6 +96,17 @@ impl Network {
                 if *lose > 0 {
                     *lose -= 1;
                     continue;
+                }
+                // Marks come when they come.
+                if message.get(1) != Some(&1) {
+                    let mut lose_after = self.lose_after.lock();
+                    *lose_after = match *lose_after {
+                        Some(0) => {
+                            *lose_after = None;
+                            continue;
+                        }
+                        left => left.map(|left| left - 1),
+                    };
                 }
                 // Marks are carried at the network's convenience.
                 if message.get(1) == Some(&0) {
@@ -117,7 +138,12 @@ impl Link for Arc<End> {
         self.state.subscribe()
     }
 
+    fn largest(&self) -> usize {
+        LARGEST
+    }
+
     fn send(&self, to: To, message: Bytes) -> BoxFuture<'_, Result<(), LinkError>> {
+        assert!(message.len() <= LARGEST || !matches!(to, To::Sockets(_)));
         self.network.carry(self.id, to, &message);
         Box::pin(std::future::ready(Ok(())))
     }

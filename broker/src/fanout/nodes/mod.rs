@@ -3,6 +3,7 @@
 
 mod interest;
 mod outbox;
+pub(crate) mod parts;
 mod wire;
 
 use crate::config;

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::NodeId;
+use super::parts::{self, Part};
 use crate::event::{Event, RESERVED};
 use crate::fanout::message::Message;
 use crate::packet;
@@ -23,13 +24,15 @@ use crate::telemetry::trace::Context;
 pub(crate) const VERSION: u8 = 1;
 
 /// Bytes before the head.
-const PREFIX: usize = 22;
+pub(super) const PREFIX: usize = 22;
 const FROM: std::ops::Range<usize> = 2..10;
 const NUMBER: std::ops::Range<usize> = 10..18;
-const LENGTH: std::ops::Range<usize> = 18..22;
+pub(super) const LENGTH: std::ops::Range<usize> = 18..22;
 
 const EVENT: u8 = 0;
 const MARK: u8 = 1;
+/// A part of an event: see [`parts`].
+pub(super) const PART: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Head<'a> {
@@ -60,6 +63,7 @@ pub(crate) struct Frame {
 
 pub(crate) enum Content {
     Event(Message),
+    Part(Part),
     /// Nothing but the number of the last event that was sent.
     Mark,
     /// Of a version that this node does not know. It counts, and is lost.
@@ -69,7 +73,7 @@ pub(crate) enum Content {
 /// What came is no frame.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no frame: {0}")]
-pub(crate) struct Unreadable(&'static str);
+pub(crate) struct Unreadable(pub(super) &'static str);
 
 /// A frame whose sender and number are not filled in yet.
 pub(super) fn event(message: &Message) -> Option<Vec<u8>> {
@@ -116,7 +120,7 @@ pub(super) fn address(frame: &mut [u8], from: NodeId, number: u64) {
     put(frame, NUMBER, &number.to_le_bytes());
 }
 
-fn put(frame: &mut [u8], place: std::ops::Range<usize>, bytes: &[u8]) {
+pub(super) fn put(frame: &mut [u8], place: std::ops::Range<usize>, bytes: &[u8]) {
     if let Some(place) = frame.get_mut(place) {
         place.copy_from_slice(bytes);
     }
@@ -134,6 +138,7 @@ pub(crate) fn read(bytes: &Bytes) -> Result<Frame, Unreadable> {
     let content = match (*version, *kind) {
         (VERSION, EVENT) => Content::Event(message(bytes)?),
         (VERSION, MARK) => Content::Mark,
+        (VERSION, PART) => Content::Part(parts::read(bytes).ok_or(Unreadable("a part"))?),
         _ => Content::Unknown,
     };
     Ok(Frame {
@@ -143,7 +148,10 @@ pub(crate) fn read(bytes: &Bytes) -> Result<Frame, Unreadable> {
     })
 }
 
-fn array<const N: usize>(bytes: &[u8], place: std::ops::Range<usize>) -> Option<[u8; N]> {
+pub(super) fn array<const N: usize>(
+    bytes: &[u8],
+    place: std::ops::Range<usize>,
+) -> Option<[u8; N]> {
     bytes.get(place)?.try_into().ok()
 }
 

@@ -11,6 +11,7 @@ use crate::telemetry::spread::Tally;
 pub(crate) struct Cluster {
     pub nodes: Gauge,
     pub sent: Tally,
+    pub sent_in_parts: Counter,
     pub received: Tally,
     pub received_bytes: Tally,
     /// Events that other nodes numbered and that did not come.
@@ -40,6 +41,11 @@ impl Cluster {
                 r,
                 "cluster_sent",
                 "Events sent to other nodes, once for each of them",
+            ),
+            sent_in_parts: add(
+                r,
+                "cluster_sent_in_parts",
+                "Events that were larger than the NATS server takes in one message",
             ),
             received: add(r, "cluster_received", "Events received from other nodes"),
             received_bytes: add(r, "cluster_received_bytes", "What they took up"),

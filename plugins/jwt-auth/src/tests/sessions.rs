@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use sluice_plugin_sdk::Identity;
 
-use super::{policy, who};
 use super::tokens::token;
+use super::{policy, who};
 
 fn identity(config: Value, claims: Value) -> Identity {
     let admission = policy(config).connect(json!({ "token": token(&claims) }));

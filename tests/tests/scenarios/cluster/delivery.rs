@@ -1,7 +1,7 @@
 //! An event reaches whom it is for, on whatever node they are.
 
 use serde_json::json;
-use sluice_tests::{Cluster, Driver, eventually};
+use sluice_tests::{Cluster, Driver, Nats, Setup, eventually};
 
 use crate::shared::{RELAY, clients};
 
@@ -61,4 +61,37 @@ fn events_cross_nodes_and_reach_each_member_once() {
     b.expect("once");
     b.expect("all:mark");
     c.expect("all:mark");
+}
+
+/// The server takes 64 KiB at a time: what is larger goes in parts, and nobody sees it.
+#[test]
+fn events_larger_than_a_message_of_nats_arrive_whole_and_in_order() {
+    let nats = Nats::start_with("jetstream: enabled\nmax_payload: 65536", &[]);
+    let cluster = Cluster::start_on(nats, 3, |_| Setup::new(RELAY));
+    let node = Driver::node();
+    let [a] = clients(&node, &cluster[0], ["a"]);
+    let [b] = clients(&node, &cluster[1], ["b"]);
+    let [c] = clients(&node, &cluster[2], ["c"]);
+    let text = |number: u32| json!([number, number.to_string().repeat(400_000)]);
+    for number in [1, 2, 3] {
+        a.emit("all:small", json!([number]));
+        a.emit("all:large", text(number));
+    }
+    for client in [&b, &c] {
+        for number in [1, 2, 3] {
+            assert_eq!(client.expect("all:small"), [json!(number)]);
+            let large = client.expect("all:large");
+            assert_eq!(
+                json!(large),
+                text(number),
+                "number {number} is not what was sent"
+            );
+        }
+    }
+    let sum = |nodes: &[usize], name| cluster.sum(nodes, name, &[]);
+    assert_eq!(sum(&[0], "sluice_cluster_sent_in_parts_total"), 6.0);
+    assert_eq!(sum(&[0], "sluice_cluster_sent_total"), 12.0);
+    assert_eq!(sum(&[0], "sluice_cluster_dropped_total"), 0.0);
+    assert_eq!(sum(&[1, 2], "sluice_cluster_received_total"), 12.0);
+    assert_eq!(sum(&[1, 2], "sluice_cluster_missing_total"), 0.0);
 }
