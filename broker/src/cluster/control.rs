@@ -198,10 +198,11 @@ impl Cluster {
     }
 
     fn heard(&self, from: NodeId, beat: Beat) {
-        let (hello, owed, version) = (beat.hello, beat.owed, beat.vitals.version.clone());
+        let (hello, owed, reads) = (beat.hello, beat.owed, beat.wire);
+        let version = beat.vitals.version.clone();
         let (heard, step) = self.members.lock().heard(from, beat, Instant::now());
         if let Heard::New(place) = heard {
-            self.fanout.open_node(place, from);
+            self.fanout.open_node(place, from, reads);
             self.count();
             NodeJoined {
                 node: from,

@@ -1,4 +1,4 @@
-//! Events on their way to other nodes and from them.
+//! Events that come from other nodes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,91 +7,20 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::sync::watch;
 
 use super::joining::{Joining, Next};
-use super::link::{LinkError, To};
 use super::{Cluster, SEND};
 use crate::config;
 use crate::fanout::Message;
 use crate::fanout::nodes::parts::{self, Part};
-use crate::fanout::nodes::{self, Content, Mark, NodeId, Parcel};
-use crate::nats::State;
+use crate::fanout::nodes::{self, Content, NodeId, bundle};
 use crate::telemetry::events::{EventsMissing, NodeUnreadable};
-use crate::telemetry::metrics::{Undelivered, metrics};
+use crate::telemetry::metrics::metrics;
 
 /// Nodes whose numbers are remembered: more than live and have lived of late.
 const MAX_SENDERS: usize = 4096;
 
-/// Sends what waits, in its order, for as long as the process lives.
-pub(super) async fn send(cluster: Arc<Cluster>) {
-    let mut state = cluster.link.state();
-    loop {
-        for parcel in cluster.nodes.outbox.take().await {
-            send_one(&cluster, &mut state, parcel).await;
-        }
-    }
-}
-
-async fn send_one(cluster: &Cluster, state: &mut watch::Receiver<State>, parcel: Parcel) {
-    let is_event = parcel.mark == Mark::Event;
-    match send_whole(cluster, state, parcel).await {
-        Ok(()) if is_event => {
-            metrics().cluster.sent.inc();
-        }
-        Err(loss) if is_event => metrics().cluster.undelivered(loss, 1),
-        _ => {}
-    }
-}
-
-async fn send_whole(
-    cluster: &Cluster,
-    state: &mut watch::Receiver<State>,
-    parcel: Parcel,
-) -> Result<(), Undelivered> {
-    let Parcel {
-        node, frame, since, ..
-    } = parcel;
-    let until = since + cluster.config.hold;
-    if !is_connected(state, until).await {
-        return Err(Undelivered::Expired);
-    }
-    let largest = cluster.link.largest();
-    if frame.len() <= largest {
-        return send_frame(cluster, node, frame).await;
-    }
-    let parts = parts::split(&frame, largest).ok_or(Undelivered::TooLarge)?;
-    metrics().cluster.sent_in_parts.inc();
-    for part in parts {
-        // Without the connection that took the first ones the rest would be for nothing.
-        if !state.borrow().is_connected {
-            return Err(Undelivered::Failed);
-        }
-        send_frame(cluster, node, part).await?;
-    }
-    Ok(())
-}
-
-async fn send_frame(cluster: &Cluster, node: NodeId, frame: Bytes) -> Result<(), Undelivered> {
-    let sending = cluster.link.send(To::Sockets(node), frame);
-    match tokio::time::timeout(SEND, sending).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(LinkError::TooLarge(_))) => Err(Undelivered::TooLarge),
-        Ok(Err(LinkError::Failed(_))) | Err(_) => Err(Undelivered::Failed),
-    }
-}
-
-/// Waits for the connection, as long as it is worth.
-async fn is_connected(state: &mut watch::Receiver<State>, until: Instant) -> bool {
-    if state.borrow().is_connected {
-        return true;
-    }
-    let connected = state.wait_for(|state| state.is_connected);
-    let left = until.saturating_duration_since(Instant::now());
-    matches!(tokio::time::timeout(left, connected).await, Ok(Ok(_)))
-}
-
-/// What is handed in together, at the most.
+/// Beyond, what is handed in together takes no more messages.
 const BATCH: usize = 256;
 
 /// Hands what comes to the sockets that are here. Does nothing else: what is not taken in time is dropped by the
@@ -102,11 +31,11 @@ pub(super) async fn take(cluster: Arc<Cluster>, mut events: BoxStream<'static, B
         // What has come with it is being taken from the connection in another task.
         tokio::task::yield_now().await;
         let mut messages = Vec::new();
-        messages.extend(incoming.read(&first));
+        incoming.read_all(first, &mut messages);
         while messages.len() < BATCH
             && let Some(Some(bytes)) = events.next().now_or_never()
         {
-            messages.extend(incoming.read(&bytes));
+            incoming.read_all(bytes, &mut messages);
         }
         metrics().cluster.received.inc_by(messages.len() as u64);
         cluster.fanout.deliver_from_nodes(messages);
@@ -145,9 +74,22 @@ impl Incoming {
         }
     }
 
+    /// The events of one message.
+    fn read_all(&mut self, message: Bytes, events: &mut Vec<Message>) {
+        metrics()
+            .cluster
+            .received_bytes
+            .inc_by(message.len() as u64);
+        for frame in bundle::unpack(message) {
+            match frame {
+                Ok(frame) => events.extend(self.read(&frame)),
+                Err(error) => unreadable(&error.to_string()),
+            }
+        }
+    }
+
     /// The event that has come, if it is one, and one that has not been counted as missing.
     fn read(&mut self, bytes: &Bytes) -> Option<Message> {
-        metrics().cluster.received_bytes.inc_by(bytes.len() as u64);
         let frame = match nodes::read(bytes) {
             Ok(frame) => frame,
             Err(error) => {

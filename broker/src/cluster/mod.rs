@@ -13,6 +13,7 @@ mod letter;
 mod link;
 mod members;
 mod nats;
+mod sending;
 mod survey;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -103,7 +104,7 @@ impl Cluster {
         tokio::spawn(control::send(cluster.clone(), outgoing));
         tokio::spawn(control::tell_rooms(cluster.clone()));
         tokio::spawn(control::beat(cluster.clone()));
-        tokio::spawn(events::send(cluster.clone()));
+        tokio::spawn(sending::send(cluster.clone()));
         tokio::spawn(control::take(cluster.clone()));
         cluster
     }
@@ -259,7 +260,7 @@ impl Cluster {
         Body::Beat(Box::new(Beat {
             hello,
             owed,
-            wire: crate::fanout::nodes::VERSION,
+            wire: crate::fanout::nodes::READS,
             rooms_version: self.nodes.interest.version(),
             vitals: (self.vitals)(),
         }))

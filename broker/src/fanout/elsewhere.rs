@@ -29,11 +29,11 @@ impl Fanout {
         self.tell(&peers, message, wakes);
     }
 
-    /// A node takes a place among the peers.
-    pub(crate) fn open_node(&self, place: usize, id: NodeId) {
+    /// A node takes a place among the peers. `reads`: what it says it does.
+    pub(crate) fn open_node(&self, place: usize, id: NodeId, reads: u8) {
         self.directory.open_node(place, id);
         if let Some(nodes) = &self.nodes {
-            nodes.outbox.open(place, id);
+            nodes.outbox.open(place, id, reads);
         }
     }
 

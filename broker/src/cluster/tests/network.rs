@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
 use crate::cluster::link::{Link, LinkError, Streams, To};
-use crate::fanout::nodes::NodeId;
+use crate::fanout::nodes::{NodeId, bundle};
 use crate::nats::State;
 
 /// Bytes of a message: what is larger goes in parts.
@@ -109,9 +109,9 @@ impl Network {
                     };
                 }
                 // Marks are carried at the network's convenience.
-                if message.get(1) == Some(&0) {
-                    *self.carried.lock().entry(*id).or_default() += 1;
-                }
+                let frames = bundle::unpack(message.clone()).flatten();
+                let events = frames.filter(|frame| frame.get(1) == Some(&0)).count();
+                *self.carried.lock().entry(*id).or_default() += events;
             }
             let _ = end.send(message.clone());
         }

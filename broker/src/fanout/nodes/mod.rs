@@ -1,6 +1,7 @@
 //! Other nodes, as far as the fan-out needs to know: what waits for the way to them, and what they are told of the
 //! rooms here. No network: `crate::cluster` empties the outbox, and says who has what.
 
+pub(crate) mod bundle;
 mod interest;
 mod outbox;
 pub(crate) mod parts;
@@ -10,7 +11,7 @@ use crate::config;
 
 pub(crate) use interest::{Changes, Interest, News, Snapshot, bucket_of};
 pub(crate) use outbox::{Mark, Outbox, Parcel};
-pub(crate) use wire::{Content, VERSION, read};
+pub(crate) use wire::{Content, READS, read};
 
 /// What other nodes have to be told.
 pub(crate) struct Nodes {

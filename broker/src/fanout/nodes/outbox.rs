@@ -42,6 +42,8 @@ struct Lane {
     sent: u64,
     /// Marks that are still to be sent.
     marks: u8,
+    /// Whether it takes several frames in one message.
+    is_bundled: bool,
 }
 
 /// A frame on its way to a node.
@@ -50,6 +52,8 @@ pub(crate) struct Parcel {
     pub frame: Bytes,
     pub since: Instant,
     pub mark: Mark,
+    /// Whether it may go with others in one message.
+    pub is_bundled: bool,
 }
 
 /// Whether a frame is an event, whose loss is one.
@@ -69,8 +73,8 @@ impl Outbox {
         }
     }
 
-    /// A node takes a place among the peers.
-    pub(crate) fn open(&self, place: usize, node: NodeId) {
+    /// A node takes a place among the peers. `reads`: what it says it does.
+    pub(crate) fn open(&self, place: usize, node: NodeId, reads: u8) {
         let mut queue = self.queue.lock();
         let sent = queue.gone.remove(&node).unwrap_or(0);
         if queue.lanes.len() <= place {
@@ -81,6 +85,7 @@ impl Outbox {
                 node,
                 sent,
                 marks: 0,
+                is_bundled: reads >= wire::READS_BUNDLES,
             });
         }
     }
@@ -133,6 +138,7 @@ impl Outbox {
                 frame: bytes,
                 since,
                 mark: Mark::Event,
+                is_bundled: lane.is_bundled,
             });
             pushed = true;
         }
@@ -158,6 +164,7 @@ impl Outbox {
                 frame: frame.into(),
                 since: Instant::now(),
                 mark: Mark::Mark,
+                is_bundled: lane.is_bundled,
             });
         }
         queue.is_awake = true;
@@ -199,7 +206,7 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wire::Content;
+    use super::super::wire::{Content, READS};
     use super::*;
     use crate::event::Event;
 
@@ -230,8 +237,8 @@ mod tests {
     #[tokio::test]
     async fn each_receiver_has_numbers_of_its_own() {
         let outbox = Outbox::new(NodeId(1), 100, 10_000);
-        outbox.open(0, NodeId(10));
-        outbox.open(1, NodeId(11));
+        outbox.open(0, NodeId(10), READS);
+        outbox.open(1, NodeId(11), READS);
         assert!(outbox.push([0, 1].into_iter(), &message()));
         assert!(outbox.push([1].into_iter(), &message()));
         // Nobody is there.
@@ -247,7 +254,7 @@ mod tests {
         assert_eq!(taken(&outbox).await, all);
         // One that was thought gone and is not goes on where it was.
         outbox.close(1);
-        outbox.open(1, NodeId(11));
+        outbox.open(1, NodeId(11), READS);
         outbox.push([1].into_iter(), &message());
         assert_eq!(taken(&outbox).await, [(11, 3, false)]);
     }
@@ -255,7 +262,7 @@ mod tests {
     #[tokio::test]
     async fn what_finds_no_room_is_missed_by_its_number() {
         let outbox = Outbox::new(NodeId(1), 2, 10_000);
-        outbox.open(0, NodeId(10));
+        outbox.open(0, NodeId(10), READS);
         for _ in 0..4 {
             outbox.push([0].into_iter(), &message());
         }
@@ -267,7 +274,7 @@ mod tests {
     #[tokio::test]
     async fn nodes_that_were_sent_nothing_get_no_marks() {
         let outbox = Outbox::new(NodeId(1), 2, 10_000);
-        outbox.open(0, NodeId(10));
+        outbox.open(0, NodeId(10), READS);
         outbox.mark();
         assert!(outbox.is_empty());
     }

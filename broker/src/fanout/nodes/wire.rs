@@ -21,7 +21,7 @@ use crate::packet;
 use crate::telemetry::trace::Context;
 
 /// Raised when a frame cannot be read by an earlier version any more. Fields are added without.
-pub(crate) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 
 /// Bytes before the head.
 pub(super) const PREFIX: usize = 22;
@@ -33,6 +33,12 @@ const EVENT: u8 = 0;
 const MARK: u8 = 1;
 /// A part of an event: see [`parts`].
 pub(super) const PART: u8 = 2;
+/// Several frames: see [`super::bundle`].
+pub(super) const BUNDLE: u8 = 3;
+
+/// What a node says that it reads: 2 has parts and bundles.
+pub(crate) const READS: u8 = 2;
+pub(super) const READS_BUNDLES: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Head<'a> {
@@ -71,7 +77,7 @@ pub(crate) enum Content {
 }
 
 /// What came is no frame.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no frame: {0}")]
 pub(crate) struct Unreadable(pub(super) &'static str);
 
