@@ -5,7 +5,7 @@
 //!         bin/sluice            policies/*.wasm         systemd/sluice.{service,env}
 //!         etc/sluice.toml       to start with           etc/default.toml        every key
 //!         share/completions/    share/man/man1/         docs/
-//!         README.md CHANGELOG.md LICENSE-* SHA256SUMS
+//!         INSTALL.md README.md CHANGELOG.md LICENSE-* SHA256SUMS
 //! ```
 //!
 //! The same sources make the same archive, byte for byte, as far as the compiler makes the same programs: files are in
@@ -31,7 +31,8 @@ pub(crate) struct Options {
 }
 
 /// What is copied from the sources, and where it lies in the archive.
-const COPIED: [(&str, &str); 7] = [
+const COPIED: [(&str, &str); 8] = [
+    ("examples/deploy/systemd/INSTALL.md", "INSTALL.md"),
     ("README.md", "README.md"),
     ("CHANGELOG.md", "CHANGELOG.md"),
     ("LICENSE-APACHE", "LICENSE-APACHE"),
@@ -51,11 +52,22 @@ const COMPLETIONS: [(&str, &str); 3] = [
 ];
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    println!("{}", make(options)?.display());
+    Ok(())
+}
+
+/// As it is made when nothing else is said. Its path.
+pub(crate) fn archive() -> Result<PathBuf> {
+    make(&Options {
+        profile: "release".to_owned(),
+        is_static: false,
+    })
+}
+
+fn make(options: &Options) -> Result<PathBuf> {
     let modules = policies::build_first_party()?;
     let broker = broker(options)?;
-    let archive = pack(&broker, &modules, &target()?.join("dist"))?;
-    println!("{}", archive.display());
-    Ok(())
+    pack(&broker, &modules, &target()?.join("dist"))
 }
 
 fn broker(options: &Options) -> Result<PathBuf> {

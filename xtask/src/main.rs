@@ -1,7 +1,7 @@
 //! All set-up of the project: what is missing is installed, what is stale is built, then the thing asked for runs.
 //!
 //! `workspace` knows where things are and runs programs; `setup` installs; `policies` builds the modules; `dev` and
-//! `test` are the two commands that the README opens with; `dist` packs what is put on a machine; `cluster` runs the
+//! `test` are the two commands that the README opens with; `dist` packs what is put on a machine, `machine` tries it on one; `cluster` runs the
 //! example of three nodes; `bench` measures; `page` serves the example's page; `probe` asks it; `ready` reads the line by
 //! which a server says that it serves; `running` is what has been started.
 
@@ -9,6 +9,7 @@ mod bench;
 mod cluster;
 mod dev;
 mod dist;
+mod machine;
 mod page;
 mod policies;
 mod probe;
@@ -41,6 +42,8 @@ enum Command {
     Bench(bench::Options),
     /// Pack broker, policies, unit, completions and man pages into target/dist.
     Dist(dist::Options),
+    /// Try that archive in a virtual machine, under systemd: its installation, limits, sandbox, watchdog and drain.
+    Machine(machine::Options),
     /// Build all policies (first-party, examples, fixtures of the tests) into target/policies.
     Policies,
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Dist(options) => dist::run(&options),
+        Command::Machine(options) => machine::run(&options),
         Command::Policies => policies::build_all().map(|folder| println!("{}", folder.display())),
     };
     match done {

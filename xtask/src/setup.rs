@@ -76,6 +76,14 @@ pub(crate) fn of_scenarios() -> Result<()> {
     system_packages(&[&LOAD_BALANCERS[..], &OTHERS].concat())
 }
 
+/// What makes a virtual machine's disk, and what runs it.
+pub(crate) fn of_machines() -> Result<()> {
+    system_packages(&[
+        ("debootstrap", "debootstrap"),
+        ("qemu-system-x86", "qemu-system-x86_64"),
+    ])
+}
+
 fn system_packages(wanted: &[(&str, &str)]) -> Result<()> {
     // A user's path may be without the folder of servers.
     let is_there = |(_, program): &(&str, &str)| {

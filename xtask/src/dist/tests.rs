@@ -50,6 +50,7 @@ fn the_archive_holds_what_a_machine_needs() {
         .filter_map(|line| line.split("  ").nth(1))
         .collect();
     for wanted in [
+        "INSTALL.md",
         "LICENSE-APACHE",
         "LICENSE-MIT",
         "README.md",

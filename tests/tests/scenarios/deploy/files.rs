@@ -17,10 +17,24 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/deploy")
 }
 
+/// All policies that are part of the product, as every deployment has them in one folder.
+const SHIPPED: [&str; 8] = [
+    "enrich",
+    "jwks-auth",
+    "jwt-auth",
+    "rate-limit",
+    "room-access",
+    "throttle",
+    "validate",
+    "webhook-auth",
+];
+
 /// The environment that the deployments' configurations ask for.
 fn setup(config: &str) -> Setup {
     Setup::new(config)
-        .modules(&["jwt-auth", "rate-limit"])
+        .modules(&SHIPPED)
+        // What the configuration itself says.
+        .without_env("SLUICE_PLUGINS__DIR")
         .env("CLIENT_URL", "https://app.example")
         .env("JWT_SECRET", "0123456789abcdef0123456789abcdef")
         .env("ADMIN_TOKEN", "0123456789abcdef")
@@ -62,6 +76,13 @@ fn the_configuration_serves() {
     let broker = setup(&config).start();
     assert_eq!(broker.get("/readyz").status, 200);
     assert_eq!(broker.get("/metrics").status, 401, "operators have a token");
+    // Of all that lies there, what is named takes part and nothing else.
+    let loaded = broker
+        .logs
+        .find(|record| record.message() == "policy loaded");
+    let mut loaded: Vec<_> = loaded.iter().map(|it| it.field("policy")).collect();
+    loaded.sort_by_key(|name| name.as_str());
+    assert_eq!(loaded, ["jwt-auth", "rate-limit"]);
 }
 
 #[test]
