@@ -4,8 +4,9 @@
 //!     sluice-VERSION-ARCH-linux/
 //!         bin/sluice            policies/*.wasm         systemd/sluice.{service,env}
 //!         etc/sluice.toml       to start with           etc/default.toml        every key
-//!         share/completions/    share/man/man1/         docs/
+//!         share/completions/    share/man/man1/
 //!         INSTALL.md README.md CHANGELOG.md LICENSE-* SHA256SUMS
+//!         docs/  examples/deploy/  plugins/*/README.md  …  what these lead to
 //! ```
 //!
 //! The same sources make the same archive, byte for byte, as far as the compiler makes the same programs: files are in
@@ -113,17 +114,40 @@ pub(crate) fn pack(broker: &Path, modules: &Path, folder: &Path) -> Result<PathB
     compress(folder, &name)
 }
 
-/// The guides, from the root.
+/// Folders and files that lie in the archive where they lie in the sources, so that what is written leads where it says.
+const DOCUMENTS: [&str; 6] = [
+    "ARCHITECTURE.md",
+    "docs",
+    "examples/deploy",
+    "examples/policies/shout",
+    "plugin-sdk/README.md",
+    "plugin-sdk/src/testing/PROTOCOL.md",
+];
+
+/// Those, and what each policy says of its settings; from the root.
 fn documents() -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(root().join("docs")).context("cannot read docs")?;
     let mut documents = Vec::new();
-    for entry in entries {
-        let name = PathBuf::from(entry?.file_name());
-        if name.extension().is_some_and(|extension| extension == "md") {
-            documents.push(Path::new("docs").join(name));
-        }
+    for path in DOCUMENTS {
+        gather(Path::new(path), &mut documents)?;
+    }
+    for policy in policies::first_party()? {
+        documents.push(Path::new("plugins").join(policy).join("README.md"));
     }
     Ok(documents)
+}
+
+/// A file, or all that is in a folder.
+fn gather(path: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
+    let there = root().join(path);
+    if there.is_file() {
+        into.push(path.to_owned());
+        return Ok(());
+    }
+    let unread = || format!("cannot read {}", path.display());
+    for entry in fs::read_dir(there).with_context(unread)? {
+        gather(&path.join(entry?.file_name()), into)?;
+    }
+    Ok(())
 }
 
 /// What the binary writes about itself.

@@ -30,6 +30,20 @@ fn unpacked(archive: &Path) -> PathBuf {
     there
 }
 
+/// The links of a document lead to what came with it.
+fn lead_somewhere(there: &Path, document: &str) {
+    let text = fs::read_to_string(there.join(document)).unwrap();
+    let folder = there.join(document).parent().unwrap().to_owned();
+    for link in text.split("](").skip(1) {
+        let link = link.split([')', '#', ' ']).next().unwrap();
+        let elsewhere = link.is_empty() || link.contains("://");
+        assert!(
+            elsewhere || folder.join(link).exists(),
+            "{document} leads to {link}, which is not there"
+        );
+    }
+}
+
 #[test]
 fn the_archive_holds_what_a_machine_needs() {
     let (broker, modules) = (
@@ -56,10 +70,12 @@ fn the_archive_holds_what_a_machine_needs() {
         "README.md",
         "bin/sluice",
         "docs/migration.md",
+        "examples/deploy/prometheus/sluice.rules.yml",
         "etc/default.toml",
         "etc/sluice.toml",
         "policies/jwt-auth.wasm",
         "policies/rate-limit.wasm",
+        "plugins/rate-limit/README.md",
         "share/completions/_sluice",
         "share/completions/sluice.bash",
         "share/completions/sluice.fish",
@@ -71,6 +87,10 @@ fn the_archive_holds_what_a_machine_needs() {
     }
     let policies = files.iter().filter(|file| file.starts_with("policies/"));
     assert_eq!(policies.count(), policies::first_party().unwrap().len());
+
+    for document in files.iter().filter(|file| file.ends_with(".md")) {
+        lead_somewhere(&there, document);
+    }
 
     // It runs, from there, with what came with it.
     let mut check = program(there.join("bin/sluice"), &there);
