@@ -26,7 +26,8 @@ pub(crate) struct Options {
     /// The profile that the broker is built in; `dev` is for trying this command out.
     #[arg(long, default_value = "release")]
     profile: String,
-    /// Links the C library in, so that the broker runs where there is none, as in an empty container.
+    /// Links the C library in, so that the broker runs where there is none, as in an empty container. Wants the C library as
+    /// an archive: Debian's libc6-dev has it, elsewhere it is glibc-static.
     #[arg(long = "static")]
     is_static: bool,
 }
