@@ -13,7 +13,7 @@ use super::namespaces::Held;
 pub(super) struct Entry {
     pub link: Arc<Link>,
     /// Until the socket is in.
-    held: Mutex<Option<Held>>,
+    held: Mutex<Option<Box<Held>>>,
     is_counted: AtomicBool,
 }
 
@@ -22,7 +22,7 @@ impl Entry {
     pub(super) fn new(link: Arc<Link>, held: Held) -> Option<Self> {
         link.enter_namespace().then(|| Self {
             link,
-            held: Mutex::new(Some(held)),
+            held: Mutex::new(Some(Box::new(held))),
             is_counted: AtomicBool::new(true),
         })
     }

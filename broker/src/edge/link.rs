@@ -72,7 +72,7 @@ pub(super) struct Link {
     /// Wakes whoever waits for that.
     changed: Notify,
     number: u64,
-    sid: OnceLock<String>,
+    sid: OnceLock<Box<str>>,
     links: Weak<Links>,
     /// Who counts it among the sessions of its address.
     counted: Option<Arc<Admission>>,
@@ -137,7 +137,7 @@ impl Links {
 
     /// Remembers the session id that a polling handshake was answered with.
     pub(super) fn name(&self, link: &Link, sid: &str) {
-        if link.sid.set(sid.to_owned()).is_ok() {
+        if link.sid.set(sid.into()).is_ok() {
             self.polling.lock().insert(sid.to_owned(), link.number);
         }
     }
@@ -327,7 +327,7 @@ impl Link {
     /// The session id, while the session is polled.
     pub(super) fn polled(&self) -> Option<&str> {
         let is_polled = !self.is_websocket();
-        self.sid.get().filter(|_| is_polled).map(String::as_str)
+        self.sid.get().filter(|_| is_polled).map(|sid| &**sid)
     }
 
     /// Something waits to be polled.
@@ -379,7 +379,7 @@ impl Drop for Link {
         if let Some(links) = self.links.upgrade() {
             links.all.lock().remove(&self.number);
             if let Some(sid) = self.sid.get() {
-                links.polling.lock().remove(sid);
+                links.polling.lock().remove(&**sid);
             }
         }
     }

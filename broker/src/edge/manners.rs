@@ -49,7 +49,7 @@ pub(super) struct Manners {
     /// Messages are text; what is in those of another parser, the library judges.
     parser: Parser,
     /// Attachments that are still to come; `None` behind a packet that was not judged.
-    awaited: Option<usize>,
+    awaited: Option<u8>,
 }
 
 /// Attachments of one event; their total size is bounded by `max_payload`.
@@ -183,7 +183,8 @@ impl Manners {
             _ => Judgement::Pass,
         };
         if judgement == Judgement::Pass {
-            self.awaited = Some(attachments);
+            // No more than `MAX_ATTACHMENTS`.
+            self.awaited = Some(u8::try_from(attachments).unwrap_or(u8::MAX));
             if kind == Some(b'1') {
                 namespaces.leaves(&rest.namespace);
             }

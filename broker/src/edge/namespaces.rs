@@ -24,16 +24,18 @@ pub(super) struct Namespaces {
 
 #[derive(Default)]
 struct Inner {
-    locals: HashMap<String, Local>,
+    /// By their names, which their sockets share.
+    locals: HashMap<Arc<str>, Local>,
     /// Those with a fixed name in the configuration, which stay when they are empty.
     kept: HashSet<String>,
     /// Those that sockets are about to enter, and how many.
-    held: HashMap<String, usize>,
+    held: HashMap<Arc<str>, usize>,
 }
 
 /// A namespace that a socket is about to enter. It stays, although nobody may be in it yet, until this is dropped.
 pub(super) struct Held {
     namespaces: Arc<Namespaces>,
+    pub name: Arc<str>,
     pub local: Local,
 }
 
@@ -45,15 +47,17 @@ impl Namespaces {
     /// Holds a namespace for a socket that asks to enter. `None`: it was taken away.
     pub(super) fn hold(self: &Arc<Self>, path: &str) -> Option<Held> {
         let mut inner = self.inner.lock();
-        let local = inner.locals.get(path)?.clone();
-        *inner.held.entry(path.to_owned()).or_default() += 1;
-        Some(Held {
+        let (name, local) = inner.locals.get_key_value(path)?;
+        let held = Held {
             namespaces: self.clone(),
-            local,
-        })
+            name: name.clone(),
+            local: local.clone(),
+        };
+        *inner.held.entry(held.name.clone()).or_default() += 1;
+        Some(held)
     }
 
-    pub(super) fn paths(&self) -> Vec<String> {
+    pub(super) fn paths(&self) -> Vec<Arc<str>> {
         self.inner.lock().locals.keys().cloned().collect()
     }
 
@@ -73,7 +77,7 @@ impl Namespaces {
     pub(super) fn insert(&self, local: Local, register: impl FnOnce()) {
         let mut inner = self.inner.lock();
         register();
-        inner.locals.insert(local.path().to_string(), local);
+        inner.locals.insert((**local.path()).into(), local);
     }
 
     /// Whether the socket came in by the namespace that is registered now.
@@ -116,16 +120,15 @@ impl Namespaces {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let path = self.local.path();
         let mut inner = self.namespaces.inner.lock();
-        if let Some(count) = inner.held.get_mut(&**path) {
+        if let Some(count) = inner.held.get_mut(&self.name) {
             *count -= 1;
             if *count == 0 {
-                inner.held.remove(&**path);
+                inner.held.remove(&self.name);
             }
         }
         drop(inner);
-        self.namespaces.forget(path);
+        self.namespaces.forget(&self.name);
     }
 }
 

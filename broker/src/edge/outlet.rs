@@ -19,6 +19,7 @@ use super::encoded::Encoded;
 use super::lane::{Bounds, Lane, Overflow};
 use super::link::{Link, State};
 use super::manners::Fault;
+use super::parser::Parser;
 use super::socketio;
 use crate::event::{Client, Event};
 use crate::fanout::{About, Ending, Frame, Outlet, Question};
@@ -29,7 +30,8 @@ use questions::Questions;
 
 pub(super) struct SocketOutlet {
     sid: Sid,
-    namespace: Str,
+    /// The connection's, which is far away from here for who delivers to many.
+    parser: Parser,
     /// Weak, because the library's socket owns the handlers, which own this.
     socket: Weak<Socket<Adapter>>,
     pub(super) local: Local,
@@ -60,8 +62,8 @@ const BY_REVOCATION: u8 = 4;
 enum Before {
     /// Through the library's queue, which a poll takes from.
     Library,
-    /// Waits for the lane to open.
-    Waiting(Waiting),
+    /// Waits for the lane to open; most sockets get nothing until then.
+    Waiting(Option<Box<Waiting>>),
 }
 
 #[derive(Default)]
@@ -81,13 +83,13 @@ impl SocketOutlet {
         bounds: Bounds,
     ) -> Self {
         let before = if link.is_over_websocket() {
-            Before::Waiting(Waiting::default())
+            Before::Waiting(None)
         } else {
             Before::Library
         };
         Self {
             sid: socket.id,
-            namespace: local.path().clone(),
+            parser: link.parser,
             socket: Arc::downgrade(socket),
             local,
             link,
@@ -107,6 +109,10 @@ impl SocketOutlet {
         &self.client.peer.name
     }
 
+    fn namespace(&self) -> &Str {
+        self.local.path()
+    }
+
     /// Whether the library still knows this socket in the namespace it came in by.
     pub(super) fn is_known(&self) -> bool {
         !self
@@ -122,8 +128,10 @@ impl SocketOutlet {
     /// From now on everything leaves over the lane, behind what has waited for that.
     pub(super) fn open(&self, lane: &Arc<Lane>) {
         let mut before = self.before.lock();
-        if let Before::Waiting(waiting) = &mut *before {
-            for frames in std::mem::take(&mut waiting.frames) {
+        if let Before::Waiting(waiting) = &mut *before
+            && let Some(waiting) = waiting.take()
+        {
+            for frames in waiting.frames {
                 self.bounded(lane.push_own(frames, self.bounds));
             }
         }
@@ -135,14 +143,14 @@ impl SocketOutlet {
     pub(super) fn wait(&self) {
         let mut before = self.before.lock();
         if matches!(*before, Before::Library) {
-            *before = Before::Waiting(Waiting::default());
+            *before = Before::Waiting(None);
         }
     }
 
     /// Sends a packet through the library's queue that the carrier knows again.
     pub(super) fn send_marker(&self, marker: &str) -> bool {
-        let data = self.link.parser.data(Str::copy_from_slice(marker), &[]);
-        let packet = Packet::event(self.namespace.clone(), data);
+        let data = self.parser.data(Str::copy_from_slice(marker), &[]);
+        let packet = Packet::event(self.namespace().clone(), data);
         let options = BroadcastOptions::new(self.sid);
         let sent = self.local.broadcast(packet, options).is_ok();
         if !sent {
@@ -208,13 +216,13 @@ impl SocketOutlet {
             (Some(lane), _) => self.bounded(lane.push_own(frames(), self.bounds)),
             (None, Before::Waiting(waiting)) => {
                 let frames = frames();
-                waiting.bytes += frames.len();
-                if waiting.bytes > self.bounds.bytes || waiting.frames.len() >= self.bounds.messages
-                {
-                    *before = Before::Waiting(Waiting::default());
+                let queue = waiting.get_or_insert_default();
+                queue.bytes += frames.len();
+                if queue.bytes > self.bounds.bytes || queue.frames.len() >= self.bounds.messages {
+                    *waiting = None;
                     return self.overflow();
                 }
-                waiting.frames.push(frames);
+                queue.frames.push(frames);
             }
             (None, Before::Library) => {
                 let (packet, bytes) = polled();
@@ -291,7 +299,7 @@ impl SocketOutlet {
 
 impl Outlet for SocketOutlet {
     fn encode(&self, event: &Event) -> Frame {
-        Frame::new(Encoded::new(self.namespace.clone(), event, None))
+        Frame::new(Encoded::new(self.namespace().clone(), event, None))
     }
 
     fn send(&self, frame: &Frame) {
@@ -301,7 +309,7 @@ impl Outlet for SocketOutlet {
         if self.is_slow() {
             return;
         }
-        let parser = self.link.parser;
+        let parser = self.parser;
         if encoded.is_volatile() && self.takes_nothing() {
             return metrics().dropped(DropReason::Volatile);
         }
@@ -318,22 +326,22 @@ impl Outlet for SocketOutlet {
         if self.is_slow() {
             return;
         }
-        let parser = self.link.parser;
-        let frame = || parser.ack(&self.namespace, id, args);
+        let parser = self.parser;
+        let frame = || parser.ack(self.namespace(), id, args);
         match self.lane.get() {
             Some(lane) => self.bounded(lane.push_own(frame(), self.bounds)),
             None => self.send_before(
                 || frame().into(),
                 || {
                     let data = parser.data(Str::copy_from_slice(args), &[]);
-                    (Packet::ack(self.namespace.clone(), data, id), args.len())
+                    (Packet::ack(self.namespace().clone(), data, id), args.len())
                 },
             ),
         }
     }
 
     fn encode_asking(&self, event: &Event, id: i64) -> Frame {
-        Frame::new(Encoded::new(self.namespace.clone(), event, Some(id)))
+        Frame::new(Encoded::new(self.namespace().clone(), event, Some(id)))
     }
 
     fn ask(&self, frame: &Frame, question: Question) {

@@ -266,7 +266,7 @@ impl Entrance {
             }
             return Err("Invalid namespace".to_owned());
         };
-        let local = held.local.clone();
+        let (name, local) = (held.name.clone(), held.local.clone());
         let Some(entry) = Entry::new(link.clone(), held) else {
             let denial = Denial::broker(Code::Overloaded, "in too many namespaces already");
             return Err(wire::words(&denial.message, &denial));
@@ -274,7 +274,7 @@ impl Entrance {
         tokio::select! {
             // Almost always done at once.
             biased;
-            admitted = self.admit_to(socket, auth, local, entry) => admitted,
+            admitted = self.admit_to(socket, auth, (name, local), entry) => admitted,
             // Nobody hears it.
             () = link.gone() => Err("gone".to_owned()),
         }
@@ -284,7 +284,7 @@ impl Entrance {
         &self,
         socket: &Arc<Socket<Adapter>>,
         auth: Option<&Value>,
-        local: Local,
+        (namespace, local): (Arc<str>, Local),
         entry: Entry,
     ) -> Result<(), Words> {
         let link = entry.link.clone();
@@ -295,7 +295,7 @@ impl Entrance {
                 address: link.address,
                 handshake: link.handshake.clone(),
             },
-            namespace: socket.ns().into(),
+            namespace,
             identity: Default::default(),
             rooms: Default::default(),
         });
