@@ -5,7 +5,9 @@
 //! long as that goes on with the writing, and ends the connection when nothing is taken for too long.
 
 mod flusher;
+mod frames;
 mod queue;
+mod spare;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -19,7 +21,8 @@ use super::link::Link;
 use crate::telemetry::metrics::{DropReason, metrics};
 use crate::tls::WriteHalf;
 use flusher::Flusher;
-use queue::{Flushed, Frames, Queue, SMALL, Stage};
+use frames::{Frames, SMALL};
+use queue::{Flushed, Queue, Stage};
 
 pub(super) struct Lane {
     queue: Mutex<Queue>,
@@ -27,7 +30,8 @@ pub(super) struct Lane {
     flusher: Arc<Flusher>,
     /// How long a client may take nothing of what is written to it.
     patience: Duration,
-    compression: Option<Compression>,
+    /// Most clients do without.
+    compression: Option<Box<Compression>>,
 }
 
 /// How messages for this client are compressed.
@@ -60,9 +64,11 @@ impl Lane {
         deflate: Option<&deflate::Terms>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            compression: deflate.map(|terms| Compression {
-                settings: terms.settings,
-                shared: (!terms.agreed.outbound.takeover).then_some(terms.agreed.outbound.bits),
+            compression: deflate.map(|terms| {
+                Box::new(Compression {
+                    settings: terms.settings,
+                    shared: (!terms.agreed.outbound.takeover).then_some(terms.agreed.outbound.bits),
+                })
             }),
             queue: Mutex::new(Queue::new(
                 socket,
@@ -77,6 +83,8 @@ impl Lane {
     /// How frames of so many bytes are compressed, if they are.
     pub(super) fn compression(&self, bytes: usize) -> Option<Compression> {
         self.compression
+            .as_deref()
+            .copied()
             .filter(|compression| compression.settings.is_worth_it(bytes))
     }
 

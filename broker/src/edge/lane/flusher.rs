@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::Lane;
+use super::{Lane, spare};
 
 /// Writes out a reactor's lanes at the end of each turn of its tasks.
 pub(super) struct Flusher {
@@ -25,6 +25,7 @@ impl Flusher {
                     listed: Mutex::default(),
                     wake: Notify::new(),
                 });
+                spare::keep_here();
                 tokio::spawn(flusher.clone().run());
                 flusher
             })
@@ -49,6 +50,9 @@ impl Flusher {
             std::mem::swap(&mut turn, &mut *self.listed.lock());
             for lane in turn.drain(..) {
                 lane.flush_listed();
+            }
+            if spare::is_unwatched() {
+                tokio::spawn(spare::watch());
             }
         }
     }

@@ -6,12 +6,10 @@ use std::io::{self, IoSlice};
 use bytes::Bytes;
 
 use super::Bounds;
+use super::frames::{Frames, SMALL};
 use crate::edge::deflate::Outbound;
 use crate::telemetry::metrics::{Carried, metrics};
 use crate::tls::WriteHalf;
-
-/// Frames up to this size are copied behind each other; larger ones are shared by all their recipients.
-pub(super) const SMALL: usize = 1024;
 
 /// As many copied bytes make a piece, so that what has been written can be let go.
 const PIECE: usize = 16 << 10;
@@ -43,12 +41,6 @@ struct Piece {
     messages: usize,
 }
 
-/// Frames of one owner, or of several. Alone in its turn, what has several is not even copied.
-pub(in crate::edge) enum Frames {
-    Shared(Bytes),
-    Own(Vec<u8>),
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Idle,
@@ -64,63 +56,6 @@ pub(super) enum Flushed {
     Blocked,
     /// The connection is gone.
     Gone,
-}
-
-// === impl Frames ===
-
-impl AsRef<[u8]> for Frames {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            Self::Shared(bytes) => bytes,
-            Self::Own(bytes) => bytes,
-        }
-    }
-}
-
-impl From<Bytes> for Frames {
-    fn from(bytes: Bytes) -> Self {
-        Self::Shared(bytes)
-    }
-}
-
-impl From<Vec<u8>> for Frames {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Own(bytes)
-    }
-}
-
-impl From<Frames> for Bytes {
-    fn from(frames: Frames) -> Self {
-        match frames {
-            Frames::Shared(bytes) => bytes,
-            Frames::Own(bytes) => bytes.into(),
-        }
-    }
-}
-
-impl Frames {
-    const NONE: Self = Self::Own(Vec::new());
-
-    fn len(&self) -> usize {
-        self.as_ref().len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn extend(&mut self, frames: &[u8]) {
-        match self {
-            Self::Own(bytes) => bytes.extend(frames),
-            Self::Shared(first) => {
-                // More may follow.
-                let mut bytes = Vec::with_capacity(2 * (first.len() + frames.len()));
-                bytes.extend(&**first);
-                bytes.extend(frames);
-                *self = Self::Own(bytes);
-            }
-        }
-    }
 }
 
 // === impl Queue ===
@@ -212,6 +147,7 @@ impl Queue {
                 Ok(1..) => self.advance(written.unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.tell(self.bytes);
+                    self.tail.shrink();
                     return Flushed::Blocked;
                 }
                 // The reader meets the end of the connection too, and tells.
@@ -293,7 +229,7 @@ impl Queue {
     fn clear(&mut self) {
         self.pieces = VecDeque::new();
         // An idle connection keeps none.
-        self.tail = Frames::NONE;
+        self.tail.let_go();
         self.tail_messages = 0;
         self.written = 0;
         self.tell(0);
@@ -383,10 +319,5 @@ mod tests {
         }
         assert_eq!(queue.write(), Flushed::All);
         assert_eq!(read, sent);
-    }
-
-    #[test]
-    fn a_tail_costs_no_more_than_shared_bytes() {
-        assert_eq!(size_of::<Frames>(), size_of::<Bytes>());
     }
 }
