@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::cli::Exit;
 use crate::config::{self, Env};
+pub use crate::edge::bench::{Inward, Lanes, ack_frame, event_frame, msgpack_frame};
 use crate::event::{Client, Event, Identity, Peer};
 use crate::moment::Moment;
 use crate::pipeline::{Judged, Passage, Pipeline};

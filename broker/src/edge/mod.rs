@@ -13,6 +13,7 @@ mod accept;
 mod acks;
 mod adapter;
 mod answers;
+pub(crate) mod bench;
 mod client_files;
 mod cookie;
 mod cors;
