@@ -39,7 +39,7 @@ use crate::record::{Busy, Recording, Wanted};
 use crate::revocation::Revocations;
 use crate::rollout::Rollout;
 use crate::session::Broker;
-use crate::state::{Filter, Millis, Shown, Store};
+use crate::state::{After, Filter, Millis, Shown, Store};
 use crate::telemetry::events::StateCleared;
 use crate::telemetry::metrics::metrics;
 
@@ -274,8 +274,9 @@ impl admin::Node for Node {
         Some(Arc::clone(rollout) as Arc<dyn Rollouts>)
     }
 
-    fn state(&self, policy: &str, filter: &Filter, limit: usize) -> Option<Shown> {
-        Some(self.store.find(policy)?.show(filter, limit, Millis::now()))
+    fn state(&self, policy: &str, filter: &Filter, after: &After, limit: usize) -> Option<Shown> {
+        let state = self.store.find(policy)?;
+        Some(state.show(filter, after, limit, Millis::now()))
     }
 
     fn clear_state(&self, policy: &str, filter: &Filter) -> Option<usize> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
+use opentelemetry_proto::tonic::trace::v1::span::Link;
 use prost::Message as _;
 
 use crate::{Backend, Setup, eventually};
@@ -23,6 +24,8 @@ pub struct Span {
     pub name: String,
     /// Numbers as text.
     pub attributes: BTreeMap<String, String>,
+    /// Others that it goes on with: their traces and identifiers.
+    pub links: Vec<(String, String)>,
     pub has_failed: bool,
     pub nanoseconds: (u64, u64),
     /// What is said of who sent it.
@@ -82,6 +85,11 @@ impl Span {
         (&self.trace, &self.parent) == (&parent.trace, &parent.id)
     }
 
+    pub fn is_linked_with(&self, other: &Span) -> bool {
+        self.links
+            .contains(&(other.trace.clone(), other.id.clone()))
+    }
+
     /// The node that sent it.
     pub fn node(&self) -> &str {
         self.resource
@@ -103,6 +111,7 @@ fn read(body: &[u8]) -> Vec<Span> {
                 parent: hexadecimal(&span.parent_span_id),
                 name: span.name,
                 attributes: texts(span.attributes),
+                links: links(&span.links),
                 has_failed: span.status.is_some_and(|status| status.code == 2),
                 nanoseconds: (span.start_time_unix_nano, span.end_time_unix_nano),
                 resource: resource.clone(),
@@ -110,6 +119,11 @@ fn read(body: &[u8]) -> Vec<Span> {
         }
     }
     spans
+}
+
+fn links(links: &[Link]) -> Vec<(String, String)> {
+    let names = |link: &Link| (hexadecimal(&link.trace_id), hexadecimal(&link.span_id));
+    links.iter().map(names).collect()
 }
 
 fn texts(attributes: Vec<KeyValue>) -> BTreeMap<String, String> {

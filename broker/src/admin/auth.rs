@@ -43,9 +43,10 @@ struct Key {
 pub(super) struct From(pub IpAddr);
 
 /// Whose token a request came with.
-struct Caller {
-    name: Arc<str>,
-    scope: Scope,
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    pub name: Arc<str>,
+    pub scope: Scope,
 }
 
 impl Auth {
@@ -111,7 +112,7 @@ pub(super) struct Guard {
 
 pub(super) async fn require(
     State(Guard { auth, names }): State<Guard>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let from = request.extensions().get::<From>().map(|from| from.0);
@@ -125,6 +126,7 @@ pub(super) async fn require(
         let problem = Problem::new(StatusCode::FORBIDDEN, "insufficient_scope", what);
         return refuse(problem, &request, from, Some(&caller.name));
     }
+    request.extensions_mut().insert(caller.clone());
     if needed == Scope::Read {
         return next.run(request).await;
     }

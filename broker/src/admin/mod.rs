@@ -29,6 +29,7 @@ mod sockets;
 mod state;
 #[cfg(test)]
 mod tests;
+mod token;
 mod tries;
 mod watch;
 

@@ -23,7 +23,7 @@ use crate::config::Change;
 use crate::drain::Ending;
 use crate::feed::{self, Crowded, Following};
 use crate::record::{Busy, Recording, Wanted};
-use crate::state::{Filter, Shown};
+use crate::state::{After, Filter, Shown};
 
 /// The node, as the admin listener sees it. Calls are short; those that wait are futures.
 pub(crate) trait Node: Send + Sync + 'static {
@@ -41,9 +41,9 @@ pub(crate) trait Node: Send + Sync + 'static {
     /// Modules that are served by all nodes of the cluster; `None`: the node is alone.
     fn rollouts(&self) -> Option<Arc<dyn Rollouts>>;
 
-    /// What a policy has counted and stored: at most `limit` buckets and as many entries. `None`: there is no such
-    /// policy.
-    fn state(&self, policy: &str, filter: &Filter, limit: usize) -> Option<Shown>;
+    /// What a policy has counted and stored: at most `limit` buckets and as many entries, behind `after`. `None`: there is no
+    /// such policy.
+    fn state(&self, policy: &str, filter: &Filter, after: &After, limit: usize) -> Option<Shown>;
 
     /// Drops what a policy has counted and stored, and says how much. `None`: there is no such policy.
     fn clear_state(&self, policy: &str, filter: &Filter) -> Option<usize>;

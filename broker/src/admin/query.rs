@@ -1,8 +1,12 @@
 //! The query of a request.
 
 use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::describe::{Parameter, number};
+use super::describe::{Parameter, number, text};
 use super::problem::Problem;
 
 /// What an answer lists where the request does not say how much.
@@ -15,6 +19,12 @@ pub(super) const LISTED: Parameter = number(
     1,
     MAX_LIMIT as u64,
     "How many are listed; 100 without this.",
+);
+
+/// What is said of the parameter that [`after`] reads.
+pub(super) const AFTER: Parameter = text(
+    "after",
+    "Where the list goes on: what `next` was in the answer before.",
 );
 
 /// A parameter that should not be there.
@@ -64,6 +74,58 @@ pub(super) fn limit(value: Option<String>) -> Result<usize, Problem> {
     }
 }
 
+/// Where a list goes on, from what an earlier answer of the same kind ended with. Opaque to whoever hands it back, so that a
+/// later version may put something else into it.
+pub(super) fn after<K: DeserializeOwned>(
+    value: Option<String>,
+    list: &str,
+) -> Result<Option<K>, Problem> {
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(value.as_bytes()).ok();
+    let read = bytes.and_then(|bytes| serde_json::from_slice::<(String, K)>(&bytes).ok());
+    match read {
+        Some((of, key)) if of == list => Ok(Some(key)),
+        _ => {
+            let what = format!("expected what `next` was in an earlier answer to a list of {list}");
+            Err(bad_parameter("after", what))
+        }
+    }
+}
+
+/// What the answer says where the list goes on behind its last item, if there is more.
+pub(super) fn next<K: Serialize>(truncated: bool, last: Option<K>, list: &str) -> Option<String> {
+    let last = last.filter(|_| truncated)?;
+    let json = serde_json::to_vec(&(list, last)).ok()?;
+    Some(BASE64_URL_SAFE_NO_PAD.encode(json))
+}
+
 pub(super) fn bad_parameter(name: &str, what: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "bad_parameter", what).at(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_handed_back_is_where_it_goes_on() {
+        let key = ("a\0ü".to_owned(), 7_u64);
+        assert_eq!(next(false, Some(&key), "rooms"), None);
+        let cursor = next(true, Some(&key), "rooms").expect("there is more");
+        let read = |value: &str, list| after::<(String, u64)>(Some(value.to_owned()), list);
+        assert_eq!(read(&cursor, "rooms").ok().flatten(), Some(key));
+        let half = cursor.get(..cursor.len() / 2).unwrap_or_default();
+        let other = next(true, Some("x"), "rooms").expect("there is more");
+        for (bad, list) in [
+            (&*cursor, "sockets"),
+            (half, "rooms"),
+            (&other, "rooms"),
+            ("", "rooms"),
+            ("%", "rooms"),
+        ] {
+            assert!(read(bad, list).is_err(), "{bad} of {list}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use super::audit::Did;
 use super::describe::{About, text};
 use super::node::Node;
 use super::problem::Problem;
-use super::query::{self, LISTED, parameters};
+use super::query::{self, AFTER, LISTED, parameters};
 use super::routes::{Routes, Verb};
 use crate::backend::Mistake;
 use crate::moment::{LAST_DATE, date, unix_millis};
@@ -27,6 +27,9 @@ use crate::revocation::{Entry, Full, Key, Of, Revoke};
 /// How long a revocation lasts where the request does not say, and how long it may.
 const TTL: Duration = Duration::from_secs(24 * 3600);
 const LONGEST_TTL: Duration = Duration::from_secs(400 * 24 * 3600);
+
+/// What the list is of, for what is handed in where it goes on.
+const REVOCATIONS: &str = "revocations";
 
 /// Bytes of a reason.
 const LONGEST_REASON: usize = 256;
@@ -123,7 +126,11 @@ pub(crate) enum Reach {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct RevocationList {
     pub revocations: Vec<Revocation>,
+    /// There are more.
     pub truncated: bool,
+    /// What to hand in as `after` for those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 type Answered = Result<(Extension<Did>, Json<Changed>), Problem>;
@@ -137,7 +144,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             PATH,
             list,
             about("listRevocations", "Users and tokens that are kept out")
-                .parameters(&[LISTED])
+                .parameters(&[LISTED, AFTER])
                 .answers::<RevocationList>("The latest first."),
         )
         .post(
@@ -170,12 +177,20 @@ pub(super) async fn list(
     State(node): State<Arc<dyn Node>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<RevocationList>, Problem> {
-    let [limit] = parameters(query.as_deref(), ["limit"])?;
+    let [limit, after] = parameters(query.as_deref(), ["limit", "after"])?;
     let limit = query::limit(limit)?;
-    let all = node.revocations().list();
+    let after = query::after::<(u64, Key)>(after, REVOCATIONS)?;
+    let mut all = node.revocations().list();
+    if let Some((at_ms, key)) = after {
+        all.retain(|it| (it.at_ms, &it.key) < (at_ms, &key));
+    }
+    let truncated = all.len() > limit;
+    all.truncate(limit);
+    let last = all.last().map(|it| (it.at_ms, &it.key));
     Ok(Json(RevocationList {
-        truncated: all.len() > limit,
-        revocations: all.into_iter().take(limit).map(Into::into).collect(),
+        truncated,
+        next: query::next(truncated, last, REVOCATIONS),
+        revocations: all.into_iter().map(Into::into).collect(),
     }))
 }
 

@@ -21,13 +21,21 @@ use crate::backend::{
     SteerError, Steered, Steering, Whom,
 };
 
+/// What lists are of, for those that are handed in where they go on.
+const SOCKETS: &str = "sockets";
+const ROOMS: &str = "rooms";
+
 /// Rooms that one request has sockets join or leave.
 const MAX_TARGETS: usize = 1024;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct SocketList {
     sockets: Vec<SocketInfo>,
+    /// There are more.
     truncated: bool,
+    /// What to hand in as `after` for those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     silent: Vec<String>,
 }
@@ -35,7 +43,11 @@ pub(super) struct SocketList {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct RoomList {
     rooms: Vec<RoomInfo>,
+    /// There are more.
     truncated: bool,
+    /// What to hand in as `after` for those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     silent: Vec<String>,
 }
@@ -74,13 +86,14 @@ pub(super) async fn list(
     State(node): State<Arc<dyn Node>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<SocketList>, Problem> {
-    let known = ["namespace", "room", "user", "limit", "node"];
-    let [namespace, room, user, limit, only] = parameters(query.as_deref(), known)?;
+    let known = ["namespace", "room", "user", "limit", "after", "node"];
+    let [namespace, room, user, limit, after, only] = parameters(query.as_deref(), known)?;
     let filter = SocketFilter {
         namespace,
         room,
         user,
         id: None,
+        after: query::after(after, SOCKETS)?,
         limit: query::limit(limit)?,
     };
     let Listed {
@@ -89,6 +102,7 @@ pub(super) async fn list(
         silent,
     } = node.sockets(filter, only).await;
     Ok(Json(SocketList {
+        next: next_socket(truncated, &items),
         sockets: items,
         truncated,
         silent,
@@ -115,11 +129,16 @@ pub(super) async fn show(
         room: None,
         user: None,
         id: Some(id),
+        after: None,
         limit: 1,
     };
     let mut listed = node.sockets(filter, None).await;
     let socket = listed.items.pop().ok_or_else(|| unknown(&listed.silent))?;
     Ok(Json(socket))
+}
+
+fn next_socket(truncated: bool, listed: &[SocketInfo]) -> Option<String> {
+    query::next(truncated, listed.last().and_then(SocketInfo::key), SOCKETS)
 }
 
 /// Who is in a room, on all nodes.
@@ -128,7 +147,11 @@ pub(super) struct Present {
     members: Vec<Presence>,
     /// Each once, in order.
     users: BTreeSet<String>,
+    /// There are more.
     truncated: bool,
+    /// What to hand in as `after` for those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     silent: Vec<String>,
 }
@@ -144,7 +167,8 @@ pub(super) async fn presence(
     State(node): State<Arc<dyn Node>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Present>, Problem> {
-    let [namespace, room, limit] = parameters(query.as_deref(), ["namespace", "room", "limit"])?;
+    let known = ["namespace", "room", "limit", "after"];
+    let [namespace, room, limit, after] = parameters(query.as_deref(), known)?;
     let limit = query::limit(limit)?;
     let room = room.ok_or_else(|| bad_parameter("room", "it is missing"))?;
     let filter = SocketFilter {
@@ -152,6 +176,7 @@ pub(super) async fn presence(
         room: Some(room),
         user: None,
         id: None,
+        after: query::after(after, SOCKETS)?,
         limit,
     };
     let listed = node.sockets(filter, None).await;
@@ -159,6 +184,7 @@ pub(super) async fn presence(
     Ok(Json(Present {
         users: users.collect(),
         truncated: listed.truncated,
+        next: next_socket(listed.truncated, &listed.items),
         silent: listed.silent,
         members: listed
             .items
@@ -176,11 +202,12 @@ pub(super) async fn rooms(
     State(node): State<Arc<dyn Node>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<RoomList>, Problem> {
-    let [namespace, prefix, limit] =
-        parameters(query.as_deref(), ["namespace", "prefix", "limit"])?;
+    let known = ["namespace", "prefix", "limit", "after"];
+    let [namespace, prefix, limit, after] = parameters(query.as_deref(), known)?;
     let filter = RoomFilter {
         namespace: namespace.unwrap_or_else(|| "/".to_owned()),
         prefix: prefix.unwrap_or_default(),
+        after: query::after(after, ROOMS)?,
         limit: query::limit(limit)?,
     };
     let Listed {
@@ -188,7 +215,9 @@ pub(super) async fn rooms(
         truncated,
         silent,
     } = node.rooms(filter).await;
+    let last = items.last().map(|it| &it.name);
     Ok(Json(RoomList {
+        next: query::next(truncated, last, ROOMS),
         rooms: items,
         truncated,
         silent,

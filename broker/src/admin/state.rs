@@ -15,6 +15,19 @@ use super::problem::Problem;
 use super::query::{self, bad_parameter, parameters};
 use crate::state::{Filter, Shown, SubjectKey};
 
+/// What the list is of, for what is handed in where it goes on.
+const STATE: &str = "state";
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PolicyStatePage")]
+pub(super) struct StatePage {
+    #[serde(flatten)]
+    shown: Shown,
+    /// What to hand in as `after` for what is behind it, if there is more of buckets or of entries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Cleared {
     /// Buckets and entries that are no more.
@@ -25,6 +38,7 @@ pub(super) struct Cleared {
 struct Asked {
     filter: Filter,
     limit: Option<String>,
+    after: Option<String>,
     /// A parameter is there that narrows what is meant, whether it says anything or not.
     narrows: bool,
 }
@@ -33,13 +47,18 @@ pub(super) async fn show(
     State(node): State<Arc<dyn Node>>,
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Shown>, Problem> {
+) -> Result<Json<StatePage>, Problem> {
     let name = name.map_err(|_| unknown())?;
     let asked = Asked::read(query.as_deref())?;
     let limit = query::limit(asked.limit)?;
-    node.state(&name, &asked.filter, limit)
-        .map(Json)
-        .ok_or_else(unknown)
+    let after = query::after(asked.after, STATE)?.unwrap_or_default();
+    let shown = node.state(&name, &asked.filter, &after, limit);
+    let mut shown = shown.ok_or_else(unknown)?;
+    let next = shown.next.take();
+    Ok(Json(StatePage {
+        next: query::next(next.is_some(), next, STATE),
+        shown,
+    }))
 }
 
 pub(super) async fn clear(
@@ -49,9 +68,10 @@ pub(super) async fn clear(
 ) -> Result<(Extension<Did>, Json<Cleared>), Problem> {
     let name = name.map_err(|_| unknown())?;
     let asked = Asked::read(query.as_deref())?;
-    if asked.limit.is_some() {
+    let part = [("limit", asked.limit), ("after", asked.after)];
+    if let Some((name, _)) = part.into_iter().find(|(_, value)| value.is_some()) {
         let what = "a part of what is meant is not cleared";
-        return Err(bad_parameter("limit", what));
+        return Err(bad_parameter(name, what));
     }
     if asked.narrows && asked.filter == Filter::default() {
         // A prefix that came out empty by mistake must not clear everything.
@@ -70,7 +90,8 @@ pub(super) async fn clear(
 
 impl Asked {
     fn read(query: Option<&str>) -> Result<Self, Problem> {
-        let [prefix, subject, limit] = parameters(query, ["prefix", "subject", "limit"])?;
+        let known = ["prefix", "subject", "limit", "after"];
+        let [prefix, subject, limit, after] = parameters(query, known)?;
         let narrows = prefix.is_some() || subject.is_some();
         let subject = subject.map(|it| it.parse::<SubjectKey>()).transpose();
         let subject = subject.map_err(|error| bad_parameter("subject", error.to_string()))?;
@@ -80,6 +101,7 @@ impl Asked {
                 subject,
             },
             limit,
+            after,
             narrows,
         })
     }

@@ -32,7 +32,7 @@ use crate::backend::{
 use crate::config::{self, Change, Secret};
 use crate::drain::Ending;
 use crate::record::{Busy, Recorder, Recording, Wanted};
-use crate::state::{Filter, Shown};
+use crate::state::{After, Filter, Shown};
 use crate::tls::{Listener, Tls};
 
 struct Answer {

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -28,18 +31,20 @@ struct Body<'a> {
     rooms: Option<[String; 1]>,
     event: String,
     args: &'a [&'a RawValue],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<String>,
 }
 
 impl Command {
     pub(super) fn read(client: &Client, event: &Event) -> Result<Self, Denial> {
         let wrong = |detail: String| Denial::broker(Code::InvalidPacket, detail);
-        if !event.attachments.is_empty() {
-            return Err(wrong("binary arguments are not taken here".to_owned()));
+        if !event.attachments.is_empty() && &*event.name != "emit" {
+            return Err(wrong("binary arguments belong to `emit` only".to_owned()));
         }
         // It was checked to be an array.
         let args: Vec<&RawValue> = serde_json::from_str(&event.args).unwrap_or_default();
         let what = match &*event.name {
-            "emit" => emit(&args).map(What::Emit),
+            "emit" => emit(&args, &event.attachments).map(What::Emit),
             "join" => moved(&args, Steering::Join).map(What::Steer),
             "leave" => moved(&args, Steering::Leave).map(What::Steer),
             "_disconnect" => ended(&args).map(What::Steer),
@@ -57,12 +62,16 @@ impl Command {
 }
 
 /// `(namespace, filter, event, ...args)`; a filter is a room or a socket, and none means everyone.
-fn emit(args: &[&RawValue]) -> Result<Emit, Mistake> {
+fn emit(args: &[&RawValue], attachments: &[Bytes]) -> Result<Emit, Mistake> {
     let body = Body {
         namespace: text(args, 0, "the namespace")?,
         rooms: filter(args, 1)?.map(|filter| [filter]),
         event: text(args, 2, "the event")?,
         args: args.get(3..).unwrap_or_default(),
+        attachments: attachments
+            .iter()
+            .map(|it| BASE64_STANDARD.encode(it))
+            .collect(),
     };
     // Texts, and JSON that was checked, always serialize.
     let body = serde_json::to_vec(&body).unwrap_or_default();

@@ -150,6 +150,7 @@ impl Service {
                 room: None,
                 user: None,
                 id: None,
+                after: None,
                 limit: MAX_SOCKETS,
             };
             let sockets = it.node.sockets(filter, None).await.items;

@@ -177,7 +177,7 @@ fn introduced<'a>(it: &'a Happening, its: &'a Introduction) -> Socket<'a> {
                 .map(|(name, value)| (name.as_str(), value.as_str()))
                 .collect(),
         },
-        handshake: Handshake::new(its.address.to_string(), it.at),
+        handshake: Handshake::new(its.address.to_string(), its.secure, it.at),
         // As Node has it, a socket is in the room of its id.
         rooms: [&*it.socket].into_iter().chain(rooms).collect(),
     }
@@ -197,7 +197,7 @@ fn socket(it: &SocketInfo) -> Socket<'_> {
                 .map(|(name, value)| (name.as_str(), value.as_str()))
                 .collect(),
         },
-        handshake: Handshake::new(it.address.clone(), since),
+        handshake: Handshake::new(it.address.clone(), it.secure, since),
         rooms: [it.id.as_str()]
             .into_iter()
             .chain(it.rooms.iter().map(String::as_str))
@@ -206,7 +206,7 @@ fn socket(it: &SocketInfo) -> Socket<'_> {
 }
 
 impl Handshake {
-    fn new(address: String, at: SystemTime) -> Self {
+    fn new(address: String, secure: bool, at: SystemTime) -> Self {
         let issued = at.duration_since(SystemTime::UNIX_EPOCH);
         Self {
             address,
@@ -214,7 +214,7 @@ impl Handshake {
             query: BTreeMap::new(),
             issued: issued.map_or(0, |since| since.as_millis() as u64),
             time: iso(at),
-            secure: false,
+            secure,
             xdomain: false,
             url: "",
         }

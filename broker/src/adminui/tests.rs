@@ -90,6 +90,30 @@ fn commands_are_read_as_the_page_sends_them() {
 }
 
 #[test]
+fn binary_arguments_are_carried() {
+    let place = |number| json!({"_placeholder": true, "num": number});
+    let read = |name: &str, args: Value, attachments: &[&'static [u8]]| {
+        let attachments = attachments.iter().map(|it| bytes::Bytes::from_static(it));
+        let event = Event {
+            attachments: attachments.collect(),
+            ..event(name, &args)
+        };
+        Command::read(&client(), &event).map(|it| it.what)
+    };
+    let args = json!(["/", null, "news", place(1), {"a": place(0)}]);
+    let Ok(Wanted::Emit(emit)) = read("emit", args, &[b"a", b"bc"]) else {
+        panic!("no emit");
+    };
+    assert_eq!(emit.attachments[..], [&b"a"[..], b"bc"]);
+    let args: Value = serde_json::from_str(&emit.args).expect("JSON");
+    assert_eq!(args, json!([place(1), {"a": place(0)}]));
+    // They belong to nothing else.
+    assert!(read("emit", json!(["/", place(0), "news"]), &[b"a"]).is_err());
+    assert!(read("join", json!(["/", "r", place(0)]), &[b"a"]).is_err());
+    assert!(read("join", json!(["/", "r", "s", place(0)]), &[b"a"]).is_err());
+}
+
+#[test]
 fn what_is_no_command_is_told() {
     for (name, args) in [
         ("emit", json!([])),
@@ -168,6 +192,7 @@ async fn what_happens_has_the_shapes_of_the_official_server() {
         assert_eq!(socket[key], value, "{socket}");
     }
     assert_eq!(socket["handshake"]["address"], "127.0.0.1");
+    assert_eq!(socket["handshake"]["secure"], false);
     let told: Vec<_> = told
         .iter()
         .map(|(name, args)| (name.as_str(), args.clone()))
@@ -198,13 +223,16 @@ fn sockets_of_other_nodes_look_the_same() {
         address: "10.0.0.1".to_owned(),
         transport: "websocket".to_owned(),
         since: "2026-01-01T00:00:00.000Z".to_owned(),
+        secure: true,
         expires: None,
         token_id: None,
+        certificate: None,
         node: "n2".to_owned(),
     };
     let socket = &args(&shape::all_sockets(&[socket]))[0][0];
     assert_eq!(socket["clientId"], "s2");
     assert_eq!(socket["rooms"], json!(["s2", "r"]));
+    assert_eq!(socket["handshake"]["secure"], true);
     assert_eq!(socket["handshake"]["time"], "2026-01-01T00:00:00.000Z");
     assert_eq!(socket["handshake"]["issued"], 1_767_225_600_000_u64);
 }

@@ -86,6 +86,11 @@ impl Refused {
         matches!(self.limit, Limit::ConnectionsPerIp | Limit::RatePerIp)
     }
 
+    /// The limit's key.
+    pub(crate) fn limit(self) -> &'static str {
+        self.limit.as_str()
+    }
+
     /// Tells the operator.
     pub(crate) fn tell(self, address: IpAddr) {
         ConnectionRefused {
@@ -232,6 +237,11 @@ impl Admission {
     /// Where a request comes from: its peer, or whom a trusted proxy speaks for.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         forwarded::client(peer, headers, &self.limits.load())
+    }
+
+    /// Whether a peer is one of the proxies whose words are believed.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        self.limits.load().trusted_proxies.contain(peer)
     }
 
     fn now(&self) -> u64 {

@@ -108,24 +108,35 @@ impl Sockets {
             listed.items.retain(|socket| socket.node == node);
             listed.silent.retain(|silent| *silent == node);
         }
-        listed
-            .items
-            .sort_by(|a, b| (&a.namespace, &a.since, &a.id).cmp(&(&b.namespace, &b.since, &b.id)));
+        in_order(&mut listed.items);
         listed.cut_to(limit)
     }
 
     /// Rooms of a namespace, over all nodes.
-    pub(crate) async fn rooms(&self, filter: RoomFilter) -> Listed<RoomInfo> {
+    pub(crate) async fn rooms(&self, mut filter: RoomFilter) -> Listed<RoomInfo> {
+        loop {
+            let (page, last) = self.page_of_rooms(&filter).await;
+            // All of them have become empty meanwhile: there is still something behind them.
+            match last {
+                Some(last) if page.items.is_empty() && page.truncated => filter.after = Some(last),
+                _ => return page,
+            }
+        }
+    }
+
+    /// And the name that it ends with.
+    async fn page_of_rooms(&self, filter: &RoomFilter) -> (Listed<RoomInfo>, Option<String>) {
         // Twice around: a room's members are counted everywhere or not at all.
         let here = self.names_here(filter.clone());
-        let elsewhere = self.others.ask("rooms", &filter, Duration::ZERO);
+        let elsewhere = self.others.ask("rooms", filter, Duration::ZERO);
         let (mut names, elsewhere) = tokio::join!(here, elsewhere);
         elsewhere.answers.into_iter().for_each(|it| names.add(it));
         names.items.sort_unstable();
         names.items.dedup();
         let names = names.cut_to(filter.limit);
+        let last = names.items.last().map(ToString::to_string);
         let count = Count {
-            namespace: filter.namespace,
+            namespace: filter.namespace.clone(),
             names: names.items,
         };
         let here = self.count_here(count.clone());
@@ -135,11 +146,12 @@ impl Sockets {
         silent.extend(others.silent);
         silent.sort_unstable();
         silent.dedup();
-        Listed {
+        let page = Listed {
             items: add_up(&count.names, others.answers.into_iter().chain([here])),
             truncated: names.truncated,
             silent,
-        }
+        };
+        (page, last)
     }
 
     /// Namespaces that have sockets, over all nodes.
@@ -191,6 +203,11 @@ impl Sockets {
         steered.silent = elsewhere.silent;
         Ok(steered)
     }
+}
+
+/// The order of lists, which is that of [`SocketKey`]: times that are written alike are in order as texts.
+fn in_order(sockets: &mut [SocketInfo]) {
+    sockets.sort_by(|a, b| (&a.namespace, &a.since, &a.id).cmp(&(&b.namespace, &b.since, &b.id)));
 }
 
 /// What all nodes have of these rooms.

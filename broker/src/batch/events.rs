@@ -10,6 +10,7 @@ use crate::config::Batch;
 use crate::event::{Client, Code, Denial, Event, Recipients};
 use crate::fanout::Fanout;
 use crate::packet::{self, MAX_DEPTH};
+use crate::telemetry::trace;
 
 /// Official clients refuse a packet that has more, unless they are told otherwise (socket.io-parser, `maxAttachments`).
 /// A single event may have more all the same: it would leave with them without a batch as well.
@@ -41,6 +42,8 @@ struct To {
 pub(super) struct Gathered {
     items: String,
     attachments: Vec<Bytes>,
+    count: usize,
+    traced: trace::Gathered,
 }
 
 // === impl Events ===
@@ -48,7 +51,11 @@ pub(super) struct Gathered {
 impl Events {
     /// `max_payload`: what a client may be sent.
     pub(crate) fn new(fanout: Arc<Fanout>, max_payload: usize) -> Self {
-        let leave = move |to: &To, gathered: Gathered| {
+        let leave = move |to: &To, mut gathered: Gathered| {
+            let traced = std::mem::take(&mut gathered.traced);
+            let _entered = super::traced(traced, gathered.count);
+            trace::say("sluice.namespace", || &to.namespace);
+            trace::say("sluice.event", || &to.name);
             let event = gathered.event(to.name.clone(), to.volatile);
             fanout.spread(&to.namespace, to.rooms.as_deref(), &event);
         };
@@ -124,6 +131,8 @@ impl Load for Gathered {
     }
 
     fn add(&mut self, event: Event) {
+        self.count += 1;
+        self.traced.add_this();
         if !self.items.is_empty() {
             self.items.push(',');
         }

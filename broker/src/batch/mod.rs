@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use crate::config::Batch;
 use crate::telemetry::metrics::{BatchEnd, metrics};
+use crate::telemetry::trace::{self, Entered, Kind};
 pub(crate) use events::Events;
 use open::{Limits, Open};
 
@@ -99,4 +100,14 @@ impl<K: Clone + Eq + Hash, L: Load> Batches<K, L> {
             (self.leave)(key, load);
         }
     }
+}
+
+/// What traces say of a batch that leaves, while it is handed over.
+pub(crate) fn traced(gathered: trace::Gathered, events: usize) -> Option<Entered> {
+    let Some(mut recording) = gathered.go_on("batch", Kind::Producer) else {
+        // It may leave in the turn of an event that is not among it.
+        return trace::aside();
+    };
+    recording.say("sluice.events", events);
+    trace::enter(Some(recording))
 }

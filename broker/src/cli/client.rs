@@ -194,7 +194,7 @@ impl Client {
             let asking = self.send(Method::POST, path, &headers, body);
             let (response, connection) = in_time(asking).await?;
             if !response.status().is_success() {
-                return in_time(answer(response)).await.map(|_| ());
+                return in_time(self.answer(response)).await.map(|_| ());
             }
             let mut body = response.into_body();
             while let Some(frame) = body.frame().await {
@@ -213,9 +213,15 @@ impl Client {
             .enable_all()
             .build()
             .map_err(|error| Exit::Failed(error.into()))?;
-        let at = || format!("the admin listener at {}", self.authority);
         let answer = runtime.block_on(asking);
-        answer.with_context(at).map_err(Exit::Failed)
+        answer.map_err(|error| {
+            let at = format!(
+                "the admin listener at {}{}",
+                self.authority,
+                elsewhere(&error)
+            );
+            Exit::Failed(error.context(at))
+        })
     }
 
     async fn ask(
@@ -226,9 +232,42 @@ impl Client {
         body: Vec<u8>,
     ) -> anyhow::Result<Value> {
         let (response, connection) = self.send(method, path, headers, body).await?;
-        let answer = answer(response).await;
+        let answer = self.answer(response).await;
         connection.abort();
         answer
+    }
+
+    async fn answer(&self, response: Response<Incoming>) -> anyhow::Result<Value> {
+        let (status, answer) = json(response).await?;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let text = |name: &str| answer[name].as_str().map(str::to_owned);
+        let (Some(detail), Some(code)) = (text("detail"), text("code")) else {
+            bail!("answered {status} without a problem: it is no admin listener of sluice");
+        };
+        let field = text("field").map(|field| format!("{field}: "));
+        bail!(Refused {
+            code,
+            detail: field.unwrap_or_default() + &detail,
+            hint: self.hint(status),
+        })
+    }
+
+    /// What to do about it here.
+    fn hint(&self, status: StatusCode) -> &'static str {
+        match (status, &self.token) {
+            (StatusCode::UNAUTHORIZED, None) => {
+                ": give the node's token with `--token` or SLUICE_ADMIN__TOKEN"
+            }
+            (StatusCode::UNAUTHORIZED, Some(_)) => {
+                ": it came from `--token` or SLUICE_ADMIN__TOKEN"
+            }
+            (StatusCode::FORBIDDEN, Some(_)) => {
+                ": `--token` or SLUICE_ADMIN__TOKEN has to give one with the scope `write`"
+            }
+            _ => "",
+        }
     }
 
     /// The head of the answer, and the task that reads on.
@@ -264,6 +303,17 @@ impl Client {
     }
 }
 
+/// Where nobody listens, somebody may listen elsewhere.
+fn elsewhere(error: &anyhow::Error) -> &'static str {
+    let io = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    match io {
+        Some(io::ErrorKind::ConnectionRefused) => {
+            ", where nobody listens (`--admin` or SLUICE_ADMIN__LISTEN names another)"
+        }
+        _ => "",
+    }
+}
+
 async fn in_time<T>(asking: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let answer = tokio::time::timeout(PATIENCE, asking).await;
     answer.map_err(|_| anyhow!("no answer within {} s", PATIENCE.as_secs()))?
@@ -281,28 +331,13 @@ async fn json(response: Response<Incoming>) -> anyhow::Result<(StatusCode, Value
     Ok((status, answer))
 }
 
-async fn answer(response: Response<Incoming>) -> anyhow::Result<Value> {
-    let (status, answer) = json(response).await?;
-    if status.is_success() {
-        return Ok(answer);
-    }
-    let text = |name: &str| answer[name].as_str().map(str::to_owned);
-    let (Some(detail), Some(code)) = (text("detail"), text("code")) else {
-        bail!("answered {status} without a problem: it is no admin listener of sluice");
-    };
-    let field = text("field").map(|field| format!("{field}: "));
-    bail!(Refused {
-        code,
-        detail: field.unwrap_or_default() + &detail,
-    })
-}
-
 /// The node is there, and does not do it.
 #[derive(Debug, thiserror::Error)]
-#[error("{detail} ({code})")]
+#[error("{detail} ({code}){hint}")]
 pub(super) struct Refused {
     pub code: String,
     detail: String,
+    hint: &'static str,
 }
 
 /// Nobody listens there any more: the connection was refused, or ended instead of an answer.

@@ -5,6 +5,7 @@ mod client;
 mod drain;
 mod emit;
 mod node;
+mod pages;
 mod policies;
 mod policy;
 mod record;

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::client::{Asking, query};
+use super::pages::Extent;
 use super::table::{left_out, row, table, text};
 use super::{Exit, tell};
 
@@ -14,10 +15,10 @@ pub(super) struct Revoke {
     #[command(flatten)]
     asking: Asking,
     /// Keep this user out, and end the user's sockets
-    #[arg(long, conflicts_with = "token_id")]
+    #[arg(long, conflicts_with_all = ["token_id", "limit", "all"])]
     user: Option<String>,
     /// Keep out who comes with the token of this id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["limit", "all"])]
     token_id: Option<String>,
     /// Only in this namespace
     #[arg(long, value_name = "PATH")]
@@ -37,12 +38,15 @@ pub(super) struct Revoke {
     /// List who is kept out
     #[arg(long, conflicts_with_all = ["user", "token_id", "namespace", "ttl", "until", "reason", "lift"])]
     list: bool,
+    #[command(flatten)]
+    extent: Extent,
 }
 
 impl Revoke {
     pub(super) fn run(&self) -> Result<String, Exit> {
         if self.list {
-            let answer = self.asking.client()?.get(REVOCATIONS)?;
+            let client = self.asking.client()?;
+            let answer = self.extent.list(&client, REVOCATIONS, &[], "revocations")?;
             tell(&left_out(&answer));
             return Ok(self.asking.shown(&answer, list));
         }

@@ -6,21 +6,19 @@ use std::io::{IsTerminal as _, Write as _};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::client::{Asking, Client, piece, query};
+use super::client::{Asking, Client, piece};
+use super::pages::Extent;
 use super::table::{ago, facts, left_out, row, table, text, words};
 use super::{Exit, tell};
 
 const SOCKETS: &str = "/api/v1/sockets";
-
-/// As many as one answer lists, for counting.
-const ALL: &str = "10000";
 
 #[derive(Debug, Args)]
 pub(super) struct Sockets {
     #[command(flatten)]
     asking: Asking,
     /// Show this one in full
-    #[arg(conflicts_with_all = ["namespace", "room", "user", "at", "limit"])]
+    #[arg(conflicts_with_all = ["namespace", "room", "user", "at", "limit", "all"])]
     id: Option<String>,
     /// Only those in this namespace
     #[arg(long, value_name = "PATH")]
@@ -34,9 +32,8 @@ pub(super) struct Sockets {
     /// Only those of this node
     #[arg(long = "node", value_name = "NODE")]
     at: Option<String>,
-    /// How many at most; 100 without this
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    #[command(flatten)]
+    extent: Extent,
 }
 
 #[derive(Debug, Args)]
@@ -49,9 +46,8 @@ pub(super) struct Rooms {
     /// Only those whose names begin so
     #[arg(long)]
     prefix: Option<String>,
-    /// How many at most; 100 without this
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    #[command(flatten)]
+    extent: Extent,
 }
 
 /// Whom something is done with.
@@ -112,15 +108,13 @@ impl Sockets {
             let socket = client.get(&format!("{SOCKETS}/{}", piece(id)))?;
             return Ok(self.asking.shown(&socket, show));
         }
-        let limit = self.limit.map(|it| it.to_string());
-        let query = query(&[
+        let filter = [
             ("namespace", self.namespace.as_deref()),
             ("room", self.room.as_deref()),
             ("user", self.user.as_deref()),
             ("node", self.at.as_deref()),
-            ("limit", limit.as_deref()),
-        ]);
-        let answer = client.get(&format!("{SOCKETS}{query}"))?;
+        ];
+        let answer = self.extent.list(&client, SOCKETS, &filter, "sockets")?;
         tell(&left_out(&answer));
         Ok(self.asking.shown(&answer, list))
     }
@@ -128,16 +122,14 @@ impl Sockets {
 
 impl Rooms {
     pub(super) fn run(&self) -> Result<String, Exit> {
-        let limit = self.limit.map(|it| it.to_string());
-        let query = query(&[
-            ("namespace", Some(&self.namespace)),
+        let filter = [
+            ("namespace", Some(&*self.namespace)),
             ("prefix", self.prefix.as_deref()),
-            ("limit", limit.as_deref()),
-        ]);
+        ];
+        let client = self.asking.client()?;
         let answer = self
-            .asking
-            .client()?
-            .get(&format!("/api/v1/rooms{query}"))?;
+            .extent
+            .list(&client, "/api/v1/rooms", &filter, "rooms")?;
         tell(&left_out(&answer));
         Ok(self.asking.shown(&answer, list_rooms))
     }
@@ -214,8 +206,8 @@ impl Whom {
         let users = self.user.iter().map(|it| ("user", Some(&**it)));
         let everyone = self.all.then_some(("room", None));
         for filter in rooms.chain(users).chain(everyone) {
-            let query = query(&[("namespace", namespace), filter, ("limit", Some(ALL))]);
-            let answer = client.get(&format!("{SOCKETS}{query}"))?;
+            let filter = [("namespace", namespace), filter];
+            let answer = Extent::ALL.list(client, SOCKETS, &filter, "sockets")?;
             let listed = answer["sockets"].as_array().into_iter().flatten();
             found.extend(listed.filter_map(|it| it["id"].as_str().map(str::to_owned)));
         }
@@ -269,6 +261,7 @@ fn show(socket: &Value) -> String {
         ("transport", text(&socket["transport"])),
         ("since", text(&socket["since"])),
         ("node", text(&socket["node"])),
+        ("certificate", text(&socket["certificate"])),
         ("rooms", words(&socket["rooms"])),
     ];
     for (name, value) in socket["attributes"].as_object().into_iter().flatten() {

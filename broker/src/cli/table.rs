@@ -78,7 +78,7 @@ pub(super) fn span(time: Duration) -> String {
 pub(super) fn left_out(answer: &Value) -> String {
     let mut out = String::new();
     if answer["truncated"] == true {
-        out += "there are more; `--limit` shows them\n";
+        out += "there are more: `--limit N` shows so many, `--all` all of them\n";
     }
     for node in answer["silent"].as_array().into_iter().flatten() {
         _ = writeln!(out, "node {} did not answer", text(node));

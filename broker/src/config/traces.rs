@@ -52,10 +52,12 @@ impl Traces {
             "authorization=Bearer ${OTLP_TOKEN}",
             "Headers for the collector: `name=value`, with commas between them.",
         );
-        let timeout = s.get(
+        let bounds = Duration::from_millis(100)..=Duration::from_secs(60);
+        let timeout = s.within(
             "otlp_timeout",
             "10s",
             "How long the collector may take to answer.",
+            (bounds, "100ms to 60s"),
         );
         let sample = s.live(|s| {
             s.get::<Share>(

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use super::reactor::{Job, Reactor};
+use super::traced;
 use crate::admission::{Admission, Refused};
 use crate::telemetry::events::AcceptFailed;
 use crate::tls::{Stream, Tls};
@@ -109,6 +110,7 @@ const FAREWELL_BYTES: u64 = 64 << 10;
 /// answer with it be lost.
 pub(super) fn refuse(stream: TcpStream, address: IpAddr, refused: Refused, tls: &Arc<Tls>) {
     refused.tell(address);
+    traced::turned_away(refused);
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
         refused.seconds()

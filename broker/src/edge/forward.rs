@@ -15,11 +15,13 @@ use tokio::sync::oneshot;
 use super::Shared;
 use super::deflate;
 use super::handshake::Refused;
-use super::http::{Body, open_websocket};
+use super::http::Body;
 use super::link::Link;
 use super::polling::poll;
 use super::reactor::{Job, Place};
+use super::upgrade::open_websocket;
 use crate::telemetry::metrics::metrics;
+use crate::telemetry::trace::Opened;
 use crate::tls::{Parted, Stream};
 
 /// What a reactor may take to take a job. It needs microseconds; one that does not is in no state to serve a client.
@@ -43,6 +45,8 @@ pub(super) struct Upgraded<S> {
     pub link: Arc<Link>,
     pub place: Arc<Place>,
     pub deflate: Option<deflate::Terms>,
+    /// Of a session that was polled, where its handshake was recorded.
+    pub span: Option<Box<Opened>>,
 }
 
 impl<S> Upgraded<S> {
@@ -55,6 +59,7 @@ impl<S> Upgraded<S> {
             link: self.link,
             place: self.place,
             deflate: self.deflate,
+            span: self.span,
         })
     }
 }

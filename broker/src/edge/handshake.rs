@@ -163,6 +163,21 @@ impl Refused {
         }
     }
 
+    /// What it is called where there is more than the protocol's code.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Refused::UnknownTransport => "unknown_transport",
+            Refused::UnknownSession => "unknown_session",
+            Refused::BadMethod => "bad_method",
+            Refused::UnsupportedVersion => "unsupported_version",
+            Refused::Draining => "draining",
+            Refused::Limited(it) | Refused::LimitedBehindProxy(it) => it.limit(),
+            Refused::Busy => "busy",
+            Refused::TooLarge => "too_large",
+            Refused::BadRequest(_) | Refused::ByLibrary(..) => "bad_request",
+        }
+    }
+
     pub(super) fn message(&self) -> &'static str {
         match self {
             Refused::UnknownTransport => "Transport unknown",

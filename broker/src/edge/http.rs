@@ -11,7 +11,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
-use hyper::service::{Service as _, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
@@ -19,17 +19,17 @@ use super::Shared;
 use super::accept;
 use super::answers::{self, refusal, refuse_origin, tell, text};
 use super::cors::{self, Decision};
-use super::forward::{self, Upgraded};
-use super::handshake::{self, Query, Refused, Transport};
+use super::forward;
+use super::handshake::{Query, Refused, Transport};
 use super::link::Link;
 use super::parser::Parser;
-use super::probe::{self, Probe};
 use super::reactor::Place;
-use super::stream::{Carrier, Terms};
-use super::{deflate, polling, proxied, secure};
+use super::upgrade::upgrade;
+use super::{polling, proxied, secure, traced};
 use crate::event::{ClientCertificate, Handshake};
 use crate::telemetry::events::ConnectionCut;
 use crate::telemetry::metrics::Cut;
+use crate::telemetry::trace;
 use crate::tls::{Accepted, Stream};
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
@@ -39,9 +39,6 @@ const HEAD_BUFFER: usize = 32 << 10;
 
 /// Browsers send two dozen, and proxies add some.
 const MAX_HEADERS: usize = 100;
-
-/// The upgrade follows the answer at once; a connection that dies in between must not leave a task behind.
-const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves a connection until it ends. Runs on the reactor that the connection belongs to.
 pub(super) async fn serve(
@@ -124,6 +121,7 @@ async fn begin(
     } = secure::under_tls(stream, peer, shared).await?;
     let from = From {
         peer,
+        is_secure: !matches!(stream, Stream::Plain(_)),
         certificate,
         place: Arc::new(place),
         has_asked: AtomicBool::new(false),
@@ -139,6 +137,8 @@ fn cut(address: IpAddr, cut: Cut) {
 struct From {
     /// The other end, or whom it spoke for before it spoke HTTP.
     peer: IpAddr,
+    /// Under TLS.
+    is_secure: bool,
     certificate: Option<Arc<ClientCertificate>>,
     /// The connection's place among all; it passes on to a WebSocket.
     place: Arc<Place>,
@@ -160,6 +160,17 @@ async fn answer(
     if !is_under(path, &shared.config().path) {
         return text(StatusCode::NOT_FOUND, "not found");
     }
+    let recording = traced::handshake(&request, from.peer, &shared.broker.admission);
+    trace::scope(recording, serve_engine(request, address, &from, &shared)).await
+}
+
+/// A request below the engine's path.
+async fn serve_engine(
+    request: Request<Incoming>,
+    address: IpAddr,
+    from: &From,
+    shared: &Arc<Shared>,
+) -> Response<Body> {
     let headers = match cors::decide(&shared.config().cors, &request) {
         Decision::Serve(headers) => headers,
         Decision::Preflight(headers) => {
@@ -167,15 +178,22 @@ async fn answer(
             cors::apply(&mut response, headers);
             return response;
         }
-        Decision::Refuse => return refuse_origin(&request, address),
+        Decision::Refuse => {
+            traced::refused("origin", StatusCode::FORBIDDEN);
+            return refuse_origin(&request, address);
+        }
     };
     if let Some(mut response) = shared.client_file(&request) {
         cors::apply(&mut response, headers);
         return response;
     }
-    let mut response = match engine(request, address, &from, &shared).await {
-        Ok(response) => response,
+    let mut response = match engine(request, address, from, shared).await {
+        Ok(response) => {
+            traced::answered(response.status());
+            response
+        }
         Err(refused) => {
+            traced::refused(refused.name(), refused.status());
             tell(&refused, address);
             refusal(&refused)
         }
@@ -224,7 +242,9 @@ async fn engine(
                     },
                 )?
                 .then(|| admission.clone());
-            let handshake = handshake_of(&request).shown_by(from.certificate.clone());
+            let handshake = handshake_of(&request)
+                .shown_by(from.certificate.clone())
+                .under_tls(from.is_secure);
             let path = request.uri().path();
             let parser = Parser::chosen(path, handshake.query(), &shared.config().path);
             shared
@@ -295,99 +315,10 @@ pub(super) fn slim<B>(request: Request<B>, link: Arc<Link>) -> Result<Request<B>
     Ok(slim)
 }
 
-fn copy(uri: &http::Uri) -> Result<http::Uri, Refused> {
+pub(super) fn copy(uri: &http::Uri) -> Result<http::Uri, Refused> {
     uri.to_string()
         .parse()
         .map_err(|_| Refused::BadRequest("the address cannot be read"))
-}
-
-fn upgrade(
-    mut request: Request<Incoming>,
-    link: Arc<Link>,
-    place: Arc<Place>,
-    shared: &Arc<Shared>,
-) -> Result<Response<Body>, Refused> {
-    let accept = handshake::accept_key(request.method(), request.headers())?;
-    let uri = copy(request.uri())?;
-    let deflate = shared.deflate.negotiate(request.headers());
-    let extensions = deflate.as_ref().map(|terms| terms.answer.clone());
-    let upgrade = hyper::upgrade::on(&mut request);
-    let shared = shared.clone();
-    tokio::spawn(async move {
-        let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_TIMEOUT, upgrade).await else {
-            return;
-        };
-        let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
-            // `serve` makes no other stream.
-            return;
-        };
-        let upgraded = Upgraded {
-            stream: parts.io.into_inner(),
-            ahead: parts.read_buf,
-            uri,
-            link,
-            place,
-            deflate,
-        };
-        forward::open(upgraded, shared).await;
-    });
-    let mut response = text(StatusCode::SWITCHING_PROTOCOLS, "");
-    let headers = response.headers_mut();
-    headers.clear();
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    if let Some(extensions) = extensions {
-        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, extensions);
-    }
-    Ok(response)
-}
-
-/// Lends a WebSocket to the library until it ends. Runs on the reactor that its session lives on.
-pub(super) async fn open_websocket(mut upgraded: Upgraded<Stream>, shared: &Shared) {
-    let max_message = shared.config().max_payload;
-    let link = upgraded.link;
-    let parser = link.parser;
-    let mut inflate = upgraded
-        .deflate
-        .as_ref()
-        .map(|terms| deflate::Inbound::new(terms.agreed.inbound, max_message));
-    if link.has_polled() {
-        let probe = Probe {
-            stream: &mut upgraded.stream,
-            inflate: inflate.as_mut(),
-            link: &link,
-        };
-        let patience = shared.config().upgrade_timeout;
-        match probe.run(&upgraded.ahead, patience).await {
-            Some(behind) => upgraded.ahead = behind,
-            None => return probe::close(upgraded.stream).await,
-        }
-    }
-    let carrier = Carrier::new(
-        upgraded.stream,
-        &upgraded.ahead,
-        link.clone(),
-        upgraded.place,
-        Terms {
-            patience: shared.config().slow_client.max_stall,
-            max_message,
-            pace: shared.pace.clone(),
-        },
-        upgraded.deflate,
-        inflate,
-    );
-    let mut request = Request::new(());
-    if link.has_polled() {
-        // The library has its session, and keeps nothing of this.
-        *request.uri_mut() = upgraded.uri;
-    } else if let Ok(uri) = format!("/?{}", link.query()).parse() {
-        *request.uri_mut() = uri;
-    }
-    // The query was checked before the answer; the library finds nothing else to refuse in it.
-    let call = (Box::new(carrier), request);
-    let protocol = shared.protocols.of(parser);
-    let _ = protocol.service.call(call).await;
 }
 
 /// As the library: the configured path itself, or anything below it.

@@ -18,6 +18,7 @@ use super::parser::Parser;
 use crate::admission::Admission;
 use crate::event::Handshake;
 use crate::telemetry::events::SocketFailed;
+use crate::telemetry::trace::{self, Context};
 use doors::Doors;
 
 /// Namespaces that one connection may be in at a time; each costs memory that the client decides on.
@@ -74,6 +75,8 @@ pub(super) struct Link {
     number: u64,
     sid: OnceLock<Box<str>>,
     links: Weak<Links>,
+    /// The span of its handshake, where that is recorded.
+    trace: Option<Box<Context>>,
     /// Who counts it among the sessions of its address.
     counted: Option<Arc<Admission>>,
 }
@@ -124,6 +127,7 @@ impl Links {
             number: self.next.fetch_add(1, Ordering::Relaxed),
             sid: OnceLock::new(),
             links: Arc::downgrade(self),
+            trace: trace::here().map(Box::new),
             counted,
         });
         self.all.lock().insert(link.number, Arc::downgrade(&link));
@@ -169,6 +173,11 @@ impl Link {
     /// The query with which the library is given its WebSocket.
     pub(super) fn query(&self) -> String {
         format!("EIO=4&transport=websocket&{}", self.number)
+    }
+
+    /// What its way in is a part of, if it is recorded.
+    pub(super) fn trace(&self) -> Option<&Context> {
+        self.trace.as_deref()
     }
 
     pub(super) fn state(&self) -> State {

@@ -42,6 +42,8 @@ mod secure;
 mod socketio;
 mod squeeze;
 mod stream;
+mod traced;
+mod upgrade;
 mod wire;
 
 use std::io;

@@ -301,7 +301,7 @@ impl Entrance {
         });
         let auth = events::auth(auth, self.limits)
             .map_err(|denial| wire::words(&denial.message, &denial))?;
-        let welcome = admit(&self.broker, &client, auth.as_deref()).await;
+        let welcome = admit(&self.broker, &client, auth.as_deref(), link.trace()).await;
         let welcome = welcome.map_err(|refusal| match refusal {
             Refusal::NoNamespace => "Invalid namespace".to_owned(),
             Refusal::Denied(denial) => wire::words(&denial.message, &denial),

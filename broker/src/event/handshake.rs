@@ -11,7 +11,10 @@ pub(crate) struct Handshake {
     /// The query, and behind it the headers, each `name:value` and a line feed: neither a name nor a value has one, and
     /// no name has a colon.
     bytes: Box<[u8]>,
-    query: usize,
+    /// Bytes of the query; the head of a request is far smaller than what this can say.
+    query: u32,
+    /// It came over TLS, as far as this node sees.
+    is_secure: bool,
     /// Most clients have none.
     certificate: Option<Arc<ClientCertificate>>,
 }
@@ -28,7 +31,8 @@ impl Handshake {
         }
         Self {
             bytes: bytes.into(),
-            query: query.len(),
+            query: u32::try_from(query.len()).unwrap_or(u32::MAX),
+            is_secure: false,
             certificate: None,
         }
     }
@@ -41,6 +45,15 @@ impl Handshake {
         }
     }
 
+    /// The same of a client whose first connection was under TLS, or not.
+    pub(crate) fn under_tls(self, is_secure: bool) -> Self {
+        Self { is_secure, ..self }
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
     /// What the client has shown on its first connection.
     pub(crate) fn certificate(&self) -> Option<&Arc<ClientCertificate>> {
         self.certificate.as_ref()
@@ -48,7 +61,7 @@ impl Handshake {
 
     /// The query, as it came.
     pub(crate) fn query(&self) -> &str {
-        let query = self.bytes.get(..self.query).unwrap_or_default();
+        let query = self.bytes.get(..self.query as usize).unwrap_or_default();
         // It was text, and is whole.
         std::str::from_utf8(query).unwrap_or_default()
     }
@@ -62,7 +75,7 @@ impl Handshake {
     }
 
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let lines = self.bytes.get(self.query..).unwrap_or_default();
+        let lines = self.bytes.get(self.query as usize..).unwrap_or_default();
         lines.split(|byte| *byte == b'\n').filter_map(|line| {
             let colon = line.iter().position(|byte| *byte == b':')?;
             let (name, value) = line.split_at_checked(colon)?;

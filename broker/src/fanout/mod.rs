@@ -19,6 +19,7 @@ mod namespace;
 pub(crate) mod nodes;
 mod orders;
 mod outside;
+mod pages;
 mod room;
 mod shard;
 mod waking;

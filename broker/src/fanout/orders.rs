@@ -100,11 +100,6 @@ impl Home {
         self.0.find(namespace, room, most, is_wanted)
     }
 
-    /// At most so many rooms of a namespace, in no order.
-    pub(crate) fn rooms(&self, namespace: &str, prefix: &str, most: usize) -> Vec<Arc<str>> {
-        self.0.rooms(namespace, prefix, most)
-    }
-
     /// How many members it has of each of these rooms.
     pub(crate) fn count(&self, namespace: &str, rooms: &[Arc<str>]) -> Vec<usize> {
         self.0.count(namespace, rooms)

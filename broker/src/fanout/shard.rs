@@ -240,12 +240,26 @@ impl Shard {
         found
     }
 
-    pub(super) fn rooms(&self, namespace: &str, prefix: &str, most: usize) -> Vec<Arc<str>> {
-        let namespaces = self.namespaces.read();
-        let rooms = namespaces.get(namespace).into_iter();
-        let rooms = rooms.flat_map(|its| its.rooms());
-        let wanted = rooms.filter(|room| !hidden::is(room) && room.starts_with(prefix));
-        wanted.take(most).cloned().collect()
+    /// The names of its namespaces.
+    pub(super) fn namespaces(&self) -> Vec<Arc<str>> {
+        self.namespaces.read().keys().cloned().collect()
+    }
+
+    /// Calls back for every socket of a namespace, or of one of its rooms.
+    pub(super) fn each(&self, namespace: &str, room: Option<&str>, mut each: impl FnMut(&Member)) {
+        if let Some(its) = self.namespaces.read().get(namespace) {
+            its.find(room, |member| {
+                each(member);
+                true
+            });
+        }
+    }
+
+    /// Calls back for every room of a namespace.
+    pub(super) fn each_room(&self, namespace: &str, each: impl FnMut(&Arc<str>)) {
+        if let Some(its) = self.namespaces.read().get(namespace) {
+            its.rooms().for_each(each);
+        }
     }
 
     pub(super) fn count(&self, namespace: &str, rooms: &[Arc<str>]) -> Vec<usize> {

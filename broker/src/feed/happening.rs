@@ -39,6 +39,8 @@ pub(crate) enum What {
 pub(crate) struct Introduction {
     pub transport: &'static str,
     pub address: IpAddr,
+    /// Over TLS, as far as this node sees.
+    pub secure: bool,
     pub attributes: Vec<(String, String)>,
     pub rooms: Vec<Arc<str>>,
 }
@@ -48,6 +50,7 @@ impl Introduction {
         Box::new(Self {
             transport,
             address: client.peer.address,
+            secure: client.peer.handshake.is_secure(),
             attributes: client.identity.read().attributes.clone(),
             rooms: client.rooms_seen(),
         })

@@ -9,7 +9,7 @@ use crate::event::{Client, Code, Denial, Effect};
 use crate::fanout::Expected;
 use crate::pipeline::Pipeline;
 use crate::telemetry::events::{ConnectionDenied, UnknownNamespace, UserRefused};
-use crate::telemetry::trace;
+use crate::telemetry::trace::{self, Context};
 
 /// Longest name of a namespace, in bytes. Names are the client's choice where the configuration has a pattern.
 const MAX_NAMESPACE: usize = 256;
@@ -32,7 +32,8 @@ pub(crate) struct Welcome {
     pub expected: Option<Expected>,
 }
 
-/// Asks the policies of a namespace whether to let a client in. `auth` is the text that came with its CONNECT.
+/// Asks the policies of a namespace whether to let a client in. `auth` is the text that came with its CONNECT, `handshake`
+/// the span of its connection's, where that is recorded.
 ///
 /// Waits where a policy asks somebody else; then whoever drops the future, because the client has gone, leaves nothing
 /// behind.
@@ -40,8 +41,10 @@ pub(crate) async fn admit(
     broker: &Broker,
     client: &Arc<Client>,
     auth: Option<&str>,
+    handshake: Option<&Context>,
 ) -> Result<Welcome, Refusal> {
-    trace::scope(traced::connect(client), ask(broker, client, auth)).await
+    let recording = traced::connect(client, handshake);
+    trace::scope(recording, ask(broker, client, auth)).await
 }
 
 async fn ask(

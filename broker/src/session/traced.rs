@@ -5,9 +5,9 @@ use crate::event::{Client, Denial, Event};
 use crate::router::Delivery;
 use crate::telemetry::trace::{self, Context, Entered, Kind, Recording, Value};
 
-/// A client asks to enter a namespace.
-pub(super) fn connect(client: &Client) -> Option<Box<Recording>> {
-    let mut recording = trace::begin("connect", Kind::Server)?;
+/// A client asks to enter a namespace. That is recorded where the handshake of its connection was.
+pub(super) fn connect(client: &Client, handshake: Option<&Context>) -> Option<Box<Recording>> {
+    let mut recording = trace::go_on(handshake, "connect", Kind::Server)?;
     about(&mut recording, client);
     let query = client.peer.handshake.query();
     let is_polled = query.split('&').any(|pair| pair == "transport=polling");

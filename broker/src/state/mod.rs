@@ -30,7 +30,7 @@ pub(crate) use gossip::{Gossip, Heard};
 pub(crate) use news::{Chunk, From, News};
 use part::Part;
 pub(crate) use shared::Shared;
-pub(crate) use show::{Filter, Shown};
+pub(crate) use show::{After, Filter, Shown};
 #[cfg(test)]
 pub(crate) use show::{ShownBucket, ShownEntry, ShownScope};
 pub(crate) use standing::{Partition, Seen, Standing, Terms};

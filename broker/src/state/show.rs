@@ -1,11 +1,10 @@
 //! The state of a policy, for support: what there is, and how to be rid of it.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::bucket::Cell;
 use super::entries::{Entry, Value};
@@ -24,12 +23,26 @@ pub(crate) struct Filter {
     pub subject: Option<SubjectKey>,
 }
 
+/// Where the lists go on: behind these, in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct After {
+    bucket: Option<(Arc<str>, Subject, ShownScope)>,
+    entry: Option<(String, ShownScope)>,
+}
+
+/// Whom a bucket counts, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Subject(SubjectKey);
+
 /// A part of a policy's state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "PolicyState")]
 pub(crate) struct Shown {
     /// How many buckets and entries pass the filter; what is listed are the first of each, by name.
     pub matched: usize,
+    /// Where the lists go on, if there is more of one of them.
+    #[serde(skip)]
+    pub next: Option<After>,
     pub buckets: Vec<ShownBucket>,
     pub entries: Vec<ShownEntry>,
 }
@@ -46,7 +59,9 @@ pub(crate) struct ShownBucket {
 }
 
 /// Whose state it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ShownScope {
     Node,
@@ -67,16 +82,17 @@ pub(crate) struct ShownEntry {
 }
 
 impl PolicyState {
-    /// What passes the filter at this moment, at most `limit` of the buckets and of the entries. Nothing counts as
-    /// used by being shown.
-    pub(crate) fn show(&self, filter: &Filter, limit: usize, now: Millis) -> Shown {
-        let mut buckets = First::new(limit);
-        let mut entries = First::new(limit);
+    /// What passes the filter at this moment, at most `limit` of the buckets and of the entries behind `after`. Nothing
+    /// counts as used by being shown.
+    pub(crate) fn show(&self, filter: &Filter, after: &After, limit: usize, now: Millis) -> Shown {
+        let mut buckets = First::new(limit, after.bucket.as_ref());
+        let mut entries = First::new(limit, after.entry.as_ref());
         for (scope, part) in self.parts() {
             for shard in &part.shards {
                 for (key, cell) in shard.lock().iter() {
                     if cell.recovers_at() > now.0 && filter.means_bucket(key) {
-                        let key = (Arc::clone(&key.bucket), key.subject.clone(), scope);
+                        let subject = Subject(key.subject.clone());
+                        let key = (Arc::clone(&key.bucket), subject, scope);
                         buckets.offer(&key, || Left::of(cell, now));
                     }
                 }
@@ -92,6 +108,10 @@ impl PolicyState {
         let shown = |(key, entry)| ShownEntry::new(key, entry, now);
         Shown {
             matched: buckets.seen + entries.seen,
+            next: (buckets.is_cut || entries.is_cut).then(|| After {
+                bucket: buckets.last(),
+                entry: entries.last(),
+            }),
             buckets: buckets.kept.into_iter().map(ShownBucket::from).collect(),
             entries: entries.kept.into_iter().map(shown).collect(),
         }
@@ -117,6 +137,21 @@ impl PolicyState {
         [(ShownScope::Node, &self.own)]
             .into_iter()
             .chain(shared.map(|part| (ShownScope::Cluster, part)))
+    }
+}
+
+// === impl Subject ===
+
+impl Serialize for Subject {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Subject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(de::Error::custom)
     }
 }
 
@@ -153,8 +188,10 @@ impl Left {
 
 // === impl ShownBucket ===
 
-impl From<((Arc<str>, SubjectKey, ShownScope), Left)> for ShownBucket {
-    fn from(((bucket, subject, scope), left): ((Arc<str>, SubjectKey, ShownScope), Left)) -> Self {
+impl From<((Arc<str>, Subject, ShownScope), Left)> for ShownBucket {
+    fn from(
+        ((bucket, Subject(subject), scope), left): ((Arc<str>, Subject, ShownScope), Left),
+    ) -> Self {
         Self {
             bucket,
             subject: subject.to_string(),
@@ -192,34 +229,46 @@ fn until(end: u64, now: Millis) -> Option<u64> {
     (end != u64::MAX).then(|| end.saturating_sub(now.0))
 }
 
-/// The first in order of many that come in none, so that an answer is the same each time and no larger than asked.
-struct First<K, V> {
+/// The first in order of many that come in none, behind what was shown before: so that an answer is the same each time and no
+/// larger than asked.
+struct First<'a, K, V> {
     limit: usize,
+    after: Option<&'a K>,
     seen: usize,
+    /// There is more than is kept.
+    is_cut: bool,
     kept: BTreeMap<K, V>,
 }
 
-impl<K: Ord, V> First<K, V> {
-    fn new(limit: usize) -> Self {
+impl<'a, K: Ord + Clone, V> First<'a, K, V> {
+    fn new(limit: usize, after: Option<&'a K>) -> Self {
         Self {
             limit,
+            after,
             seen: 0,
+            is_cut: false,
             kept: BTreeMap::new(),
         }
     }
 
-    fn offer<Q>(&mut self, key: &Q, value: impl FnOnce() -> V)
-    where
-        Q: Ord + ToOwned<Owned = K> + ?Sized,
-        K: Borrow<Q>,
-    {
+    fn offer(&mut self, key: &K, value: impl FnOnce() -> V) {
         self.seen += 1;
+        if self.after.is_some_and(|after| key <= after) {
+            return;
+        }
         if self.kept.len() >= self.limit {
+            self.is_cut = true;
             match self.kept.last_key_value() {
-                Some((last, _)) if key < last.borrow() => self.kept.pop_last(),
+                Some((last, _)) if key < last => self.kept.pop_last(),
                 _ => return,
             };
         }
-        self.kept.insert(key.to_owned(), value());
+        self.kept.insert(key.clone(), value());
+    }
+
+    /// Behind what it goes on.
+    fn last(&self) -> Option<K> {
+        let last = self.kept.last_key_value().map(|(key, _)| key);
+        last.or(self.after).cloned()
     }
 }

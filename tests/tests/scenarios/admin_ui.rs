@@ -169,6 +169,9 @@ fn its_commands_are_done_and_a_readonly_one_has_none() {
     ui.ok("join", json!(["/", "vip", id]));
     ui.ok("emit", json!(["/", "vip", "hello", {"n": 1}]));
     assert_eq!(a.expect("hello"), [json!({"n": 1})]);
+    let file = json!([{"$bin": "AAEC"}, {"in": {"$bin": "/w=="}}]);
+    ui.ok("emit", json!(["/", "vip", "file", file[0], file[1]]));
+    assert_eq!(json!(a.expect("file")), file);
     ui.ok("emit", json!(["/", null, "everyone"]));
     for one in [&a, &b] {
         one.expect("everyone");
@@ -180,7 +183,7 @@ fn its_commands_are_done_and_a_readonly_one_has_none() {
     let denial = ui.denied("emit", json!(["/", null, "connect"]));
     assert_eq!(denial["code"], "invalid_packet");
     eventually("a record of each", || {
-        (broker.metrics().sum("sluice_admin_ui_commands_total", &[]) == 6.0).then_some(())
+        (broker.metrics().sum("sluice_admin_ui_commands_total", &[]) == 7.0).then_some(())
     });
 
     let broker = Broker::start(&config("readonly = true"), &[]);

@@ -1,6 +1,7 @@
 //! The operator at the command line, and programs that ask in his name: `sluice` as a client of the API.
 
 mod document;
+mod pages;
 mod tokens;
 
 use serde_json::{Value, json};
@@ -175,7 +176,7 @@ fn the_command_line_says_what_is_wrong_and_how_it_ended() {
         (&["emit", "/", "disconnect"], 1, "reserved_event"),
         (&["emit", "/", "x", "--ack=soon"], 1, "ack.timeout"),
         (&["sockets", "nobody"], 1, "unknown_socket"),
-        (&["sockets", "--limit", "0"], 1, "limit"),
+        (&["sockets", "--limit", "0"], 2, "limit"),
         (&["drain", "--period", "soon"], 1, "period"),
         (&["emit", "/", "x", "hi"], 2, "not JSON"),
         (&["disconnect"], 2, "nobody is named"),

@@ -218,3 +218,81 @@ fn with_a_token_it_shows_nothing_before_it_is_given() {
     page.click("#forget");
     page.until("document.querySelector('#token-dialog').open");
 }
+
+#[test]
+fn whoever_may_only_look_sees_everything_and_can_press_nothing() {
+    let node = Driver::node();
+    let tokens = "[admin]\ntoken = \"the-owner\"\n[[admin.tokens]]\nname = \"dashboards\"\ntoken = \"only-looks\"\n";
+    let broker = Broker::start(&format!("{tokens}{RELAY}"), &[]);
+    let [a]: [Client; 1] = clients(&node, &broker, ["a"]);
+    a.ok("join", json!(["hall"]));
+    let mut page = Browser::start();
+    let enter = |page: &mut Browser, token: &str| {
+        page.until("document.querySelector('#token-dialog').open");
+        page.fill("#token", token);
+        page.press("Enter");
+        page.reads("#tile-connections", "1");
+        page.reads("#room-rows", "hall");
+    };
+    let off = "[...document.querySelectorAll('[data-writes]')].every(it => it.disabled && it.title.includes('dashboards'))";
+    page.open(&address(&broker), &json!({}));
+    enter(&mut page, "only-looks");
+    page.reads(
+        "#scope",
+        "The token “dashboards” may look, and not change anything.",
+    );
+    page.click("#room-rows button:text('Watch')");
+    page.reads("#look-sockets", &a.sid);
+    a.ok("all:said", json!([1]));
+    page.reads("#look-rows", "all:said");
+    assert_eq!(
+        page.eval("document.querySelectorAll('[data-writes]').length"),
+        4
+    );
+    assert_eq!(page.eval(off), true);
+    // By keyboard neither.
+    page.fill("#emit-event", "news");
+    page.press("Enter");
+    assert_eq!(
+        page.eval("document.querySelector('#confirm-dialog').open"),
+        false
+    );
+    page.shoot("page-read");
+    page.click("#forget");
+    enter(&mut page, "the-owner");
+    page.until(
+        "document.querySelector('#scope').hidden && !document.querySelector('#emit-ask').disabled",
+    );
+    page.until("[...document.querySelectorAll('#room-rows [data-writes]')].every(it => !it.disabled && !it.title)");
+    nothing_is_wrong(&mut page, "401");
+}
+
+#[test]
+fn what_does_not_fit_on_the_page_is_on_the_next() {
+    let node = Driver::node();
+    let broker = Broker::start(RELAY, &[]);
+    let [a]: [Client; 1] = clients(&node, &broker, ["a"]);
+    for number in 0..60 {
+        a.ok("join", json!([format!("room {number:02}")]));
+    }
+    let mut page = Browser::start();
+    page.open(&address(&broker), &json!({}));
+    page.reads("#room-note", "the first 50, there are more");
+    page.reads("#room-rows", "room 49");
+    page.click("#room-next");
+    page.reads("#room-note", "further 10, the last");
+    page.reads("#room-rows", "room 59");
+    page.until("document.querySelector('#room-next').hidden");
+    // It stays where it is when it is asked for again, whatever comes before it.
+    a.ok("join", json!(["room 00a"]));
+    a.ok("join", json!(["room 60"]));
+    page.reads("#room-rows", "room 60");
+    assert_eq!(
+        page.eval("document.querySelectorAll('#room-rows tr').length"),
+        11
+    );
+    page.click("#room-first");
+    page.reads("#room-rows", "room 00a");
+    page.until("document.querySelector('#room-first').hidden");
+    nothing_is_wrong(&mut page, "");
+}

@@ -12,12 +12,12 @@ const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 const PAGE: (&str, &str) = ("Origin", "https://app.example");
 
 /// Files are not watched, so everything that changes was asked for.
-fn unwatched(config: &str) -> Setup {
+pub(crate) fn unwatched(config: &str) -> Setup {
     Setup::new(config).env("SLUICE_PLUGINS__WATCH", "false")
 }
 
 /// Writes another configuration, hangs up, and waits for what the log says it came to.
-fn hang_up(broker: &Broker, config: &str) -> Record {
+pub(crate) fn hang_up(broker: &Broker, config: &str) -> Record {
     broker.reconfigure(config);
     hang_up_as_it_is(broker)
 }
@@ -39,7 +39,7 @@ fn page_status(broker: &Broker) -> u16 {
         .status
 }
 
-fn text<'a>(record: &'a Record, field: &str) -> &'a str {
+pub(crate) fn text<'a>(record: &'a Record, field: &str) -> &'a str {
     record.field(field).as_str().unwrap_or_default()
 }
 

@@ -158,6 +158,39 @@ fn an_end_is_told_with_its_reason() {
 }
 
 #[test]
+fn expiry_and_revocation_are_told_as_such() {
+    let nats = Nats::start();
+    let bus = Bus::connect(&nats);
+    let broker = start(&nats, "", "events = [\"connected\", \"disconnected\"]");
+    let mut told = bus.subscribe("sluice.eu.lifecycle.=2F.*");
+    let node = Driver::node();
+    let client = |name: &str, claims: Value| {
+        let token = jwt::sign(&claims, SECRET);
+        let options = json!({"transports": ["websocket"], "auth": {"token": token}});
+        node.connect(name, &broker.url("/"), &options)
+    };
+    let mut next = || {
+        let told = told.expect().json();
+        let said = |key: &str| told[key].as_str().unwrap_or("-").to_owned();
+        [said("event"), said("user"), said("reason")]
+    };
+    let _brief = client("brief", json!({"sub": "ann", "exp": jwt::now() + 2}));
+    assert_eq!(next(), ["connected", "ann", "-"]);
+    assert_eq!(next(), ["disconnected", "ann", "token expired"]);
+    let _by_user = client("by-user", json!({"sub": "ben", "exp": jwt::now() + 3600}));
+    assert_eq!(next(), ["connected", "ben", "-"]);
+    let revoked = broker.post("/api/v1/revocations", &json!({"user": "ben"}));
+    assert_eq!(revoked.json()["sockets"], 1, "{revoked:?}");
+    assert_eq!(next(), ["disconnected", "ben", "revoked"]);
+    let claims = json!({"sub": "cat", "jti": "t-1", "exp": jwt::now() + 3600});
+    let _by_token = client("by-token", claims);
+    assert_eq!(next(), ["connected", "cat", "-"]);
+    let revoked = broker.post("/api/v1/revocations", &json!({"token_id": "t-1"}));
+    assert_eq!(revoked.json()["sockets"], 1, "{revoked:?}");
+    assert_eq!(next(), ["disconnected", "cat", "revoked"]);
+}
+
+#[test]
 fn only_what_is_wanted_is_told_where_and_how_it_is_wanted() {
     let nats = Nats::start();
     let bus = Bus::connect(&nats);

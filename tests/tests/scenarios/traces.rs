@@ -1,5 +1,7 @@
 //! Traces tell what became of a connection or an event, on all nodes.
 
+mod way_in;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -77,7 +79,10 @@ fn what_policies_say_of_an_event_is_in_its_trace() {
     };
 
     let connect = of("connect", "sluice.socket", alice.logged_as());
-    assert!(connect.says("sluice.outcome", "accept") && connect.parent.is_empty());
+    assert!(connect.says("sluice.outcome", "accept"));
+    let is_parent = |span: &&Span| connect.is_child_of(span);
+    let handshake = spans.iter().find(is_parent).expect("its handshake");
+    assert!(handshake.name == "handshake" && handshake.parent.is_empty());
     assert!(connect.says("sluice.namespace", "/"));
     assert!(connect.says("sluice.began_with", "websocket"));
     let asked = children(&connect, &spans);

@@ -57,6 +57,64 @@ function update(row, cells) {
   });
 }
 
+let forbidden = "";
+
+/** A button that changes something: off, and saying why, for whoever may only look. */
+export function writes(button) {
+  button.dataset.writes = "";
+  lock(button);
+  return button;
+}
+
+function lock(button) {
+  if (forbidden) {
+    button.disabled = true;
+    button.title = forbidden;
+  } else if (button.title !== "" && button.title === button.dataset.forbidden) {
+    button.disabled = false;
+    button.removeAttribute("title");
+  }
+  button.dataset.forbidden = forbidden;
+}
+
+export const mayWrite = () => forbidden === "";
+
+/** Says why nothing may be changed here; an empty text: it may. */
+export function forbid(why) {
+  forbidden = why;
+  document.querySelectorAll("[data-writes]").forEach(lock);
+}
+
+/**
+ * Pages of a list, each behind the last item of the one before. `show` gets a page again and shows it; the answer of the
+ * node says where the next one begins. What comes and goes meanwhile does not move the page that is looked at.
+ */
+export class Pages {
+  constructor(first, next, show) {
+    this.after = "";
+    this.next = "";
+    this.buttons = [by(first), by(next)];
+    this.buttons[0].addEventListener("click", () => this.go("", show));
+    this.buttons[1].addEventListener("click", () => this.go(this.next, show));
+  }
+
+  go(after, show) {
+    this.after = after;
+    return show();
+  }
+
+  /** What is said of a page that has been answered. */
+  seen(listed, items) {
+    this.next = listed.next ?? "";
+    const [first, next] = this.buttons;
+    first.hidden = this.after === "";
+    next.hidden = this.next === "";
+    if (this.after === "" && this.next === "") return "";
+    const which = this.after === "" ? "the first" : "further";
+    return `${which} ${count(items.length)}${this.next ? ", there are more" : ", the last"}`;
+  }
+}
+
 export const td = (...children) => el("td", {}, ...children);
 export const number = (text) => el("td", { class: "number" }, text);
 export const name = (text) => el("th", { scope: "row", class: "name" }, text);

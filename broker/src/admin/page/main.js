@@ -1,8 +1,8 @@
 // The status page: what is told once a second is handed to those who show it.
 import { askForToken, emitting } from "./actions.js";
-import { forgetToken, hasToken, moments, onToken } from "./api.js";
+import { forgetToken, get, hasToken, moments, onToken } from "./api.js";
 import * as charts from "./charts.js";
-import { by, el, lasting } from "./dom.js";
+import { by, el, forbid, lasting } from "./dom.js";
 import * as tables from "./tables.js";
 import { watch, watching } from "./watch.js";
 
@@ -48,10 +48,20 @@ function trouble(text) {
 
 const pause = (time) => new Promise((over) => setTimeout(over, time));
 
+/** What the token may do, before anything is shown that could be pressed. */
+async function scope() {
+  const { name, scope } = await get("api/v1/token");
+  const why = scope === "read" ? `The token “${name}” may look, and not change anything.` : "";
+  forbid(why);
+  by("scope").textContent = why;
+  by("scope").hidden = why === "";
+}
+
 /** Goes on for as long as the page is there. */
 async function follow() {
   for (;;) {
     try {
+      await scope();
       await moments("api/v1/live", undefined, () => trouble(""), show);
       trouble("The node has ended the connection. Trying again…");
     } catch (problem) {
@@ -94,7 +104,7 @@ tables.onLook((kind, name, namespace) => {
 });
 by("room-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  void tables.rooms();
+  void tables.otherRooms();
 });
 by("pause").addEventListener("click", () => {
   paused = !paused;

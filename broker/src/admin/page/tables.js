@@ -1,7 +1,7 @@
 // Nodes, policies and rooms, and what is wrong with any of them.
 import { roll, sever } from "./actions.js";
 import { get } from "./api.js";
-import { by, bytes, count, day, el, lasting, name, number, rate, rows, seconds, tag, td } from "./dom.js";
+import { Pages, by, bytes, count, day, el, lasting, name, number, rate, rows, seconds, tag, td, writes } from "./dom.js";
 
 let earlier = { at: 0, nodes: new Map(), rates: new Map() };
 
@@ -73,7 +73,7 @@ function rollBack(it, past) {
     const button = el("button", { type: "button", disabled: past.length === 0, "aria-label": `Roll back ${it.name}`,
       title: past.length ? undefined : "there is no earlier generation", onclick: () => roll(it.name, past) },
     "Roll back…");
-    buttons.set(it.name, { to, cell: td(button) });
+    buttons.set(it.name, { to, cell: td(past.length ? writes(button) : button) });
   }
   return buttons.get(it.name).cell;
 }
@@ -126,21 +126,29 @@ const LIMIT = 50;
 let look = () => {};
 let listing = null;
 
+const pages = new Pages("room-first", "room-next", () => rooms());
+
+/** From the beginning, after other rooms have been asked for. */
+export const otherRooms = () => pages.go("", rooms);
+
 export function onLook(watch) {
   look = watch;
 }
 
 /** Rooms of all nodes: asked for by itself, because every node is asked. */
 export async function rooms() {
+  // What is asked for may be another page by now.
+  await listing;
   if (listing) return listing;
   const namespace = by("room-namespace").value || "/";
   listing = (async () => {
     try {
-      const query = { namespace, prefix: by("room-prefix").value, limit: LIMIT };
+      const query = { namespace, prefix: by("room-prefix").value, limit: LIMIT, after: pages.after };
       const listed = await get("api/v1/rooms", query);
+      if (pages.after && listed.rooms.length === 0) pages.after = "";
       const none = "No room has a socket in it.";
       rows(by("room-rows"), listed.rooms, (it) => JSON.stringify([namespace, it.name]), (it) => room(namespace, it), none);
-      const cut = listed.truncated ? `the first ${LIMIT}, there are more` : "";
+      const cut = pages.seen(listed, listed.rooms);
       const silent = listed.silent?.length ? `no answer of ${listed.silent.join(", ")}` : "";
       by("room-note").textContent = [cut, silent].filter(Boolean).join("; ");
     } catch (problem) {
@@ -162,8 +170,8 @@ function room(namespace, it) {
     const end = () => sever({ namespace, rooms: [it.name] }, `everyone in the room “${it.name}” of ${namespace}`);
     roomButtons.set(key, el("td", { class: "tight" },
       el("button", { type: "button", "aria-label": `Watch room ${it.name}`, onclick: watch }, "Watch"),
-      el("button", { type: "button", class: "danger", "aria-label": `Disconnect room ${it.name}`, onclick: end },
-        "Disconnect…"),
+      writes(el("button", { type: "button", class: "danger", "aria-label": `Disconnect room ${it.name}`, onclick: end },
+        "Disconnect…")),
     ));
   }
   const on = Object.entries(it.nodes).map(([node, sockets]) => `${node}: ${count(sockets)}`);

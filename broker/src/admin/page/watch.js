@@ -1,7 +1,7 @@
 // The live view of one socket, user or room: who that is, and what happens, as it happens.
 import { sever } from "./actions.js";
 import { get, records } from "./api.js";
-import { by, clock, day, el, name, rows, td } from "./dom.js";
+import { Pages, by, clock, day, el, mayWrite, name, rows, td, writes } from "./dom.js";
 
 /** So many lines are kept. */
 const MOST = 500;
@@ -12,6 +12,8 @@ const LIMIT = 100;
 let ended = new AbortController();
 let looked = null;
 let looking = null;
+
+const pages = new Pages("look-first", "look-next", () => who());
 
 export function watching() {
   by("look-form").addEventListener("submit", (event) => {
@@ -31,6 +33,8 @@ export function watching() {
 export async function watch(kind, name, namespace) {
   stop("");
   looked = { kind, name, namespace };
+  pages.after = "";
+  by("look-cut").textContent = pages.seen({}, []);
   by("look-kind").value = kind;
   by("look-name").value = name;
   by("look-namespace").value = namespace;
@@ -38,7 +42,7 @@ export async function watch(kind, name, namespace) {
   by("look-sockets").replaceChildren();
   by("look-found").hidden = false;
   by("look-stop").disabled = false;
-  by("look-disconnect").disabled = false;
+  by("look-disconnect").disabled = !mayWrite();
   const now = (ended = new AbortController());
   try {
     const opened = () => {
@@ -72,7 +76,11 @@ async function who() {
     if (kind === "socket") {
       found = await get(`api/v1/sockets/${encodeURIComponent(name)}`).then((it) => [it], gone);
     } else {
-      found = (await get("api/v1/sockets", { [kind]: name, namespace, limit: LIMIT })).sockets;
+      const listed = await get("api/v1/sockets", { [kind]: name, namespace, limit: LIMIT, after: pages.after });
+      if (looked !== asked) return;
+      found = listed.sockets;
+      if (pages.after && found.length === 0) pages.after = "";
+      by("look-cut").textContent = pages.seen(listed, found);
     }
     // Somebody else is looked at meanwhile.
     if (looked !== asked) return;
@@ -97,8 +105,8 @@ function socket(it) {
     buttons.set(it.id, el("td", { class: "tight" },
       el("button", { type: "button", "aria-label": `Watch socket ${it.id}`,
         onclick: () => watch("socket", it.id, it.namespace) }, "Watch"),
-      el("button", { type: "button", class: "danger", "aria-label": `Disconnect socket ${it.id}`, onclick: end },
-        "Disconnect…"),
+      writes(el("button", { type: "button", class: "danger", "aria-label": `Disconnect socket ${it.id}`, onclick: end },
+        "Disconnect…")),
     ));
   }
   return [name(it.id), td(it.user ?? "–"), buttons.get(it.id), td(day(it.since)), td(it.transport), td(it.address),

@@ -5,7 +5,8 @@ use crate::admin::describe::{About, text};
 use crate::admin::node::NodeInfo;
 use crate::admin::routes::{Routes, Verb};
 use crate::admin::{
-    ClusterInfo, DrainInfo, api, cluster, drain, health, live, metrics, record, reload, watch,
+    ClusterInfo, DrainInfo, api, cluster, drain, health, live, metrics, record, reload, token,
+    watch,
 };
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -50,6 +51,12 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/api/v1/node",
             api::node,
             about("node", "What this node is, and what it has").answers::<NodeInfo>("The node."),
+        )
+        .get(
+            "/api/v1/token",
+            token::show,
+            about("token", "What the token of the request may do")
+                .answers::<token::TokenInfo>("Its name and scope."),
         )
         .get(
             "/api/v1/cluster",

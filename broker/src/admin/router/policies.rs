@@ -2,11 +2,10 @@
 
 use crate::admin::describe::{About, Parameter, header, number, one_of, text};
 use crate::admin::policies::{self, PolicyChanged, PolicyInfo};
-use crate::admin::query::LISTED;
+use crate::admin::query::{AFTER, LISTED};
 use crate::admin::routes::{Routes, Verb};
 use crate::admin::{rollout, state};
 use crate::rollout::{Report, Shown as ClusterPolicy};
-use crate::state::Shown as PolicyState;
 
 const SIGNATURE: Parameter = header(
     "Sluice-Signature",
@@ -119,8 +118,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/api/v1/policies/{name}/state",
             state::show,
             about("showPolicyState", "What a policy has counted and stored")
-                .parameters(&[prefix, subject, LISTED])
-                .answers::<PolicyState>("Buckets and entries, by name.")
+                .parameters(&[prefix, subject, LISTED, AFTER])
+                .answers::<state::StatePage>("Buckets and entries, by name.")
                 .problems(&[(404, "There is no such policy.")]),
         )
         .add(

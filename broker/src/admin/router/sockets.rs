@@ -1,7 +1,7 @@
 //! Who is where, moving them, and events to them.
 
 use crate::admin::describe::{About, Parameter, header, text};
-use crate::admin::query::LISTED;
+use crate::admin::query::{AFTER, LISTED};
 use crate::admin::routes::Routes;
 use crate::admin::{emit, sockets};
 use crate::backend::{SocketInfo, Steered};
@@ -28,6 +28,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                     text("user", "Only those of this user."),
                     text("node", "Only those of this node."),
                     LISTED,
+                    AFTER,
                 ])
                 .answers::<sockets::SocketList>("By namespace, the oldest first."),
         )
@@ -69,8 +70,13 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/api/v1/presence",
             sockets::presence,
             about("presence", "Who is in a room, on all nodes")
-                .parameters(&[NAMESPACE, text("room", "The room.").required(), LISTED])
-                .answers::<sockets::Present>("Its members."),
+                .parameters(&[
+                    NAMESPACE,
+                    text("room", "The room.").required(),
+                    LISTED,
+                    AFTER,
+                ])
+                .answers::<sockets::Present>("Its members, the oldest first."),
         )
         .get(
             "/api/v1/rooms",
@@ -80,6 +86,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                     NAMESPACE,
                     text("prefix", "Only those whose names begin so."),
                     LISTED,
+                    AFTER,
                 ])
                 .answers::<sockets::RoomList>("By name."),
         )

@@ -167,7 +167,7 @@ impl Node for Fake {
         ]
     }
 
-    fn state(&self, policy: &str, filter: &Filter, limit: usize) -> Option<Shown> {
+    fn state(&self, policy: &str, filter: &Filter, _: &After, limit: usize) -> Option<Shown> {
         (policy == "limits").then(|| {
             self.asked.lock().push((filter.clone(), Some(limit)));
             state::shown()

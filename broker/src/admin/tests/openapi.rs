@@ -177,6 +177,11 @@ async fn parameters_are_those_of_the_document() {
                 *request.uri_mut() = format!("{uri}&{name}={value}{with}").parse().unwrap();
             }
             let answer = ask(&node, None, request).await;
+            if name == "after" {
+                // Only an answer says what is good for it.
+                assert!(answer.body.contains("an earlier answer"), "{}", answer.body);
+                continue;
+            }
             assert!(
                 !answer.body.contains("bad_parameter"),
                 "{path} {name}: {}",

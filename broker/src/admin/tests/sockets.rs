@@ -27,6 +27,7 @@ async fn lists_say_who_did_not_answer() {
         room: None,
         user: Some("u".to_owned()),
         id: None,
+        after: None,
         limit: 5,
     };
     assert_eq!(*node.looked.lock(), [(filter, Some("n2".to_owned()))]);
@@ -41,6 +42,8 @@ async fn lists_say_who_did_not_answer() {
         ("limit=0", "limit"),
         ("limit=10001", "limit"),
         ("limit=x", "limit"),
+        ("after=x", "after"),
+        ("after=", "after"),
         ("rom=x", "rom"),
         ("room=x&room=y", "room"),
     ] {

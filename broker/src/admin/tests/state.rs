@@ -8,6 +8,7 @@ const STATE: &str = "/api/v1/policies/limits/state";
 pub(super) fn shown() -> Shown {
     Shown {
         matched: 7,
+        next: None,
         buckets: vec![ShownBucket {
             bucket: "user:*".into(),
             subject: "user:alice".to_owned(),

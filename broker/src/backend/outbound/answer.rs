@@ -11,6 +11,7 @@ use crate::event::{Code, Denial};
 use crate::packet::{self, msgpack};
 use crate::telemetry::events::BackendAnswered;
 use crate::telemetry::metrics::BackendAnswer;
+use crate::telemetry::trace::{Opened, Value};
 
 /// A reply in msgpack becomes text; one that NATS takes is a megabyte unless its operator has said otherwise.
 const LONGEST: usize = 16 << 20;
@@ -87,6 +88,7 @@ fn settle(place: Place, tell: impl FnOnce(Awaited)) {
     }
     .emit();
     tell(place.awaited);
+    traced(place.span, BackendAnswer::Ok, None);
 }
 
 fn refuse(place: Place, answer: BackendAnswer, mut denial: Denial) {
@@ -100,6 +102,22 @@ fn refuse(place: Place, answer: BackendAnswer, mut denial: Denial) {
         denial.retry_after_ms = Some(RETRY_AFTER_MS);
     }
     place.awaited.denied(&denial);
+    traced(place.span, answer, Some(&denial));
+}
+
+/// The span ends when the client's ack has been handed over.
+fn traced(span: Option<Box<Opened>>, answer: BackendAnswer, denial: Option<&Denial>) {
+    let Some(span) = span else {
+        return;
+    };
+    let span = span.with("sluice.outcome", answer.as_str());
+    match denial {
+        Some(denial) => span
+            .with("sluice.code", Value::said(&denial.code))
+            .failed()
+            .close(),
+        None => span.close(),
+    }
 }
 
 /// What JetStream says to a message that was published to it.

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use super::envelope::Envelope;
 use super::queue::Queue;
 use super::{Awaited, Outgoing, hand_over};
-use crate::batch::{Batches, Load};
+use crate::batch::{Batches, Load, traced};
 use crate::config::{Encoding, Want};
 use crate::session::Later;
+use crate::telemetry::trace;
 
 /// NATS takes a megabyte unless its operator has said otherwise.
 const MAX_BYTES: usize = 512 << 10;
@@ -38,6 +39,7 @@ pub(super) struct Envelopes {
     id: String,
     payloads: Vec<Bytes>,
     laters: Vec<Later>,
+    traced: trace::Gathered,
 }
 
 pub(super) fn messages(queue: Arc<Queue>) -> Messages {
@@ -65,11 +67,13 @@ impl Load for Envelopes {
         }
         self.payloads.push(item.payload);
         self.laters.extend(item.later);
+        self.traced.add_this();
     }
 }
 
 impl Envelopes {
     fn outgoing(self, to: &To) -> Outgoing {
+        let _entered = traced(self.traced, self.payloads.len());
         let payload = array(&self.payloads, to.encoding);
         let awaited = match to.want {
             Want::Stored(timeout) => Awaited::Stored(self.laters, timeout),
@@ -84,8 +88,7 @@ impl Envelopes {
             kind: awaited.kind(),
             awaited,
             since: Instant::now(),
-            // Of many traces.
-            trace: None,
+            trace: trace::here(),
         }
     }
 }

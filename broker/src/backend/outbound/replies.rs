@@ -14,6 +14,7 @@ use super::Awaited;
 use super::answer::{self, Given};
 use crate::config::Encoding;
 use crate::telemetry::events::NatsFailed;
+use crate::telemetry::trace::{self, Context, Kind, Opened};
 
 /// No wait is longer, so that one that begins meanwhile with a nearer deadline is not late by more than that.
 const TICK: Duration = Duration::from_millis(20);
@@ -36,11 +37,22 @@ struct Waiting {
     deadlines: BTreeSet<(Instant, u64)>,
 }
 
+/// What was published, and who waits for what comes of it.
+pub(super) struct Expected {
+    pub subject: String,
+    pub encoding: Encoding,
+    pub awaited: Awaited,
+    /// Of its publication.
+    pub trace: Option<Context>,
+}
+
 /// One who waits.
 pub(super) struct Place {
     pub subject: String,
     pub encoding: Encoding,
     pub awaited: Awaited,
+    /// Open until whoever waits has been told.
+    pub span: Option<Box<Opened>>,
     deadline: Instant,
 }
 
@@ -55,21 +67,27 @@ impl Replies {
     }
 
     /// Makes a place. How many there are is bounded by how many answers clients are owed.
-    pub(super) fn expect(
-        &self,
-        subject: &str,
-        encoding: Encoding,
-        awaited: Awaited,
-        deadline: Instant,
-    ) -> u64 {
+    pub(super) fn expect(&self, expected: Expected, deadline: Instant) -> u64 {
+        let Expected {
+            subject,
+            encoding,
+            awaited,
+            trace,
+        } = expected;
+        let what = match awaited {
+            Awaited::Stored(..) => "store",
+            Awaited::Reply(..) | Awaited::Nothing => "reply",
+        };
+        let span = trace::apart(trace.as_ref(), what, Kind::Client);
         let mut waiting = self.waiting.lock();
         let number = waiting.next;
         waiting.next += 1;
         waiting.deadlines.insert((deadline, number));
         let place = Place {
-            subject: subject.to_owned(),
+            subject,
             encoding,
             awaited,
+            span: span.map(Box::new),
             deadline,
         };
         waiting.places.insert(number, place);

@@ -9,7 +9,7 @@ use async_nats::header::NATS_MESSAGE_ID;
 use tokio::time::timeout_at;
 
 use super::queue::Queue;
-use super::replies::Replies;
+use super::replies::{Expected, Replies};
 use super::stream::Stream;
 use super::{Awaited, Outgoing};
 use crate::config::{self, Encoding};
@@ -64,7 +64,13 @@ impl Sender {
 
     async fn send(&mut self, outgoing: Outgoing) {
         let deadline = outgoing.since + self.hold;
+        let span = trace::apart(outgoing.trace.as_ref(), "publish", Kind::Producer);
+        let span = span.map(|span| {
+            span.with("messaging.system", "nats")
+                .with("messaging.destination.name", Value::said(&outgoing.subject))
+        });
         if !self.nats.state().is_connected && !self.is_connected_by(deadline).await {
+            told(span, false);
             return lose(
                 outgoing.awaited,
                 &outgoing.subject,
@@ -79,7 +85,7 @@ impl Sender {
         }
         let kind = outgoing.kind;
         let subject = outgoing.subject.clone();
-        match self.publish(outgoing, deadline).await {
+        match self.publish(outgoing, span, deadline).await {
             Ok(()) => BackendPublished { kind }.emit(),
             Err((awaited, loss)) => lose(awaited, &subject, loss),
         }
@@ -89,6 +95,7 @@ impl Sender {
     async fn publish(
         &self,
         outgoing: Outgoing,
+        span: Option<Opened>,
         deadline: Instant,
     ) -> Result<(), (Awaited, BackendLoss)> {
         let Outgoing {
@@ -97,19 +104,14 @@ impl Sender {
             encoding,
             payload,
             awaited,
-            trace,
             ..
         } = outgoing;
         let client = self.nats.client();
         let mut headers = headers(&id, encoding);
-        let span = trace::apart(trace.as_ref(), "publish", Kind::Producer);
-        if let Some(span) = &span {
-            headers.insert(TRACEPARENT, span.context().to_string().as_str());
+        let context = span.as_ref().map(Opened::context);
+        if let Some(context) = &context {
+            headers.insert(TRACEPARENT, context.to_string().as_str());
         }
-        let span = span.map(|span| {
-            span.with("messaging.system", "nats")
-                .with("messaging.destination.name", Value::said(&subject))
-        });
         let deadline = deadline.max(Instant::now() + GRACE).into();
         let Some(timeout) = awaited.timeout() else {
             let publish = client.publish_with_headers(subject, headers, payload);
@@ -120,9 +122,15 @@ impl Sender {
             told(span, published.is_ok());
             return published.map_err(|loss| (Awaited::Nothing, loss));
         };
-        let place = self
-            .replies
-            .expect(&subject, encoding, awaited, Instant::now() + timeout);
+        let place = self.replies.expect(
+            Expected {
+                subject: subject.clone(),
+                encoding,
+                awaited,
+                trace: context,
+            },
+            Instant::now() + timeout,
+        );
         let reply = self.replies.subject(place);
         let publish = client.publish_with_reply_and_headers(subject, reply, headers, payload);
         let published = timeout_at(deadline, publish).await;

@@ -15,15 +15,17 @@ impl Sockets {
             let found = find(home, &filter);
             found.iter().map(|it| about(it, &node)).collect::<Vec<_>>()
         });
-        Listed::cut(each.await.into_iter().flatten().flatten().collect(), limit)
+        let mut sockets: Vec<_> = each.await.into_iter().flatten().flatten().collect();
+        in_order(&mut sockets);
+        Listed::cut(sockets, limit)
     }
 
     pub(super) async fn names_here(&self, filter: RoomFilter) -> Listed<Arc<str>> {
         let limit = filter.limit;
-        let each = self
-            .broker
-            .fanout
-            .each(move |home| home.rooms(&filter.namespace, &filter.prefix, limit + 1));
+        let each = self.broker.fanout.each(move |home| {
+            let after = filter.after.as_deref();
+            home.rooms(&filter.namespace, &filter.prefix, after, limit + 1)
+        });
         let mut names: Vec<_> = each.await.into_iter().flatten().flatten().collect();
         names.sort_unstable();
         names.dedup();
@@ -120,9 +122,12 @@ fn find(home: &Home, filter: &SocketFilter) -> Vec<Member> {
             && filter.user.as_ref().is_none_or(is_his)
     };
     let namespace = filter.namespace.as_deref();
-    home.find(
+    let after = filter.after.as_ref();
+    let age = after.map(|key| (key.since_ms, Arc::<str>::from(&*key.id)));
+    home.first(
         namespace,
         room.map(String::as_str),
+        after.map(|key| &*key.namespace).zip(age.as_ref()),
         filter.limit + 1,
         is_wanted,
     )
@@ -133,6 +138,7 @@ fn about(member: &Member, node: &str) -> SocketInfo {
     let identity = client.identity.read();
     let rooms = client.rooms_seen();
     let grant = identity.grant.as_ref();
+    let shown = client.peer.handshake.certificate();
     let token = grant.and_then(|it| it.token.as_deref());
     SocketInfo {
         id: client.peer.name.to_string(),
@@ -142,10 +148,12 @@ fn about(member: &Member, node: &str) -> SocketInfo {
         rooms: rooms.iter().map(ToString::to_string).collect(),
         address: client.peer.address.to_string(),
         transport: about.transport.to_owned(),
+        secure: client.peer.handshake.is_secure(),
         since: humantime::format_rfc3339_millis(about.since).to_string(),
         // A policy may say what is no date.
         expires: identity.expires_ms().and_then(date),
         token_id: token.map(str::to_owned),
+        certificate: shown.map(|it| it.subject.clone()),
         node: node.to_owned(),
     }
 }

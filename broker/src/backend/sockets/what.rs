@@ -1,6 +1,7 @@
 //! What can be asked about sockets and done with them, and what is answered.
 
 use std::collections::BTreeMap;
+use std::time::UNIX_EPOCH;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,19 @@ pub(crate) struct SocketFilter {
     pub user: Option<String>,
     #[serde(default)]
     pub id: Option<String>,
+    /// Only those behind this one, in the order of the list.
+    #[serde(default)]
+    pub after: Option<SocketKey>,
     pub limit: usize,
+}
+
+/// Where a socket stands in a list: by namespace, and there the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct SocketKey {
+    pub namespace: String,
+    /// Milliseconds since 1970.
+    pub since_ms: u64,
+    pub id: String,
 }
 
 /// A socket.
@@ -35,6 +48,9 @@ pub(crate) struct SocketInfo {
     pub address: String,
     #[serde(default)]
     pub transport: String,
+    /// Its connection is under TLS, as far as its node sees.
+    #[serde(default)]
+    pub secure: bool,
     #[serde(default)]
     pub since: String,
     /// When what it was let in with ends.
@@ -43,6 +59,9 @@ pub(crate) struct SocketInfo {
     /// By which that can be revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_id: Option<String>,
+    /// The subject of the certificate that its client has shown: `CN=alice,O=Example`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
     pub node: String,
 }
 
@@ -52,6 +71,9 @@ pub(crate) struct RoomFilter {
     pub namespace: String,
     #[serde(default)]
     pub prefix: String,
+    /// Only those behind this one, by name.
+    #[serde(default)]
+    pub after: Option<String>,
     pub limit: usize,
 }
 
@@ -135,6 +157,19 @@ pub(crate) enum SteerError {
     UnknownNamespace,
     #[error("this node is shutting down")]
     Draining,
+}
+
+impl SocketInfo {
+    /// `None`: it says nothing that could be one.
+    pub(crate) fn key(&self) -> Option<SocketKey> {
+        let since = humantime::parse_rfc3339(&self.since).ok()?;
+        let since = since.duration_since(UNIX_EPOCH).ok()?;
+        Some(SocketKey {
+            namespace: self.namespace.clone(),
+            since_ms: u64::try_from(since.as_millis()).ok()?,
+            id: self.id.clone(),
+        })
+    }
 }
 
 impl Steering {

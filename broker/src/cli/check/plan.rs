@@ -79,6 +79,8 @@ pub(super) struct Policy {
 #[derive(Debug, Serialize)]
 pub(super) struct Place {
     pub path: String,
+    /// It is the Admin UI's, which the broker serves itself: events there are its commands.
+    pub admin_ui: bool,
     /// In the order in which they are asked, dropped-in ones included.
     pub policies: Vec<String>,
     pub routes: Vec<Way>,
@@ -196,10 +198,12 @@ fn place(pipeline: &crate::pipeline::Pipeline) -> Place {
         routes,
         denial_event,
         lifecycle,
+        is_operators,
         ..
     } = &pipeline.namespace;
     Place {
         path: path.clone(),
+        admin_ui: *is_operators,
         policies: pipeline
             .steps
             .iter()

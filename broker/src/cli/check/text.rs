@@ -86,6 +86,12 @@ impl fmt::Display for Policy {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "namespace {}", self.path)?;
+        if self.admin_ui {
+            return writeln!(
+                f,
+                "  the Admin UI's: its users sign in by `admin.ui`, and their events are its commands"
+            );
+        }
         writeln!(f, "  policies {}", list(&self.policies))?;
         for route in &self.routes {
             writeln!(f, "  {} -> {}", route.event, route.action)?;

@@ -4,6 +4,16 @@ use super::mistakes::check;
 use super::*;
 
 #[test]
+fn a_collector_has_a_while_to_answer() {
+    for wrong in ["0s", "99ms", "61s"] {
+        check(
+            &format!("[telemetry]\notlp_timeout = \"{wrong}\""),
+            &format!("telemetry.otlp_timeout: `{wrong}` is out of bounds; expected 100ms to 60s"),
+        );
+    }
+}
+
+#[test]
 fn numbers_that_are_too_large() {
     let server = |key: &str, value: &str, expected: &str| {
         check(

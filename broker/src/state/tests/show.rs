@@ -46,7 +46,11 @@ fn shown(bucket: &str, subject: &str, remaining: u32, recovers_ms: Option<u64>) 
 #[test]
 fn buckets_show_what_is_left_and_until_when() {
     let state = filled();
-    let buckets = |now| state.show(&filter("", None), 10, Millis(now)).buckets;
+    let buckets = |now| {
+        state
+            .show(&filter("", None), &After::default(), 10, Millis(now))
+            .buckets
+    };
     assert_eq!(
         buckets(600),
         [
@@ -66,7 +70,11 @@ fn buckets_show_what_is_left_and_until_when() {
 #[test]
 fn entries_show_what_they_are() {
     let state = filled();
-    let entries = |now| state.show(&filter("", None), 10, Millis(now)).entries;
+    let entries = |now| {
+        state
+            .show(&filter("", None), &After::default(), 10, Millis(now))
+            .entries
+    };
     let entry = |key: &str, kind, bytes, ttl_ms, value: Option<&str>| ShownEntry {
         scope: ShownScope::Node,
         key: key.to_owned(),
@@ -93,7 +101,12 @@ fn entries_show_what_they_are() {
 fn a_filter_and_a_limit_choose() {
     let state = filled();
     let show = |prefix, subject, limit| {
-        let shown = state.show(&filter(prefix, subject), limit, Millis(0));
+        let shown = state.show(
+            &filter(prefix, subject),
+            &After::default(),
+            limit,
+            Millis(0),
+        );
         let names: Vec<_> = shown
             .buckets
             .iter()
@@ -118,6 +131,27 @@ fn a_filter_and_a_limit_choose() {
 }
 
 #[test]
+fn pages_hold_everything_once() {
+    let state = filled();
+    let all = state.show(&Filter::default(), &After::default(), 10, Millis(0));
+    assert!(all.next.is_none());
+    let (mut buckets, mut entries) = (Vec::new(), Vec::new());
+    let mut after = Some(After::default());
+    while let Some(behind) = after {
+        // As it comes back from whoever was told.
+        let told = serde_json::to_string(&behind).expect("JSON");
+        let behind = serde_json::from_str(&told).expect("the same");
+        let page = state.show(&Filter::default(), &behind, 1, Millis(0));
+        assert_eq!(page.matched, 6);
+        assert!(page.buckets.len() <= 1 && page.entries.len() <= 1);
+        buckets.extend(page.buckets);
+        entries.extend(page.entries);
+        after = page.next;
+    }
+    assert_eq!((buckets, entries), (all.buckets, all.entries));
+}
+
+#[test]
 fn what_is_cleared_begins_afresh() {
     let state = filled();
     assert_eq!(state.clear(&filter("seen:", None), Millis(0)), 2);
@@ -128,7 +162,7 @@ fn what_is_cleared_begins_afresh() {
     assert!(!state.take_at(&once, &user("bob"), 1, 500).allowed);
     assert_eq!(state.clear(&Filter::default(), Millis(500)), 3);
     assert_eq!(
-        state.show(&Filter::default(), 10, Millis(500)),
+        state.show(&Filter::default(), &After::default(), 10, Millis(500)),
         Shown::default()
     );
     assert!(state.take_at(&once, &user("bob"), 1, 500).allowed);

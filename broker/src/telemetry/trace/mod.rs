@@ -9,6 +9,7 @@
 
 mod context;
 mod export;
+mod gathered;
 mod proto;
 mod span;
 
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub(crate) use context::{Context, Parent, TRACEPARENT};
 pub(crate) use export::{flush, start};
+pub(crate) use gathered::Gathered;
 use span::Span;
 pub(crate) use span::{Kind, Value};
 
@@ -68,7 +70,7 @@ fn threshold(share: f64) -> u64 {
 }
 
 #[inline]
-fn is_on() -> bool {
+pub(crate) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
@@ -93,6 +95,16 @@ pub(crate) fn follow(parent: Parent, name: &'static str, kind: Kind) -> Option<B
         Parent::Sampled(context) => go_on(Some(&context), name, kind),
         Parent::Unsampled => None,
     }
+}
+
+/// The same of anyone: he may name a trace, and has no say in how many are recorded.
+pub(crate) fn join(parent: Parent, name: &'static str, kind: Kind) -> Option<Box<Recording>> {
+    let mut recording = begin(name, kind)?;
+    if let Parent::Sampled(context) = parent {
+        recording.root.context.trace = context.trace;
+        recording.root.parent = Some(context.span);
+    }
+    Some(recording)
 }
 
 /// What was begun before, or elsewhere, goes on here.
@@ -125,6 +137,11 @@ pub(crate) fn enter(recording: Option<Box<Recording>>) -> Option<Entered> {
     recording.map(|recording| Entered {
         before: swap(Some(recording)),
     })
+}
+
+/// Has the slot hold nothing until the guard is dropped: for what is done in between for others.
+pub(crate) fn aside() -> Option<Entered> {
+    is_on().then(|| Entered { before: swap(None) })
 }
 
 pub(crate) struct Entered {

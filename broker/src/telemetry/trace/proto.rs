@@ -5,12 +5,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::span::{Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as Sent, Status};
 use prost::Message as _;
 
+use super::Context;
 use super::span::{Kind, Span, Value};
+
+/// The flag of a trace that is recorded.
+const SAMPLED: u32 = 1;
 
 /// Who says it: the service, its version, and which of its instances.
 pub(super) fn resource(service: &str, node: &str) -> Resource {
@@ -67,11 +71,10 @@ fn sent(span: Span) -> Sent {
         .parent
         .map(|parent| parent.get().to_be_bytes().to_vec());
     Sent {
-        trace_id: span.context.trace.get().to_be_bytes().to_vec(),
-        span_id: span.context.span.get().to_be_bytes().to_vec(),
+        trace_id: trace_id(span.context),
+        span_id: span_id(span.context),
         parent_span_id: parent.unwrap_or_default(),
-        // Sampled.
-        flags: 1,
+        flags: SAMPLED,
         name: span.name.into_owned(),
         kind: kind.into(),
         start_time_unix_nano: nanos(span.start),
@@ -81,9 +84,27 @@ fn sent(span: Span) -> Sent {
             .into_iter()
             .map(|(key, value)| pair(key, value))
             .collect(),
+        links: span.links.into_iter().map(link).collect(),
         status,
         ..Sent::default()
     }
+}
+
+fn link(context: Context) -> Link {
+    Link {
+        trace_id: trace_id(context),
+        span_id: span_id(context),
+        flags: SAMPLED,
+        ..Link::default()
+    }
+}
+
+fn trace_id(context: Context) -> Vec<u8> {
+    context.trace.get().to_be_bytes().to_vec()
+}
+
+fn span_id(context: Context) -> Vec<u8> {
+    context.span.get().to_be_bytes().to_vec()
 }
 
 fn pair(key: &str, value: Value) -> KeyValue {

@@ -38,6 +38,8 @@ pub(super) struct Span {
     pub start: SystemTime,
     pub end: SystemTime,
     pub attributes: Vec<(&'static str, Value)>,
+    /// Others that it goes on with, of whichever traces.
+    pub links: Vec<Context>,
     pub has_failed: bool,
 }
 
@@ -57,6 +59,7 @@ impl Span {
             start: now,
             end: now,
             attributes: Vec::new(),
+            links: Vec::new(),
             has_failed: false,
         }
     }
@@ -71,6 +74,7 @@ impl Span {
             start: self.start,
             end: SystemTime::now(),
             attributes: std::mem::take(&mut self.attributes),
+            links: std::mem::take(&mut self.links),
             has_failed: self.has_failed,
         }
     }

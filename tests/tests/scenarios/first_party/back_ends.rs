@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use serde_json::{Value, json};
 use sluice_tests::{Backend, Broker, Driver, eventually};
 
-use crate::shared::RELAY;
+use crate::shared::{RELAY, own_code};
 
 // Made with PyJWT: `alice`'s until 2033, and the public keys that have signed them.
 const ED25519: &str = r#"{"x":"c1bXJN96aJLYfdlAJvC3BOJdKzrQpaDVJDB_5w4c68I","kty":"OKP","crv":"Ed25519","kid":"ed-1"}"#;
@@ -160,4 +160,39 @@ fn clients_come_in_without_the_back_end_where_that_is_wanted() {
         outcome(&node, &broker, &long).as_deref(),
         Some("auth_too_large")
     );
+}
+
+#[test]
+fn a_back_end_says_how_long_a_client_may_stay() {
+    let node = Driver::node();
+    let backend = Backend::start();
+    let broker = start_webhook(&backend, "");
+    backend.answer("/admit", 200, r#"{"user":"bob"}"#);
+    let stays = node.connect(
+        "bob",
+        &broker.url("/"),
+        &presenting(&json!({"ticket": "b"})),
+    );
+    backend.answer("/admit", 200, r#"{"user":"alice","expires_in":1.5}"#);
+    for transport in ["websocket", "polling"] {
+        let options = json!({"transports": [transport], "auth": {"ticket": "a"}});
+        let begun = std::time::Instant::now();
+        let alice = node.connect(transport, &broker.url("/"), &options);
+        let shown = broker.get(&format!("/api/v1/sockets/{}", alice.sid)).json();
+        assert!(shown["expires"].is_string(), "{shown}");
+        let told = alice.expect("error");
+        assert_eq!(own_code(&told[0]), "token_expired");
+        assert_eq!(alice.disconnected(), "io server disconnect");
+        assert!(begun.elapsed().as_secs_f64() >= 1.4, "too early");
+    }
+    // A time that has passed is none to come in with.
+    backend.answer("/admit", 200, r#"{"user":"alice","expires_at":1000000000}"#);
+    let late = outcome(&node, &broker, &json!({"ticket": "c"}));
+    assert_eq!(late.as_deref(), Some("token_expired"));
+    stays.ok("all:still", json!(["here"]));
+    let reason = [("reason", "token expired")];
+    eventually("both to be counted", || {
+        let ended = broker.metrics().sum("sluice_disconnects_total", &reason);
+        (ended == 2.0).then_some(())
+    });
 }

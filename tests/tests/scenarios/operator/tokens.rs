@@ -208,3 +208,51 @@ fn tokens_change_while_it_runs() {
     let shown = request(&broker, "GET", "/api/v1/config", "the-owner", &Value::Null).text();
     assert!(!shown.contains("looks-again"), "{shown}");
 }
+
+#[test]
+fn a_token_says_what_it_is_good_for() {
+    let broker = Broker::start(&format!("{TOKENS}{RELAY}"), &[]);
+    for (token, name, scope) in [
+        ("the-owner", "admin", "write"),
+        ("only-looks", "prometheus", "read"),
+        ("changes-things", "ci", "write"),
+    ] {
+        let said = request(&broker, "GET", "/api/v1/token", token, &Value::Null);
+        assert_eq!(said.json(), json!({"name": name, "scope": scope}));
+    }
+    let open = Broker::start(RELAY, &[]);
+    let said = open.get("/api/v1/token").json();
+    assert_eq!(said, json!({"name": "local", "scope": "write"}));
+}
+
+#[test]
+fn the_command_line_says_where_a_token_and_an_address_come_from() {
+    let broker = Broker::start(&format!("{TOKENS}{RELAY}"), &[]);
+    let none = ask(&broker, &["node"]);
+    assert_eq!(none.code, Some(1), "{none:?}");
+    for words in ["no_token", "--token", "SLUICE_ADMIN__TOKEN"] {
+        assert!(none.stderr.contains(words), "{words}: {none:?}");
+    }
+    let wrong = ask(&broker, &["node", "--token", "guessed"]);
+    for words in [
+        "wrong_token",
+        "it came from `--token` or SLUICE_ADMIN__TOKEN",
+    ] {
+        assert!(wrong.stderr.contains(words), "{words}: {wrong:?}");
+    }
+    assert!(!wrong.stderr.contains("guessed"), "{wrong:?}");
+    let reads = ask(&broker, &["emit", "/", "x", "--token", "only-looks"]);
+    for words in ["insufficient_scope", "scope `write`"] {
+        assert!(reads.stderr.contains(words), "{words}: {reads:?}");
+    }
+    // Nobody listens there any more.
+    let address = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
+    let nobody = broker.run(&["node", "--admin", &address]);
+    for words in [&*address, "`--admin`", "SLUICE_ADMIN__LISTEN"] {
+        assert!(nobody.stderr.contains(words), "{words}: {nobody:?}");
+    }
+}

@@ -7,6 +7,8 @@ use sluice_tests::{Broker, Driver, Record, Setup, eventually};
 
 use super::authority::{Asks, Authority, Pem, Tls};
 use super::{OWN, put, setup, trusting, url};
+use crate::settings::{hang_up, text};
+use crate::shared::RELAY;
 
 /// What is shown to who asks for a name.
 fn shown(broker: &Broker, authority: &Authority, name: &str) -> String {
@@ -194,4 +196,73 @@ fn a_certificate_that_has_expired_is_shown_and_told() {
         let told = broker.logs.find(|record| told(record));
         assert_eq!(told.len(), 1, "{message}");
     }
+}
+
+/// All of `[server.tls]` can change while clients are served; what stands beside it and cannot is named.
+#[test]
+fn a_hang_up_changes_the_section() {
+    let authority = Authority::new();
+    let listen = |config: &str| format!("[plugins]\nwatch = false\n{RELAY}{config}");
+    let setup = Setup::new(&listen(OWN));
+    put(
+        setup.dir(),
+        "own",
+        &authority.server(&["localhost", "127.0.0.1"]),
+    );
+    let chat = authority.server(&["chat.example.com"]);
+    put(setup.dir(), "chat", &chat);
+    let broker = setup.start();
+    let node = Driver::node();
+    let opts = trusting(&authority, json!(["websocket"]));
+    let stays = node.connect("stays", &url(&broker), &opts);
+    let open = |version: &'static rustls::SupportedProtocolVersion| {
+        let asks = Asks {
+            version: Some(version),
+            ..Asks::of(&authority, "localhost")
+        };
+        Tls::open(broker.listen, &asks).is_ok()
+    };
+    assert!(open(&rustls::version::TLS12));
+
+    const HOST: &str = "[[server.tls.host]]\ncert = \"chat.pem\"\nkey = \"chat.key\"\n";
+    let newer = format!("[server]\nreactors = 3\n{OWN}min_version = \"1.3\"\n{HOST}");
+    let answer = hang_up(&broker, &listen(&newer));
+    assert!(answer.has("result", "changed"), "{answer:?}");
+    let changes = text(&answer, "changes");
+    assert!(changes.contains("server.tls.min_version"), "{answer:?}");
+    assert!(changes.contains("server.tls.host"), "{answer:?}");
+    assert!(!changes.contains("server.reactors"), "{answer:?}");
+    let waits = broker.get("/api/v1/node").json()["restart_needed"].clone();
+    assert_eq!(waits[0]["key"], "server.reactors", "{waits}");
+    assert_eq!(waits.as_array().map(Vec::len), Some(1), "{waits}");
+    assert!(!open(&rustls::version::TLS12) && open(&rustls::version::TLS13));
+    assert_eq!(shown(&broker, &authority, "chat.example.com"), chat.body());
+
+    // What cannot be used is named, and changes nothing.
+    let wrong = newer.replace("chat.key", "own.key");
+    let answer = hang_up(&broker, &listen(&wrong));
+    assert!(answer.has("result", "refused"), "{answer:?}");
+    let refused = text(&answer, "refused");
+    assert!(refused.contains("server.tls.host[0].key"), "{answer:?}");
+    assert_eq!(shown(&broker, &authority, "chat.example.com"), chat.body());
+
+    // Off, and on again: whoever is connected stays as it is.
+    assert!(hang_up(&broker, &listen("")).has("result", "changed"));
+    assert!(!open(&rustls::version::TLS13));
+    let plain = node.connect(
+        "plain",
+        &broker.url("/"),
+        &json!({"transports": ["websocket"]}),
+    );
+    assert!(hang_up(&broker, &listen(OWN)).has("result", "changed"));
+    assert!(open(&rustls::version::TLS12));
+    plain.emit("all:news", json!([1]));
+    for client in [&stays, &plain] {
+        client.expect("all:news");
+    }
+    let secure = |id: &str| broker.get(&format!("/api/v1/sockets/{id}")).json()["secure"].clone();
+    assert_eq!(
+        (secure(&stays.sid), secure(&plain.sid)),
+        (json!(true), json!(false))
+    );
 }

@@ -194,3 +194,44 @@ fn a_polling_session_goes_on_with_the_certificate_that_it_began_with() {
     let answer = ask(Some(&alice), &poll);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
+
+#[test]
+fn operators_see_whose_certificate_it_is_and_that_it_is_tls() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let config = "client_ca = \"clients.pem\"\nclient_auth = \"optional\"\n\
+        [admin.ui]\nenabled = true\nusername = \"admin\"\nmode = \"development\"\n\
+        password = \"$2b$10$heqvAkYMez.Va6Et2uXInOnkCT6/uQj1brkrbyG3LpopDklcq7ZOS\"\n";
+    let setup = setup(&authority, config);
+    let broker = setup.file("clients.pem", clients.pem()).start();
+    let node = Driver::node();
+    let opts = trusting(&authority, json!(["websocket"]));
+    let nobody = node.connect("nobody", &url(&broker), &opts);
+    let alice = shows(&opts, &clients.client("alice", 7));
+    let alice = node.connect("alice", &url(&broker), &alice);
+    let shown = |id: &str| broker.get(&format!("/api/v1/sockets/{id}")).json();
+    let shown_alice = shown(&alice.sid);
+    assert_eq!(shown_alice["certificate"], r"CN=alice,O=Example\, Inc.");
+    assert_eq!(shown_alice["secure"], true);
+    assert_eq!(shown(&nobody.sid).get("certificate"), None);
+    let told = crate::operator::ask(&broker, &["sockets", &alice.sid]);
+    assert!(told.stdout.contains("CN=alice"), "{told:?}");
+
+    let mut opts = opts;
+    opts["auth"] = json!({"username": "admin", "password": "changeit"});
+    let ui = node.connect("ui", &format!("{}admin", url(&broker)), &opts);
+    ui.skip_to("config");
+    let sockets = loop {
+        match ui.next() {
+            sluice_tests::Notice::Event { name, mut args } if name == "all_sockets" => {
+                break args.remove(0);
+            }
+            _ => {}
+        }
+    };
+    let all = sockets.as_array().unwrap();
+    assert!(all.len() >= 2, "{sockets}");
+    assert!(
+        all.iter().all(|it| it["handshake"]["secure"] == true),
+        "{sockets}"
+    );
+}
