@@ -53,6 +53,10 @@ const BAD: &str = "FAILED";
 /// Longer than it takes with emulated processors on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
 
+/// The console is the trial's alone: somebody who could log in there would take it away.
+const KERNEL: &str = "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=false \
+    systemd.mask=serial-getty@ttyS0.service";
+
 /// Runs the trial when the machine has started, and switches it off.
 const TRIAL: &str = "[Unit]\n\
     After=multi-user.target\n\
@@ -167,7 +171,7 @@ fn start(folder: &Path, kvm: bool) -> Result<Child> {
         .args(["-m", "3G", "-smp", "2", "-nographic", "-no-reboot"])
         .args(["-nic", "none", "-device", "virtio-rng-pci"])
         .args(["-kernel", "vmlinuz", "-initrd", "initrd"])
-        .args(["-append", "root=/dev/vda rw console=ttyS0 quiet"])
+        .args(["-append", KERNEL])
         // What it writes is nowhere when it has ended.
         .args(["-drive", "file=disk,if=virtio,format=raw,snapshot=on"])
         .args(["-drive", "file=trial.tar,if=virtio,format=raw,readonly=on"])
