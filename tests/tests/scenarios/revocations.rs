@@ -266,9 +266,9 @@ fn whom_a_policy_gives_a_name_that_nobody_could_revoke_is_refused() {
     let broker = Setup::new("[[policy]]\nname = \"fixture-gate\"\n")
         .modules(&["fixture-gate"])
         .start();
-    for name in [String::new(), "t".repeat(1025)] {
+    for (client, name) in [("empty", String::new()), ("long", "t".repeat(1025))] {
         let auth = json!({"auth": {"token_id": name}});
-        let refused = node.try_connect("client", &broker.url("/"), &auth).err();
+        let refused = node.try_connect(client, &broker.url("/"), &auth).err();
         let refused = refused.unwrap_or_else(|| panic!("let in with {name:?}"));
         assert_eq!(refused.code(), "token_id_invalid");
         assert_eq!(refused.message, "a token's id has 1 to 1024 bytes");
