@@ -2,6 +2,11 @@
 //!
 //! `cargo bench -p sluice --bench carrier`
 
+#![expect(
+    clippy::expect_used,
+    reason = "a benchmark that cannot be set up is to stop"
+)]
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
