@@ -11,10 +11,9 @@ use tokio::sync::Semaphore;
 
 use super::done::{self, Done};
 use super::emit::{Ack, Emit, EmitError, Emitted};
-use super::others::Others;
 use super::read::LONGEST_WAIT;
 use super::repeats::{Repeats, Said};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Others};
 use crate::config;
 use crate::event::Event;
 use crate::fanout::{Answer, Asked, Asking, Selection};
@@ -118,7 +117,7 @@ impl Emitter {
         let repeats = self.0.repeats.clone();
         self.0
             .others
-            .hear(done::TOPIC, move |done: Done| done.note(&repeats));
+            .hear(done::TOPIC, move |_, done: Done| done.note(&repeats));
     }
 
     /// Delivers an event of a back end, and says what became of it when all of this node's clients have been handed

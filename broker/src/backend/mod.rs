@@ -1,14 +1,13 @@
 //! Back ends: what they may ask of a node, whichever way they ask, and what they are told.
 //!
 //! `emit` is what they send to clients, `read` its one reader, `emitter` what does it, and `repeats` remembers it for those
-//! who ask again, `done` tells the other nodes; `sockets` is who is where, and how they are moved, `present` who is in a room, as its members see it, with the `others` of the cluster: these know no HTTP
-//! and no NATS. `inbound` takes what comes over NATS, `outbound` is what clients send to them.
+//! who ask again, `done` tells the other nodes; `sockets` is who is where, and how they are moved, `present` who is in a
+//! room, as its members see it: these know no HTTP and no NATS. `inbound` takes what comes over NATS, `outbound` is what clients send to them.
 
 mod done;
 mod emit;
 mod emitter;
 mod inbound;
-mod others;
 mod outbound;
 mod present;
 mod read;

@@ -13,9 +13,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::others::Others;
 use super::present::MAX_ASKING;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Others};
 use crate::session::Broker;
 pub(crate) use what::*;
 

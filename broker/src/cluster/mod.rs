@@ -3,7 +3,7 @@
 //! A node sends the events for another one's sockets to it alone, and only what it has members for: each tells all
 //! others which rooms it has members of (`fanout::nodes::interest`), and they acknowledge it. `members` keeps what is
 //! known of the others, `control` is the conversation of the nodes, in `letter`s, `events` sends and takes the events
-//! (`joining` puts together what comes in parts), `survey` asks all nodes, or one, a question. All of it runs beside the events' path; what an event meets is the directory and the outbox of
+//! (`joining` puts together what comes in parts), `survey` asks all nodes, or one, a question, and `others` is how other rooms do so. All of it runs beside the events' path; what an event meets is the directory and the outbox of
 //! `crate::fanout`. The network is a `link`.
 
 mod control;
@@ -13,6 +13,7 @@ mod letter;
 mod link;
 mod members;
 mod nats;
+mod others;
 mod sending;
 mod survey;
 
@@ -34,6 +35,7 @@ pub(crate) use letter::Vitals;
 use letter::{Beat, Body, Letter};
 use link::{Link, To};
 use members::Members;
+pub(crate) use others::Others;
 pub(crate) use survey::Survey;
 use survey::{Answers, Expected, Topics};
 

@@ -8,13 +8,12 @@
 mod spread;
 mod table;
 
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
 use crate::admin::{Revoking, Told};
-use crate::cluster::Cluster;
+use crate::cluster::Others;
 use crate::event::hidden;
 use crate::fanout::{Ending, Home};
 use crate::moment::unix_millis;
@@ -36,7 +35,7 @@ pub(crate) struct Revoke {
 
 pub(crate) struct Revocations {
     broker: Arc<Broker>,
-    cluster: OnceLock<(Arc<Cluster>, Duration)>,
+    others: Others,
     spread: Spread,
 }
 
@@ -44,7 +43,7 @@ impl Revocations {
     pub(crate) fn new(broker: Arc<Broker>) -> Arc<Self> {
         Arc::new(Self {
             broker,
-            cluster: OnceLock::new(),
+            others: Others::default(),
             spread: Spread::default(),
         })
     }

@@ -53,8 +53,9 @@ struct Ended {
 impl Revocations {
     /// Tells these others from now on, and hears them.
     pub(crate) fn are_among(self: &Arc<Self>, cluster: &Arc<Cluster>, patience: Duration) {
+        self.others.are(cluster.clone(), patience);
         let it = self.clone();
-        cluster.answer(NEW, move |_, entry: Entry| {
+        self.others.answer(NEW, move |entry: Entry| {
             let it = it.clone();
             Box::pin(async move {
                 let sockets = it.learn(vec![entry]).await.sockets;
@@ -62,17 +63,15 @@ impl Revocations {
             })
         });
         let it = self.clone();
-        cluster.answer(ALL, move |_, ()| {
+        self.others.answer(ALL, move |()| {
             Box::pin(std::future::ready(it.table().all(unix_millis())))
         });
         let it = self.clone();
-        cluster.hear(ALL, move |from, theirs: Digest| {
+        self.others.hear(ALL, move |from, theirs: Digest| {
             if theirs.digest != it.table().digest() {
                 *it.spread.differs.lock() = Some((from, theirs.digest));
             }
         });
-        // Said once, at start.
-        let _ = self.cluster.set((cluster.clone(), patience));
     }
 
     /// Asks the other nodes for what they know, before there are clients.
@@ -89,14 +88,11 @@ impl Revocations {
             self.table().forget(unix_millis());
             let known = i64::try_from(self.table().len()).unwrap_or(i64::MAX);
             metrics().sessions.revocations.set(known);
-            let Some((cluster, _)) = self.cluster.get() else {
-                continue;
-            };
-            if cluster.others().is_empty() {
+            if !self.others.any() {
                 continue;
             }
             let digest = self.table().digest();
-            cluster.tell(ALL, &Digest { digest });
+            self.others.tell(ALL, || Some(Digest { digest }));
             let differs = self.spread.differs.lock().take();
             if let Some((node, theirs)) = differs.filter(|it| self.is_worth(*it)) {
                 let ours = self.table().digest();
@@ -118,18 +114,10 @@ impl Revocations {
 
     /// Asks a node, or all, for what they know. True: somebody answered.
     async fn ask(&self, of: Option<NodeId>) -> bool {
-        let Some((cluster, patience)) = self.cluster.get() else {
-            return false;
-        };
+        let others = &self.others;
         let answers: Vec<Vec<Entry>> = match of {
-            Some(node) => {
-                let answer = cluster.ask(node, ALL, &(), *patience).await;
-                answer.into_iter().collect()
-            }
-            None => {
-                let survey = cluster.survey(ALL, &(), *patience).await;
-                survey.answers.into_iter().map(|(_, it)| it).collect()
-            }
+            Some(node) => Vec::from_iter(others.ask_one(node, ALL, &()).await),
+            None => others.ask(ALL, &(), Duration::ZERO).await.answers,
         };
         let is_answered = !answers.is_empty();
         let learned = self.learn(answers.concat()).await;
@@ -166,20 +154,14 @@ impl Revocations {
 
     /// Has all other nodes know a new word.
     pub(super) async fn tell(&self, entry: &Entry) -> Told {
-        let mut told = Told {
+        let is_heard = self.others.hear_this_node();
+        let heard = self.others.ask::<Ended>(NEW, entry, Duration::ZERO).await;
+        Told {
             entry: entry.clone(),
-            sockets: 0,
-            is_heard: None,
-            silent: Vec::new(),
-        };
-        let Some((cluster, patience)) = self.cluster.get() else {
-            return told;
-        };
-        told.is_heard = Some(cluster.is_heard());
-        let survey = cluster.survey::<Ended>(NEW, entry, *patience).await;
-        told.sockets = survey.answers.iter().map(|(_, it)| it.sockets).sum();
-        told.silent = survey.silent.iter().map(ToString::to_string).collect();
-        told
+            sockets: heard.answers.iter().map(|it| it.sockets).sum(),
+            is_heard,
+            silent: heard.silent,
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The other nodes of the cluster, and how long they are waited for. A node that is alone has none.
+//! The other nodes of the cluster as a room that speaks to them knows them: who they are, and how long they are waited
+//! for. A node that is alone has none, and asks nobody.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -7,25 +8,26 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::cluster::Cluster;
+use super::Cluster;
+use crate::fanout::nodes::NodeId;
 
 #[derive(Default)]
-pub(super) struct Others(OnceLock<(Arc<Cluster>, Duration)>);
+pub(crate) struct Others(OnceLock<(Arc<Cluster>, Duration)>);
 
 /// What they said, and the names of those that said nothing in time.
-pub(super) struct Heard<A> {
+pub(crate) struct Heard<A> {
     pub answers: Vec<A>,
     pub silent: Vec<String>,
 }
 
 impl Others {
-    pub(super) fn are(&self, cluster: Arc<Cluster>, patience: Duration) {
+    pub(crate) fn are(&self, cluster: Arc<Cluster>, patience: Duration) {
         // Said once, at start.
         let _ = self.0.set((cluster, patience));
     }
 
     /// Asks all of them. `longer`: what they need to answer at all.
-    pub(super) async fn ask<A: DeserializeOwned>(
+    pub(crate) async fn ask<A: DeserializeOwned>(
         &self,
         topic: &'static str,
         question: &(impl Serialize + Sync),
@@ -44,8 +46,19 @@ impl Others {
         }
     }
 
+    /// Asks one of them. `None`: it is not there, or has not answered in time.
+    pub(crate) async fn ask_one<A: DeserializeOwned>(
+        &self,
+        node: NodeId,
+        topic: &'static str,
+        question: &(impl Serialize + Sync),
+    ) -> Option<A> {
+        let (cluster, patience) = self.0.get()?;
+        cluster.ask(node, topic, question, *patience).await
+    }
+
     /// Answers them, once it is known who they are.
-    pub(super) fn answer<Q: DeserializeOwned, A: Serialize + 'static>(
+    pub(crate) fn answer<Q: DeserializeOwned, A: Serialize + 'static>(
         &self,
         topic: &'static str,
         answer: impl Fn(Q) -> BoxFuture<'static, A> + Send + Sync + 'static,
@@ -56,7 +69,7 @@ impl Others {
     }
 
     /// Tells them something, if there are any; it may be lost. `None`: there is nothing to tell.
-    pub(super) fn tell<N: Serialize>(&self, topic: &'static str, news: impl FnOnce() -> Option<N>) {
+    pub(crate) fn tell<N: Serialize>(&self, topic: &'static str, news: impl FnOnce() -> Option<N>) {
         if let Some((cluster, _)) = self.0.get()
             && let Some(news) = news()
         {
@@ -64,18 +77,29 @@ impl Others {
         }
     }
 
-    /// Hears what they tell, once it is known who they are.
-    pub(super) fn hear<N: DeserializeOwned>(
+    /// Hears what they tell, and which of them, once it is known who they are.
+    pub(crate) fn hear<N: DeserializeOwned>(
         &self,
         topic: &'static str,
-        hear: impl Fn(N) + Send + Sync + 'static,
+        hear: impl Fn(NodeId, N) + Send + Sync + 'static,
     ) {
         if let Some((cluster, _)) = self.0.get() {
-            cluster.hear(topic, move |_, news| hear(news));
+            cluster.hear(topic, hear);
         }
     }
 
-    pub(super) fn patience(&self) -> Duration {
+    /// Whether any of them lives.
+    pub(crate) fn any(&self) -> bool {
+        let cluster = self.0.get();
+        cluster.is_some_and(|(cluster, _)| !cluster.others().is_empty())
+    }
+
+    /// Whether what this node sends comes back; `None`: there is nobody to send anything to.
+    pub(crate) fn hear_this_node(&self) -> Option<bool> {
+        self.0.get().map(|(cluster, _)| cluster.is_heard())
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
         self.0
             .get()
             .map_or(Duration::ZERO, |(_, patience)| *patience)
