@@ -22,6 +22,7 @@ mod event;
 mod fanout;
 mod feed;
 mod glob;
+mod hex;
 mod moment;
 mod nats;
 mod node;

@@ -15,6 +15,7 @@ use super::answers::full;
 use super::http::Body;
 use super::squeeze::{self, Coding};
 use crate::config::CLIENT_BUILDS;
+use crate::hex::Hex;
 
 pub(super) struct ClientFiles(Vec<File>);
 
@@ -59,12 +60,8 @@ impl File {
             false => "application/javascript; charset=utf-8",
         };
         let digest = Sha256::digest(&bytes);
-        let digest: String = digest
-            .iter()
-            .take(8)
-            .map(|it| format!("{it:02x}"))
-            .collect();
-        let tag = HeaderValue::from_str(&format!("W/\"{digest}\"")).map_err(io::Error::other)?;
+        let tag = format!("W/\"{}\"", Hex(&digest[..8]));
+        let tag = HeaderValue::from_str(&tag).map_err(io::Error::other)?;
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         io::Write::write_all(&mut gzip, &bytes)?;
         Ok(Self {

@@ -22,6 +22,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::module::Digest;
+use crate::hex::Hex;
 use crate::telemetry::events::{CacheEntryRejected, CacheUnwritable, ModuleReady};
 use crate::telemetry::metrics::Compiled;
 
@@ -131,9 +132,8 @@ impl Cache {
     }
 
     fn path(&self, engine: &Engine, digest: Digest) -> PathBuf {
-        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-        let [module, engine] = [hex(digest.as_bytes()), hex(&fingerprint(engine))];
-        let engine = engine.get(..16).unwrap_or_default();
+        let engine = fingerprint(engine);
+        let (module, engine) = (Hex(digest.as_bytes()), Hex(&engine[..8]));
         self.dir
             .join(format!("{module}-{engine}.{}", folder::ENTRY))
     }

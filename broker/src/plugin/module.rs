@@ -12,6 +12,7 @@ use super::cache;
 use super::contract::{Contract, Foreign, GuestPre};
 use super::engine::Engine;
 use super::host::Host;
+use crate::hex::Hex;
 use crate::telemetry::metrics::Compiled;
 
 /// What `describe` may take: it only hands out constants.
@@ -69,8 +70,7 @@ impl Digest {
 
 impl std::fmt::Display for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "sha256:{}", Hex(&self.0))
     }
 }
 

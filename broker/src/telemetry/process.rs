@@ -52,13 +52,13 @@ impl Collector for Process {
             "process_resident_memory",
             "Memory of the process that is resident",
             bytes,
-            field(&status, "VmRSS:").map(|kilobytes| kilobytes * 1024),
+            bytes_of(&status, "VmRSS:"),
         )?;
         gauge(
             "process_virtual_memory",
             "Address space of the process",
             bytes,
-            field(&status, "VmSize:").map(|kilobytes| kilobytes * 1024),
+            bytes_of(&status, "VmSize:"),
         )?;
         gauge(
             "process_memory_limit",
@@ -92,7 +92,12 @@ impl Collector for Process {
 /// Memory of the process that is resident; `None` where there is no /proc.
 pub(crate) fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    field(&status, "VmRSS:").map(|kilobytes| kilobytes * 1024)
+    bytes_of(&status, "VmRSS:")
+}
+
+/// The bytes of a line, which says kilobytes.
+fn bytes_of(file: &str, name: &str) -> Option<u64> {
+    field(file, name).map(|kilobytes| kilobytes * 1024)
 }
 
 /// The number of a line such as `VmRSS:     1234 kB`.
@@ -104,8 +109,7 @@ fn field(status: &str, name: &str) -> Option<u64> {
 /// The least that bounds the process: a limit of its control group or of one above it, or what the machine has.
 pub(crate) fn memory_limit() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok();
-    let machine = machine.and_then(|info| field(&info, "MemTotal:"));
-    let machine = machine.map(|kilobytes| kilobytes * 1024);
+    let machine = machine.and_then(|info| bytes_of(&info, "MemTotal:"));
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limits = groups.lines().flat_map(group_limits);
     limits.chain(machine).min()

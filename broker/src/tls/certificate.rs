@@ -11,6 +11,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 use crate::event::ClientCertificate;
+use crate::hex::Hex;
 
 /// What matters of a certificate of the broker's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(super) fn of_client(der: &[u8]) -> ClientCertificate {
         subject: subject.map(distinguished_name).unwrap_or_default(),
         common_name: common_name.and_then(|name| Some(name.as_str().ok()?.to_owned())),
         alternative_names: names.filter_map(alternative_name).collect(),
-        fingerprint: hex(&Sha256::digest(der)),
+        fingerprint: Hex(&Sha256::digest(der)).to_string(),
     }
 }
 
@@ -88,7 +89,7 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
         (Some(kind), Ok(value)) => format!("{kind}={}", escaped(value)),
         (kind, _) => {
             let der = attribute.attr_value().to_der_vec().unwrap_or_default();
-            format!("{}=#{}", kind.unwrap_or(&oid), hex(&der))
+            format!("{}=#{}", kind.unwrap_or(&oid), Hex(&der))
         }
     }
 }
@@ -131,10 +132,6 @@ fn escaped(value: &str) -> String {
         }
     }
     text
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
