@@ -17,7 +17,8 @@ use super::api::{accept_json, parse, unreadable, wrong};
 use super::node::Node;
 use super::problem::Problem;
 use crate::glob::Glob;
-use crate::record::{Redact, Wanted};
+use crate::record::Wanted;
+use crate::redact::Redact;
 use crate::telemetry::metrics::Hook;
 
 /// The longest recording, and the most lines of one.

@@ -15,7 +15,7 @@ use futures_util::stream;
 use super::node::Node;
 use super::problem::Problem;
 use crate::feed::{Lines, Subject, Wanted};
-use crate::record::Redact;
+use crate::redact::Redact;
 
 /// An empty line is sent after so long a silence, so that a connection that is gone is noticed.
 const SILENCE: Duration = Duration::from_secs(10);

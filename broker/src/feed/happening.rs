@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::event::{Client, Event};
+use crate::lossy::Weighed;
 
 /// Something that happened to a socket.
 #[derive(Debug)]
@@ -67,9 +68,10 @@ impl Happening {
             what,
         }
     }
+}
 
-    /// What it takes in a queue, nearly.
-    pub(super) fn bytes(&self) -> usize {
+impl Weighed for Happening {
+    fn bytes(&self) -> usize {
         /// Of everything that every one has.
         const BASE: usize = 256;
         BASE + match &self.what {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{Following, Happening, What};
-use crate::record::Redact;
+use crate::redact::Redact;
 
 /// What somebody sees, a line each.
 pub(crate) struct Lines {

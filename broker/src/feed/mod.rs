@@ -1,9 +1,9 @@
 //! What happens to sockets, as it happens, for operators who look: the status page's live view and the Admin UI.
 //!
 //! While nobody looks it costs whoever is on an event's path one load of a flag. What is seen is shared pointers, which
-//! go through a bounded queue to each who looks; what does not fit is dropped and counted. Lines for people are made
-//! where they are read (`line`). Imports `event`, what `fanout` tells
-//! listeners, `record`'s rules of what is taken out, and `telemetry`.
+//! go through a bounded queue (`lossy`) to each who looks; what does not fit is dropped and counted. Lines for people are made
+//! where they are read (`line`). Imports `event`, what `fanout` tells listeners, the rules of what is taken out (`redact`)
+//! and `telemetry`.
 
 mod happening;
 mod line;
@@ -11,14 +11,14 @@ mod line;
 mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
 
 use crate::event::{Client, Event, hidden};
 use crate::fanout::Listener;
+use crate::lossy::{self, Receiver, Sender};
 use crate::telemetry::metrics::metrics;
 pub(crate) use happening::{Happening, Introduction, What};
 pub(crate) use line::Lines;
@@ -68,16 +68,14 @@ pub(crate) struct Feed {
 #[derive(Debug)]
 struct Follower {
     wanted: Wanted,
-    queue: mpsc::Sender<Arc<Happening>>,
-    queued_bytes: AtomicUsize,
-    dropped: AtomicU64,
+    queue: Sender<Arc<Happening>>,
 }
 
 /// What happens from now on, until it is dropped.
 pub(crate) struct Following {
     feed: Arc<Feed>,
     follower: Arc<Follower>,
-    seen: mpsc::Receiver<Arc<Happening>>,
+    seen: Receiver<Arc<Happening>>,
 }
 
 /// What something that happens is about, by which it is known who wants to see it.
@@ -96,13 +94,8 @@ pub(crate) struct Draft(Option<Box<(Vec<Arc<Follower>>, Happening)>>);
 
 impl Feed {
     pub(crate) fn follow(self: &Arc<Self>, wanted: Wanted) -> Result<Following, Crowded> {
-        let (queue, seen) = mpsc::channel(QUEUED);
-        let follower = Arc::new(Follower {
-            wanted,
-            queue,
-            queued_bytes: AtomicUsize::new(0),
-            dropped: AtomicU64::new(0),
-        });
+        let (queue, seen) = lossy::queue(QUEUED, QUEUED_BYTES);
+        let follower = Arc::new(Follower { wanted, queue });
         let _changing = self.changing.lock();
         let mut followers = Vec::clone(&self.followers.load());
         if followers.len() >= MAX_FOLLOWERS {
@@ -190,7 +183,9 @@ impl Feed {
 fn hand_over(followers: &[Arc<Follower>], happening: Happening) {
     let happening = Arc::new(happening);
     for follower in followers {
-        follower.take(&happening);
+        if !follower.queue.send(happening.clone()) {
+            metrics().operators.dropped.inc();
+        }
     }
 }
 
@@ -227,36 +222,17 @@ impl Wanted {
     }
 }
 
-// === impl Follower ===
-
-impl Follower {
-    /// What there is no room for is dropped: nobody's events wait for one who looks on.
-    fn take(&self, happening: &Arc<Happening>) {
-        let bytes = happening.bytes();
-        let before = self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if before + bytes <= QUEUED_BYTES && self.queue.try_send(happening.clone()).is_ok() {
-            return;
-        }
-        self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.dropped.fetch_add(1, Ordering::Relaxed);
-        metrics().operators.dropped.inc();
-    }
-}
-
 // === impl Following ===
 
 impl Following {
     /// What happens next.
     pub(crate) async fn next(&mut self) -> Option<Arc<Happening>> {
-        let happening = self.seen.recv().await?;
-        let queued = &self.follower.queued_bytes;
-        queued.fetch_sub(happening.bytes(), Ordering::Relaxed);
-        Some(happening)
+        self.seen.next().await
     }
 
     /// How much there was no room for since this was asked last.
     pub(crate) fn dropped(&self) -> u64 {
-        self.follower.dropped.swap(0, Ordering::Relaxed)
+        self.seen.take_dropped()
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::event::{Handshake, Identity, Peer};
-use crate::record::Redact;
+use crate::redact::Redact;
 
 fn client(name: &str, user: Option<&str>, rooms: &[&str]) -> Client {
     Client {

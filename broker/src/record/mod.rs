@@ -1,30 +1,29 @@
 //! Recording what clients do, in the format that `replay` plays.
 //!
 //! Sessions hand what they see to a [`Recorder`], which costs them one load of a flag while nobody records. What is
-//! seen goes through a bounded queue to whoever asked for the recording: there, `recording` ends it in time, `write`
-//! makes lines of it, and `redact` takes out what nobody should read. Events go to those who only look
+//! seen goes through a bounded queue (`lossy`) to whoever asked for the recording: there, `recording` ends it in time,
+//! `write` makes lines of it, without what nobody should read (`redact`). Events go to those who only look
 //! as well: their `feed`. Imports that, `event` and `glob`.
 
 mod recording;
-mod redact;
 mod seen;
 mod write;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::mpsc;
 
 use crate::event::{Client, Event};
 use crate::feed::Feed;
 use crate::glob::Glob;
+use crate::lossy::{self, Sender};
 use crate::plugin::DisconnectReason;
+use crate::redact::Redact;
 use crate::telemetry::events::RecordingBegan;
 use crate::telemetry::metrics::{Hook, metrics};
 pub(crate) use recording::Recording;
-pub(crate) use redact::Redact;
 pub(crate) use seen::Draft;
 use seen::{Did, Seen};
 
@@ -69,9 +68,7 @@ pub(crate) struct Recorder {
 #[derive(Debug)]
 struct Running {
     wanted: Wanted,
-    queue: mpsc::Sender<Seen>,
-    queued_bytes: AtomicUsize,
-    dropped: AtomicU64,
+    queue: Sender<Seen>,
 }
 
 // === impl Recorder ===
@@ -79,13 +76,8 @@ struct Running {
 impl Recorder {
     /// Begins a recording, which ends when its answer is dropped, if not before.
     pub(crate) fn begin(self: &Arc<Self>, wanted: Wanted) -> Result<Recording, Busy> {
-        let (queue, seen) = mpsc::channel(QUEUED);
-        let running = Arc::new(Running {
-            wanted,
-            queue,
-            queued_bytes: AtomicUsize::new(0),
-            dropped: AtomicU64::new(0),
-        });
+        let (queue, seen) = lossy::queue(QUEUED, QUEUED_BYTES);
+        let running = Arc::new(Running { wanted, queue });
         let taken = self
             .is_on
             .compare_exchange(false, true, Ordering::AcqRel, Ordering::Acquire);
@@ -174,14 +166,9 @@ impl Recorder {
 impl Running {
     /// What there is no room for is dropped: nobody's events wait for a recording.
     fn take(&self, seen: Seen) {
-        let bytes = seen.bytes();
-        let before = self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if before + bytes <= QUEUED_BYTES && self.queue.try_send(seen).is_ok() {
-            return;
+        if !self.queue.send(seen) {
+            metrics().recording_dropped.inc();
         }
-        self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.dropped.fetch_add(1, Ordering::Relaxed);
-        metrics().recording_dropped.inc();
     }
 }
 

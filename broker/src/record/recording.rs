@@ -1,21 +1,20 @@
 //! A recording, as whoever asked for it gets it: line after line, until it ends.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::seen::Seen;
 use super::write::Writer;
 use super::{Recorder, Running};
+use crate::lossy::Receiver;
 use crate::telemetry::events::RecordingEnded;
 
 /// Ends the recording when it is dropped.
 pub(crate) struct Recording {
     recorder: Arc<Recorder>,
     running: Arc<Running>,
-    seen: mpsc::Receiver<Seen>,
+    seen: Receiver<Seen>,
     writer: Writer,
     end: Instant,
     lines: usize,
@@ -27,7 +26,7 @@ impl Recording {
     pub(super) fn new(
         recorder: Arc<Recorder>,
         running: Arc<Running>,
-        seen: mpsc::Receiver<Seen>,
+        seen: Receiver<Seen>,
     ) -> Self {
         Self {
             writer: Writer::new(&running.wanted),
@@ -51,17 +50,15 @@ impl Recording {
             && self.bytes < wanted.bytes
             // Where there always is something, waiting for it never runs out of time.
             && Instant::now() < self.end
-            && let Ok(Some(seen)) = timeout_at(self.end, self.seen.recv()).await
+            && let Ok(Some(seen)) = timeout_at(self.end, self.seen.next()).await
         {
-            let queued = &self.running.queued_bytes;
-            queued.fetch_sub(seen.bytes(), Ordering::Relaxed);
             let line = self.writer.write(&seen);
             self.lines += 1;
             self.bytes += line.len();
             return Some(line);
         }
         self.is_over = true;
-        let dropped = self.running.dropped.load(Ordering::Relaxed);
+        let dropped = self.seen.dropped();
         (dropped > 0).then(|| format!("{{\"dropped\":{dropped}}}\n"))
     }
 }
@@ -71,7 +68,7 @@ impl Drop for Recording {
         self.recorder.end();
         RecordingEnded {
             lines: self.lines,
-            dropped: self.running.dropped.load(Ordering::Relaxed),
+            dropped: self.seen.dropped(),
         }
         .emit();
     }

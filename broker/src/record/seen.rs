@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Running;
 use crate::event::{Client, Event, Handshake};
 use crate::feed;
+use crate::lossy::Weighed;
 use crate::moment::unix_millis;
 use crate::plugin::DisconnectReason;
 
@@ -95,9 +96,8 @@ impl Draft {
     }
 }
 
-impl Seen {
-    /// What it takes in the queue, nearly.
-    pub(super) fn bytes(&self) -> usize {
+impl Weighed for Seen {
+    fn bytes(&self) -> usize {
         /// Of everything that every one has.
         const BASE: usize = 512;
         let attributes = self.known.attributes.iter();

@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::Wanted;
-use super::redact::Redact;
 use super::seen::{Did, Known, Seen};
 use crate::event::Handshake;
 use crate::plugin::DisconnectReason;
+use crate::redact::Redact;
 
 pub(super) struct Writer {
     redact: Redact,
