@@ -34,37 +34,41 @@ impl Coding {
 
 /// The best that a client accepts, gzip before deflate.
 pub(super) fn accepted(headers: &HeaderMap) -> Option<Coding> {
-    let codings = [("gzip", Coding::Gzip), ("deflate", Coding::Deflate)];
-    let weights = codings.map(|(name, coding)| (weight(headers, name), coding));
+    let [mut gzip, mut deflate, mut by_star] = [None; 3];
+    for list in headers.get_all(ACCEPT_ENCODING) {
+        for item in list.to_str().unwrap_or_default().split(',') {
+            let mut parts = item.split(';').map(str::trim);
+            let coding = parts.next().unwrap_or_default();
+            let place = match coding {
+                "*" => &mut by_star,
+                _ if coding.eq_ignore_ascii_case("gzip") => &mut gzip,
+                _ if coding.eq_ignore_ascii_case("deflate") => &mut deflate,
+                _ => continue,
+            };
+            place.get_or_insert_with(|| weight(parts));
+        }
+    }
+    // What is named counts before the star.
+    let weigh = |named: Option<u16>| named.or(by_star).unwrap_or(0);
+    let weights = [
+        (weigh(gzip), Coding::Gzip),
+        (weigh(deflate), Coding::Deflate),
+    ];
     let best = weights.into_iter().filter(|(weight, _)| *weight > 0);
     // Of equals the first.
     best.rev().max_by_key(|(weight, _)| *weight).map(|it| it.1)
 }
 
-/// In thousandths. What is named counts before the star.
-fn weight(headers: &HeaderMap, name: &str) -> u16 {
-    let mut by_star = 0;
-    for list in headers.get_all(ACCEPT_ENCODING) {
-        for item in list.to_str().unwrap_or_default().split(',') {
-            let mut parts = item.split(';').map(str::trim);
-            let coding = parts.next().unwrap_or_default();
-            let quality = parts.find_map(|part| {
-                let (name, value) = part.split_once('=')?;
-                name.trim().eq_ignore_ascii_case("q").then(|| value.trim())
-            });
-            let weight = quality.map_or(1000, |text| {
-                let quality: f32 = text.parse().unwrap_or(0.0);
-                (quality.clamp(0.0, 1.0) * 1000.0) as u16
-            });
-            if coding.eq_ignore_ascii_case(name) {
-                return weight;
-            }
-            if coding == "*" {
-                by_star = weight;
-            }
-        }
-    }
-    by_star
+/// What parameters say, in thousandths.
+fn weight<'a>(mut parameters: impl Iterator<Item = &'a str>) -> u16 {
+    let quality = parameters.find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("q").then(|| value.trim())
+    });
+    quality.map_or(1000, |text| {
+        let quality: f32 = text.parse().unwrap_or(0.0);
+        (quality.clamp(0.0, 1.0) * 1000.0) as u16
+    })
 }
 
 #[derive(Default)]

@@ -4,11 +4,12 @@
 //! other, or how often. What is taken back is kept as long as what it takes back would have lasted: a node that missed
 //! both would bring it up again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::hash::Hasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use indexmap::{Equivalent, IndexMap};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
@@ -30,6 +31,20 @@ pub(crate) struct Key {
 pub(crate) enum Of {
     User(String),
     Token(String),
+}
+
+/// A key that somebody who comes in is looked up by, as it stands in his identity. It has the hash of the `Key` that it
+/// means: fields and variants are in the same order.
+#[derive(Hash)]
+struct Asked<'a> {
+    of: AskedOf<'a>,
+    namespace: Option<&'a str>,
+}
+
+#[derive(Clone, Copy, Hash)]
+enum AskedOf<'a> {
+    User(&'a str),
+    Token(&'a str),
 }
 
 /// The latest word about it.
@@ -63,7 +78,7 @@ pub(crate) struct Table {
 
 #[derive(Default)]
 struct Inner {
-    entries: HashMap<Arc<Key>, Entry>,
+    entries: IndexMap<Arc<Key>, Entry>,
     /// The same by their ends.
     ends: BTreeSet<(u64, Arc<Key>)>,
     /// Of all entries together, whatever their order.
@@ -84,6 +99,17 @@ impl Key {
     }
 }
 
+impl Equivalent<Arc<Key>> for Asked<'_> {
+    fn equivalent(&self, key: &Arc<Key>) -> bool {
+        let is_of = match (self.of, &key.of) {
+            (AskedOf::User(asked), Of::User(name)) => asked == name,
+            (AskedOf::Token(asked), Of::Token(name)) => asked == name,
+            _ => false,
+        };
+        is_of && self.namespace == key.namespace.as_deref()
+    }
+}
+
 // === impl Entry ===
 
 impl Entry {
@@ -100,11 +126,14 @@ impl Entry {
 
     /// Whether it keeps a client out.
     pub(crate) fn bars(&self, client: &Client, now_ms: u64) -> bool {
-        let identity = client.identity.read();
+        self.bars_identity(&client.namespace, &client.identity.read(), now_ms)
+    }
+
+    fn bars_identity(&self, namespace: &str, identity: &Identity, now_ms: u64) -> bool {
         !self.is_lifted
             && !self.is_over(now_ms)
-            && self.key.is_about(&client.namespace, &identity)
-            && self.is_before(&identity)
+            && self.key.is_about(namespace, identity)
+            && self.is_before(identity)
     }
 
     /// A token is revoked for good; a user's revocation is about what was issued before it.
@@ -145,25 +174,17 @@ impl Table {
         if self.len.load(Ordering::Acquire) == 0 {
             return false;
         }
-        let names = {
-            let identity = client.identity.read();
-            let user = identity.user.as_deref().map(|it| Of::User(it.to_owned()));
-            let token = || identity.grant.as_ref()?.token.as_deref();
-            let token = token().map(|it| Of::Token(it.to_owned()));
-            [user, token]
-        };
+        let identity = client.identity.read();
+        let user = identity.user.as_deref().map(AskedOf::User);
+        let token = || identity.grant.as_ref()?.token.as_deref();
+        let token = token().map(AskedOf::Token);
+        let namespaces = [None, Some(&*client.namespace)];
         let inner = self.inner.read();
-        names.into_iter().flatten().any(|of| {
-            [None, Some(client.namespace.to_string())]
-                .into_iter()
-                .any(|namespace| {
-                    let key = Key {
-                        of: of.clone(),
-                        namespace,
-                    };
-                    let entry = inner.entries.get(&key);
-                    entry.is_some_and(|entry| entry.bars(client, now_ms))
-                })
+        [user, token].into_iter().flatten().any(|of| {
+            namespaces.into_iter().any(|namespace| {
+                let entry = inner.entries.get(&Asked { of, namespace });
+                entry.is_some_and(|it| it.bars_identity(&client.namespace, &identity, now_ms))
+            })
         })
     }
 
@@ -231,7 +252,7 @@ impl Inner {
     }
 
     fn remove(&mut self, key: &Key) {
-        if let Some((key, entry)) = self.entries.remove_entry(key) {
+        if let Some((key, entry)) = self.entries.swap_remove_entry(key) {
             self.digest ^= entry.digest();
             self.ends.remove(&(entry.until_ms, key));
         }

@@ -3,7 +3,7 @@
 //! Each reactor has one ordered map and one task for all of its sockets, and what is due at the same moment is done a share
 //! at a time. A socket that rests on nothing is in neither map.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -34,12 +34,9 @@ struct Watch {
 struct Inner {
     /// By when it is due, in milliseconds since 1970, and by the socket's token.
     due: BTreeMap<(u64, u64), Weak<Session>>,
-    /// By the name of what it rests on.
-    tokens: HashMap<Arc<str>, Holders, foldhash::quality::RandomState>,
+    /// By the name of what it rests on, and by the socket's token: very many may rest on the same.
+    tokens: BTreeMap<(Arc<str>, u64), Weak<Session>>,
 }
-
-/// Sockets by their tokens. Mostly one.
-type Holders = Vec<(u64, Weak<Session>)>;
 
 // === impl Watches ===
 
@@ -77,22 +74,16 @@ impl Watches {
     /// It rests on this.
     pub(super) fn holds(&self, session: &Arc<Session>, name: &Arc<str>) {
         if let Some(watch) = self.0.get(session.home.number()) {
-            let holder = (session.client.peer.token, Arc::downgrade(session));
-            let mut inner = watch.inner.lock();
-            inner.tokens.entry(name.clone()).or_default().push(holder);
+            let key = (name.clone(), session.client.peer.token);
+            let holder = Arc::downgrade(session);
+            watch.inner.lock().tokens.insert(key, holder);
         }
     }
 
     pub(super) fn holds_not(&self, session: &Session, name: &Arc<str>) {
-        let Some(watch) = self.0.get(session.home.number()) else {
-            return;
-        };
-        let mut inner = watch.inner.lock();
-        if let Some(holders) = inner.tokens.get_mut(name) {
-            holders.retain(|(token, _)| *token != session.client.peer.token);
-            if holders.is_empty() {
-                inner.tokens.remove(name);
-            }
+        if let Some(watch) = self.0.get(session.home.number()) {
+            let key = (name.clone(), session.client.peer.token);
+            watch.inner.lock().tokens.remove(&key);
         }
     }
 
@@ -102,12 +93,14 @@ impl Watches {
             return Vec::new();
         };
         let inner = watch.inner.lock();
-        let holders = inner.tokens.get(name).into_iter().flatten();
+        let name = Arc::<str>::from(name);
+        let holders = inner.tokens.range((name.clone(), 0)..=(name, u64::MAX));
         holders
             .filter_map(|(_, session)| session.upgrade())
             .collect()
     }
 
+    /// How many are due, and how many rest on something that has a name.
     #[cfg(test)]
     pub(super) fn len(&self) -> (usize, usize) {
         let inner = self.0.iter().map(|watch| watch.inner.lock());
@@ -194,7 +187,7 @@ mod tests {
         assert_eq!(broker.watches.len(), (0, 0), "it rests on nothing");
         let later = enter(&broker, 2, resting(Some(now + 3_600_000), "t"));
         let (same, _) = enter(&broker, 3, resting(None, "t"));
-        assert_eq!(broker.watches.len(), (1, 1));
+        assert_eq!(broker.watches.len(), (1, 2));
         assert_eq!(broker.watches.of(0, "t").len(), 2);
         // Due before the one that is waited for.
         let (soon, told) = enter(&broker, 4, resting(Some(now + 30), ""));
