@@ -34,13 +34,25 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Who is told what the node is doing.
 pub(super) struct Live {
     /// The last thing that was told; whoever begins to watch sees it at once.
-    told: watch::Sender<Option<Bytes>>,
+    told: watch::Sender<Word>,
     /// Whether anybody looks it up.
     runs: Mutex<bool>,
 }
 
+/// What those who watch are told.
+#[derive(Debug, Clone)]
+enum Word {
+    Nothing,
+    Moment(Bytes),
+    /// It could not be looked up. Who watches is to come again.
+    Over,
+}
+
 /// Somebody who is told.
-struct Watcher(watch::Receiver<Option<Bytes>>);
+struct Watcher(watch::Receiver<Word>);
+
+/// Whoever looks things up, until he is done. Where he fails, the next one who watches finds that nobody does.
+struct Looking(Arc<Live>);
 
 #[derive(Serialize)]
 struct Moment {
@@ -107,7 +119,7 @@ pub(super) async fn live(
 impl Live {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
-            told: watch::Sender::new(None),
+            told: watch::Sender::new(Word::Nothing),
             runs: Mutex::new(false),
         })
     }
@@ -119,35 +131,48 @@ impl Live {
         if self.told.receiver_count() >= MAX_WATCHERS {
             return None;
         }
+        if !*runs {
+            *runs = true;
+            // What is said next is not to begin with what was long ago.
+            self.told.send_replace(Word::Nothing);
+            tokio::spawn(Looking(self.clone()).tell(node));
+        }
         let mut told = self.told.subscribe();
         told.mark_changed();
         metrics().operators.watchers.inc();
-        if !*runs {
-            *runs = true;
-            tokio::spawn(self.clone().tell(node));
-        }
         Some(Watcher(told))
     }
+}
 
+impl Looking {
     /// Looks things up for as long as anybody watches.
-    async fn tell(self: Arc<Self>, node: Arc<dyn Node>) {
+    async fn tell(self, node: Arc<dyn Node>) {
+        let live = &self.0;
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut before = None;
         loop {
             ticks.tick().await;
             {
-                let mut runs = self.runs.lock();
-                if self.told.receiver_count() == 0 {
+                // Nobody begins to watch between this look and that it is over.
+                let mut runs = live.runs.lock();
+                if live.told.receiver_count() == 0 {
                     *runs = false;
-                    // What is said next is not to begin with what was long ago.
-                    self.told.send_replace(None);
                     return;
                 }
             }
             let (moment, now) = Moment::of(&*node, before.as_ref());
             before = Some(now);
-            self.told.send_replace(Some(moment.event()));
+            live.told.send_replace(Word::Moment(moment.event()));
+        }
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            *self.0.runs.lock() = false;
+            self.0.told.send_replace(Word::Over);
         }
     }
 }
@@ -156,9 +181,11 @@ impl Watcher {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             self.0.changed().await.ok()?;
-            let moment = self.0.borrow_and_update().clone();
-            if moment.is_some() {
-                return moment;
+            let word = self.0.borrow_and_update().clone();
+            match word {
+                Word::Nothing => {}
+                Word::Moment(moment) => return Some(moment),
+                Word::Over => return None,
             }
         }
     }

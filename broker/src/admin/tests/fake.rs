@@ -1,9 +1,9 @@
 //! A node that keeps what it is asked for, and answers always the same.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
-use crate::admin::{Revoking, Told};
+use crate::admin::{Cleared, Revoking, Told};
 use crate::feed::{self, Crowded, Feed, Following};
 use crate::revocation::{Entry, Full, Key, Revoke};
 
@@ -48,6 +48,8 @@ pub(super) struct Fake {
     pub(super) feed: Arc<Feed>,
     /// How often it was asked what it is.
     pub(super) infos: AtomicUsize,
+    /// Asked next, it fails.
+    pub(super) fails: AtomicBool,
 }
 
 impl Node for Fake {
@@ -69,6 +71,7 @@ impl Node for Fake {
 
     fn info(&self) -> NodeInfo {
         self.infos.fetch_add(1, Ordering::Relaxed);
+        assert!(!self.fails.swap(false, Ordering::Relaxed), "it fails");
         NodeInfo {
             node: "n1".to_owned(),
             version: "0.0.0",
@@ -174,11 +177,15 @@ impl Node for Fake {
         })
     }
 
-    fn clear_state(&self, policy: &str, filter: &Filter) -> Option<usize> {
-        (policy == "limits").then(|| {
-            self.asked.lock().push((filter.clone(), None));
-            7
-        })
+    fn clear_state(&self, policy: String, filter: Filter) -> BoxFuture<'_, Option<Cleared>> {
+        let cleared = (policy == "limits").then(|| {
+            self.asked.lock().push((filter, None));
+            Cleared {
+                removed: 7,
+                silent: Vec::new(),
+            }
+        });
+        Box::pin(std::future::ready(cleared))
     }
 
     fn change(&self, change: PolicyChange) -> BoxFuture<'_, Result<PolicyChanged, PolicyRefusal>> {

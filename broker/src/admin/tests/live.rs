@@ -51,6 +51,19 @@ async fn all_who_watch_are_told_the_same_and_nobody_costs_nothing() {
     next(&mut open(&router, "/api/v1/live").await).await;
 }
 
+/// Who watched is to come again, and is told as if nothing had been.
+#[tokio::test(start_paused = true)]
+async fn a_look_that_fails_is_not_the_last() {
+    let node = Arc::<Fake>::default();
+    let router = router(node.clone(), auth(None));
+    let mut before = open(&router, "/api/v1/live").await;
+    next(&mut before).await;
+    node.fails.store(true, Ordering::Relaxed);
+    assert!(before.next().await.is_none(), "the end");
+    let mut after = open(&router, "/api/v1/live").await;
+    assert!(next(&mut after).await.starts_with("data: "));
+}
+
 #[tokio::test]
 async fn so_many_may_watch_and_no_more() {
     let router = router(Arc::<Fake>::default(), auth(None));
