@@ -114,9 +114,10 @@ fn system_packages(wanted: &[(&str, &str)]) -> Result<()> {
 
 /// Whether network namespaces can be made here: containers may forbid it.
 pub(crate) fn has_network_namespaces() -> bool {
-    const NAME: &str = "sluice-probe";
+    // Its own: somebody else may be looking at the same time.
+    let name = format!("sluice-probe-{}", std::process::id());
     let ip = |what: &str| {
-        let done = program("ip", "").args(["netns", what, NAME]).output();
+        let done = program("ip", "").args(["netns", what, &name]).output();
         done.is_ok_and(|done| done.status.success())
     };
     ip("add") && ip("delete")
