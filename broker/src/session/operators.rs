@@ -11,8 +11,7 @@ impl Session {
         let Some(ui) = &self.broker.admin_ui else {
             return;
         };
-        let pipelines = self.broker.pipelines.load();
-        let pipeline = pipelines.at(&self.client.namespace);
+        let pipeline = self.pipeline(&mut self.turn.lock());
         if pipeline.is_some_and(|it| it.namespace.is_operators) {
             ui.entered(&self.client);
         }
