@@ -21,7 +21,7 @@ use crate::moment::Moment;
 use crate::state::{BucketRule, Decision, PolicyState, SubjectRef};
 use crate::telemetry::events::{Level, PolicyLog};
 use crate::telemetry::metrics::OwnMetric;
-pub(super) use asks::{A_CALL as REQUESTS_A_CALL, Asks, let_ask};
+pub(super) use asks::{A_CALL as REQUESTS_A_CALL, Asks, let_ask, one_less};
 use effects::Wanted;
 use memory::Memory;
 pub(super) use memory::Usage;

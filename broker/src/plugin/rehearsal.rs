@@ -8,10 +8,8 @@ use parking_lot::Mutex;
 
 use super::bindings::http;
 use super::fetch::Request;
+use super::host::{REQUESTS_A_CALL, one_less};
 use crate::telemetry::events::Level;
-
-/// Requests of one call that are answered: no policy of a broker may make more.
-const REQUESTS: usize = 64;
 
 /// The surroundings of a policy that events are played to.
 #[derive(Debug, Default)]
@@ -27,6 +25,8 @@ struct Desk {
     answers: HashMap<String, Upstream>,
     /// The call is of the connect hook, the only one that may ask.
     is_connecting: bool,
+    /// Requests, and additions that are counted strictly, which the call may still make.
+    left: u32,
 }
 
 /// What came of one call beside its answer.
@@ -73,6 +73,7 @@ impl Rehearsal {
         let mut desk = self.desk.lock();
         desk.said = Said::default();
         desk.is_connecting = is_connecting;
+        desk.left = REQUESTS_A_CALL;
     }
 
     /// What came of the call.
@@ -83,6 +84,11 @@ impl Rehearsal {
     /// Whether the call is of the connect hook.
     pub(super) fn is_connecting(&self) -> bool {
         self.desk.lock().is_connecting
+    }
+
+    /// One of the requests that a call may make, as in a broker.
+    pub(super) fn take_one(&self) -> Result<(), String> {
+        self.desk.lock().take_one()
     }
 
     pub(super) fn log(&self, level: Level, message: &str) {
@@ -104,10 +110,7 @@ impl Rehearsal {
             let why = "requests are made from on-connect only";
             return Err(http::Error::Refused(why.to_owned()));
         }
-        if desk.said.requests.len() >= REQUESTS {
-            let why = format!("a call makes no more than {REQUESTS} requests");
-            return Err(http::Error::Refused(why));
-        }
+        desk.take_one().map_err(http::Error::Refused)?;
         let answer = desk.answers.get(&request.url).cloned();
         desk.said.requests.push(request.into());
         match answer {
@@ -126,5 +129,12 @@ impl Rehearsal {
             Some(Upstream::Failed(why)) => Err(http::Error::Failed(why)),
             None => Err(http::Error::Failed("nothing answers this URL".to_owned())),
         }
+    }
+}
+
+impl Desk {
+    fn take_one(&mut self) -> Result<(), String> {
+        self.left = one_less(self.left)?;
+        Ok(())
     }
 }

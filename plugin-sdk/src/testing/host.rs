@@ -271,12 +271,27 @@ pub(crate) fn store_delete(scope: Scope, key: &str) -> Result<(), String> {
     store(scope, |world| world.memory.delete((scope, key)))
 }
 
+/// Requests that one call may make in the broker, additions that are counted strictly among them.
+const REQUESTS_A_CALL: u32 = 4;
+
+fn ask_once(world: &mut World) -> Result<(), String> {
+    let call = world.call.as_mut().ok_or("no call is being served")?;
+    call.asked += 1;
+    if call.asked > REQUESTS_A_CALL {
+        return Err(format!(
+            "a call makes no more than {REQUESTS_A_CALL} requests"
+        ));
+    }
+    Ok(())
+}
+
 pub(crate) fn store_add_strictly(key: &str, by: i64, ttl_ms: u64) -> Result<i64, String> {
     store(Scope::Cluster, |world| {
         let call = world.call.as_ref();
         if call.is_none_or(|call| call.hook != Hooks::CONNECT) {
             return Err("counting strictly is for `on_connect` only".to_owned());
         }
+        ask_once(world)?;
         let apart = format!("strict/{key}");
         let key = if key.is_empty() { key } else { &apart };
         world
@@ -297,6 +312,7 @@ pub(crate) fn fetch(request: Request) -> Result<Response, Error> {
                 "requests are for `on_connect` only".to_owned(),
             ));
         }
+        ask_once(world).map_err(Error::Refused)?;
         world.upstream.fetch(request)
     })
 }

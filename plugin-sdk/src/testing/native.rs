@@ -176,6 +176,7 @@ impl Call {
             is_refresh: false,
             attachments: Vec::new(),
             effects: Vec::new(),
+            asked: 0,
         }
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct Call {
     pub(super) attachments: Vec<Vec<u8>>,
     /// What the policy has asked for, and what becomes of it is not known before its answer.
     pub(super) effects: Vec<Effect>,
+    /// Requests that it has made.
+    pub(super) asked: u32,
 }
 
 /// A client.

@@ -372,3 +372,38 @@ fn what_clients_say_is_taken_out_unless_it_is_asked_for() {
         assert_eq!(told.json()["field"], field, "{told:?}");
     }
 }
+
+/// As in a broker: the fifth is not made.
+#[test]
+fn a_call_makes_as_many_requests_as_one_in_a_broker_may() {
+    let line = |again: u32, socket: u32| {
+        format!(r#"{{"hook":"connect","socket":{socket},"auth":{{"ask":"/who","again":{again}}}}}"#)
+    };
+    let events = format!(
+        "{}\n{}\n{}\n",
+        r#"{"http":{"url":"http://backend/who","status":200,"body":"ann"}}"#,
+        line(3, 1),
+        line(4, 2)
+    );
+    let setup = Setup::new("")
+        .modules(&["fixture-asker"])
+        .file("events.jsonl", &events);
+    let file = "policies/fixture-asker.wasm";
+    let config = r#"{"url":"http://backend"}"#;
+    let told = setup.run(&[
+        "policy",
+        "test",
+        file,
+        "--config",
+        config,
+        "--events",
+        "events.jsonl",
+        "--json",
+    ]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    let calls = objects(&told.stdout);
+    assert_eq!(calls[0]["verdict"], "accept", "{}", calls[0]);
+    assert_eq!(calls[0]["http"].as_array().map(Vec::len), Some(4));
+    assert_eq!(calls[1]["denial"]["code"], "refused", "{}", calls[1]);
+    assert_eq!(calls[1]["http"].as_array().map(Vec::len), Some(4));
+}

@@ -17,6 +17,12 @@ use crate::plugin::tally::StrictCounters;
 /// Requests that one call may make.
 pub(in crate::plugin) const A_CALL: u32 = 4;
 
+/// What is left of so many after one more.
+pub(in crate::plugin) fn one_less(left: u32) -> Result<u32, String> {
+    let left = left.checked_sub(1);
+    left.ok_or_else(|| format!("a call makes no more than {A_CALL} requests"))
+}
+
 /// The requests of one call, and the time that the call itself has taken.
 pub(in crate::plugin) struct Asks {
     /// `None`: it may not ask back ends.
@@ -65,8 +71,7 @@ impl Asks {
     }
 
     fn take_one(&mut self) -> Result<(), String> {
-        let left = self.left.checked_sub(1);
-        self.left = left.ok_or_else(|| format!("a call makes no more than {A_CALL} requests"))?;
+        self.left = one_less(self.left)?;
         Ok(())
     }
 }

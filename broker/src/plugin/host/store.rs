@@ -70,7 +70,10 @@ impl store::Host for Host {
     fn add_strictly(&mut self, key: String, by: i64, ttl_ms: u64) -> Result<i64, String> {
         self.check_strict(&key)?;
         match self.terms.clock.rehearsal() {
-            Some(rehearsal) if rehearsal.is_connecting() => self.add_alone(&key, by, ttl_ms),
+            Some(rehearsal) if rehearsal.is_connecting() => {
+                rehearsal.take_one()?;
+                self.add_alone(&key, by, ttl_ms)
+            }
             _ => Err("counting strictly is for on-connect only".to_owned()),
         }
     }
