@@ -8,6 +8,7 @@ use async_nats::jetstream;
 use async_nats::jetstream::kv::{self, CreateErrorKind, UpdateErrorKind};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -24,10 +25,17 @@ const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The cluster's counters.
 pub(crate) struct Counters {
-    nats: Arc<Nats>,
-    bucket: String,
+    kept: Arc<Kept>,
     /// Whose sockets are those of the connection to NATS: reactors only wait.
     runtime: Handle,
+}
+
+/// Where they are kept.
+struct Kept {
+    nats: Arc<Nats>,
+    bucket: String,
+    /// As it was found, looked for anew where it failed, because it may have been deleted.
+    store: Mutex<Option<kv::Store>>,
 }
 
 /// A counter as it is kept.
@@ -41,9 +49,13 @@ struct Count {
 
 impl Counters {
     pub(crate) fn new(nats: Arc<Nats>, cluster: &str, runtime: Handle) -> Self {
-        Self {
+        let kept = Kept {
             nats,
             bucket: format!("SLUICE_{cluster}_COUNTERS"),
+            store: Mutex::default(),
+        };
+        Self {
+            kept: Arc::new(kept),
             runtime,
         }
     }
@@ -57,18 +69,17 @@ impl StrictCounters for Counters {
         by: i64,
         ttl_ms: u64,
     ) -> BoxFuture<'static, Result<i64, String>> {
-        let (nats, bucket) = (Arc::clone(&self.nats), self.bucket.clone());
+        let kept = Arc::clone(&self.kept);
         let names = subject::token(policy).and_then(|policy| {
             let key = subject::token(key)?;
             Ok(format!("{policy}.{key}"))
         });
         let work = self.runtime.spawn(async move {
             let key = names.map_err(|error| error.to_string())?;
-            if !nats.state().is_connected {
+            if !kept.nats.state().is_connected {
                 return Err("there is no connection to NATS".to_owned());
             }
-            let counting = add(&nats, &bucket, &key, by, ttl_ms);
-            match timeout(TALLY_PATIENCE, counting).await {
+            match timeout(TALLY_PATIENCE, kept.add(&key, by, ttl_ms)).await {
                 Ok(answer) => answer,
                 Err(_) => Err("the cluster's store did not answer in time".to_owned()),
             }
@@ -80,40 +91,107 @@ impl StrictCounters for Counters {
     }
 }
 
-async fn add(nats: &Nats, bucket: &str, key: &str, by: i64, ttl_ms: u64) -> Result<i64, String> {
-    let entries = entries(nats, bucket).await?;
-    for _ in 0..ATTEMPTS {
-        let entry = entries.entry(key).await.map_err(said)?;
+impl Kept {
+    async fn add(&self, key: &str, by: i64, ttl_ms: u64) -> Result<i64, String> {
+        let known = self.store.lock().clone();
+        if let Some(store) = known {
+            match self.add_to(store, key, by, ttl_ms).await {
+                // Nothing has been written: it is looked for once more.
+                Err(AddError::Unread(_)) => {}
+                done => return done.map_err(said),
+            }
+        }
+        let store = self.find().await?;
+        self.add_to(store, key, by, ttl_ms).await.map_err(said)
+    }
+
+    /// Remembers the store as long as it answers.
+    async fn add_to(
+        &self,
+        store: kv::Store,
+        key: &str,
+        by: i64,
+        ttl_ms: u64,
+    ) -> Result<i64, AddError> {
+        let done = add(&store, key, by, ttl_ms).await;
+        let answers = !matches!(done, Err(AddError::Unread(_) | AddError::Failed(_)));
+        *self.store.lock() = answers.then_some(store);
+        done
+    }
+
+    async fn find(&self) -> Result<kv::Store, String> {
+        let jetstream = jetstream::new(self.nats.client().clone());
+        if let Ok(store) = jetstream.get_key_value(&self.bucket).await {
+            return Ok(store);
+        }
+        let config = kv::Config {
+            bucket: self.bucket.clone(),
+            description: "Counters of policies that all nodes count as one".to_owned(),
+            history: 1,
+            max_age: KEPT,
+            num_replicas: self.nats.replicas,
+            ..kv::Config::default()
+        };
+        jetstream.create_key_value(config).await.map_err(said)
+    }
+}
+
+/// Why nothing was added.
+#[derive(Debug, thiserror::Error)]
+enum AddError {
+    /// It could not even be read.
+    #[error("{0}")]
+    Unread(String),
+    /// It may have been written, or not.
+    #[error("{0}")]
+    Failed(String),
+    #[error("{0}")]
+    Sum(&'static str),
+    #[error("others change it all the time")]
+    Contended,
+}
+
+fn failed(error: impl std::fmt::Display) -> AddError {
+    AddError::Failed(error.to_string())
+}
+
+async fn add(entries: &kv::Store, key: &str, by: i64, ttl_ms: u64) -> Result<i64, AddError> {
+    for attempt in 0..ATTEMPTS {
+        let entry = entries.entry(key).await;
+        let entry = entry.map_err(|error| match attempt {
+            0 => AddError::Unread(error.to_string()),
+            _ => failed(error),
+        })?;
         let (old, revision) = match entry {
             Some(entry) => (serde_json::from_slice(&entry.value).ok(), entry.revision),
             None => (None, 0),
         };
-        let new = next(old, by, ttl_ms, unix_millis())?;
+        let new = next(old, by, ttl_ms, unix_millis()).map_err(AddError::Sum)?;
         if by == 0 {
             return Ok(new.count);
         }
-        let text: Bytes = serde_json::to_vec(&new).map_err(said)?.into();
+        let text: Bytes = serde_json::to_vec(&new).map_err(failed)?.into();
         if revision == 0 {
             match entries.create(key, text).await {
                 Ok(_) => return Ok(new.count),
                 Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {}
-                Err(error) => return Err(said(error)),
+                Err(error) => return Err(failed(error)),
             }
         } else {
             match entries.update(key, text, revision).await {
                 Ok(_) => return Ok(new.count),
                 Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {}
-                Err(error) => return Err(said(error)),
+                Err(error) => return Err(failed(error)),
             }
         }
         // Another node was faster. Not all at once again.
         tokio::time::sleep(Duration::from_micros(rand::random_range(0..2000))).await;
     }
-    Err("others change it all the time".to_owned())
+    Err(AddError::Contended)
 }
 
 /// What a counter is after an addition.
-fn next(old: Option<Count>, by: i64, ttl_ms: u64, now_ms: u64) -> Result<Count, String> {
+fn next(old: Option<Count>, by: i64, ttl_ms: u64, now_ms: u64) -> Result<Count, &'static str> {
     let is_over = |old: &Count| old.ends_ms > 0 && old.ends_ms <= now_ms;
     let begun = || Count {
         count: 0,
@@ -126,22 +204,6 @@ fn next(old: Option<Count>, by: i64, ttl_ms: u64, now_ms: u64) -> Result<Count, 
     let count = old.count.checked_add(by);
     let count = count.ok_or("the sum is beyond what a counter can hold (64 bits, signed)")?;
     Ok(Count { count, ..old })
-}
-
-async fn entries(nats: &Nats, bucket: &str) -> Result<kv::Store, String> {
-    let jetstream = jetstream::new(nats.client().clone());
-    if let Ok(store) = jetstream.get_key_value(bucket).await {
-        return Ok(store);
-    }
-    let config = kv::Config {
-        bucket: bucket.to_owned(),
-        description: "Counters of policies that all nodes count as one".to_owned(),
-        history: 1,
-        max_age: KEPT,
-        num_replicas: nats.replicas,
-        ..kv::Config::default()
-    };
-    jetstream.create_key_value(config).await.map_err(said)
 }
 
 fn said(error: impl std::fmt::Display) -> String {
