@@ -4,10 +4,15 @@
 //! so, for which the library has no room; packets that Node's server would not take do not reach it (see `manners`);
 //! events whose name the library could not read are marked (see `escape`).
 
+mod header;
+mod text;
+
 use super::acks::{self, Edit};
 use super::escape;
 use super::manners::{Fault, Judgement, Manners, Namespaces};
 use super::parser::Parser;
+pub(super) use header::Header;
+use text::Text;
 
 /// An Engine.IO `close` as a client would send it: a masked text frame with the packet `1` and a mask of zeros.
 pub(super) const CLOSE: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'1'];
@@ -64,15 +69,8 @@ pub(super) struct Inbound {
     payload: u64,
     /// Bytes of the current message so far; `None` between two messages.
     message: Option<u64>,
+    text: Text,
     manners: Manners,
-}
-
-/// The header of a client's frame.
-pub(super) struct Header {
-    pub first: u8,
-    len: usize,
-    pub payload: u64,
-    pub mask: [u8; MASK],
 }
 
 impl Inbound {
@@ -82,6 +80,7 @@ impl Inbound {
             held: Vec::new(),
             payload: 0,
             message: None,
+            text: Text::default(),
             manners: Manners::new(parser),
         }
     }
@@ -127,8 +126,18 @@ impl Inbound {
             let skipped = rest
                 .len()
                 .min(usize::try_from(self.payload).unwrap_or(usize::MAX));
-            at += skipped;
+            let come = rest.get(..skipped).unwrap_or_default();
+            if let Err(violation) = self.text.take(come) {
+                break Err(violation);
+            }
             self.payload -= skipped as u64;
+            // Before the library is given the end of it, which would close without a code.
+            if self.at_boundary()
+                && let Err(violation) = self.text.ends()
+            {
+                break Err(violation);
+            }
+            at += skipped;
             let rest = rest.get(skipped..).unwrap_or_default();
             let header = match Header::read(rest, 0) {
                 Ok(Some(header)) => header,
@@ -136,7 +145,8 @@ impl Inbound {
                 Err(violation) => break Err(violation),
             };
             let payload = rest.get(header.len..).unwrap_or_default();
-            match self.judge(&header, payload, namespaces) {
+            let judged = self.judge(&header, payload, namespaces);
+            match self.read_over(&header, payload, judged) {
                 Ok(Judged::Pass) => at += header.len,
                 Ok(Judged::Undecided) => break Ok(()),
                 Ok(Judged::Skip { len }) => {
@@ -167,6 +177,30 @@ impl Inbound {
         };
         out(bytes.get(from..at).unwrap_or_default());
         result.map(|()| at)
+    }
+
+    /// Sees that what is no text is told so before anything that is wrong with its packet.
+    fn read_over(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        judged: Result<Judged, Violation>,
+    ) -> Result<Judged, Violation> {
+        let all = usize::try_from(header.payload).unwrap_or(usize::MAX);
+        let read = match &judged {
+            Ok(Judged::Undecided) | Err(Violation { code: Some(_), .. }) => return judged,
+            // The rest is read over where it passes.
+            Ok(Judged::Pass) => 0,
+            Ok(Judged::Mark { before }) => *before,
+            Ok(Judged::Answer(edit)) => edit.from,
+            Ok(Judged::Skip { .. }) | Err(_) => all.min(payload.len()),
+        };
+        self.text.begin(header);
+        self.text.take(payload.get(..read).unwrap_or_default())?;
+        if judged.is_err() && header.is_last() && read == all {
+            self.text.ends()?;
+        }
+        judged
     }
 
     fn judge(
@@ -299,95 +333,6 @@ enum Judged {
     Mark {
         before: usize,
     },
-}
-
-// === impl Header ===
-
-impl Header {
-    /// `None`: not all of it is there. `agreed` is the bits that an extension gives a meaning.
-    pub(super) fn read(bytes: &[u8], agreed: u8) -> Result<Option<Self>, Violation> {
-        let &[first, second, ref rest @ ..] = bytes else {
-            return Ok(None);
-        };
-        Self::check(first & !agreed, second)?;
-        let (extended, payload) = match (second & 0x7f, rest) {
-            (126, &[a, b, ..]) => (2, u64::from(u16::from_be_bytes([a, b]))),
-            (127, &[a, b, c, d, e, f, g, h, ..]) => {
-                (8, u64::from_be_bytes([a, b, c, d, e, f, g, h]))
-            }
-            (126 | 127, _) => return Ok(None),
-            (short, _) => (0, u64::from(short)),
-        };
-        let Some(&[a, b, c, d]) = rest.get(extended..extended + MASK) else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            first,
-            len: 2 + extended + MASK,
-            payload,
-            mask: [a, b, c, d],
-        }))
-    }
-
-    fn check(first: u8, second: u8) -> Result<(), Violation> {
-        if first & 0x70 != 0 {
-            return Err(protocol_error("reserved bits without an extension"));
-        }
-        if !matches!(first & 0x0f, 0..=2 | 8..=10) {
-            return Err(protocol_error("an unknown kind of frame"));
-        }
-        if second & 0x80 == 0 {
-            return Err(protocol_error("a frame without a mask"));
-        }
-        if first & 0x08 != 0 && (first & 0x80 == 0 || second & 0x7f > 125) {
-            return Err(protocol_error(
-                "a control frame that is in parts or too large",
-            ));
-        }
-        Ok(())
-    }
-
-    pub(super) fn opcode(&self) -> u8 {
-        self.first & 0x0f
-    }
-
-    pub(super) fn is_last(&self) -> bool {
-        self.first & 0x80 != 0
-    }
-
-    /// The header of the frame with so many bytes more.
-    fn longer(&self, by: usize) -> Vec<u8> {
-        let mut header = Vec::with_capacity(14 + LOOKED_AT);
-        let payload = self.payload.saturating_add(by as u64);
-        let payload = usize::try_from(payload).unwrap_or(usize::MAX);
-        super::wire::begin_masked_frame(&mut header, self.first, self.mask, payload);
-        header
-    }
-
-    /// The header and the begin of the frame, as the library is to read them.
-    fn edited(&self, payload: &[u8], edit: &Edit) -> Vec<u8> {
-        let mut edited = self.longer(edit.growth());
-        let start = edited.len();
-        edited.extend(payload.get(..edit.before).unwrap_or_default());
-        let (place, kind) = edit.kind;
-        if let Some(byte) = edited.get_mut(start + place) {
-            *byte = kind ^ self.mask.get(place % MASK).copied().unwrap_or_default();
-        }
-        edited.extend(self.masked(&edit.mark, edit.before));
-        edited
-    }
-
-    /// What the client has masked, from the payload's first byte on.
-    fn unmasked(&self, payload: &[u8]) -> impl Iterator<Item = u8> {
-        let bytes = payload.iter().zip(self.mask.iter().cycle());
-        bytes.map(|(byte, mask)| byte ^ mask)
-    }
-
-    /// Masks what is put behind `before` bytes of the payload.
-    fn masked(&self, text: &[u8], before: usize) -> impl Iterator<Item = u8> {
-        let mask = self.mask.into_iter().cycle().skip(before % MASK);
-        text.iter().zip(mask).map(|(byte, mask)| byte ^ mask)
-    }
 }
 
 #[cfg(test)]

@@ -366,18 +366,4 @@ const DELIBERATE: &[Known] = &[
         why: "no base64",
         broker: &[CONNECTED, END],
     },
-    Known {
-        cases: &[
-            "a byte that is no text",
-            "half a character",
-            "half a surrogate pair in UTF-8",
-            "a longer form than needed",
-            "text that ends in a character",
-            "a false character in two parts",
-            "nothing but a false byte",
-            "a false byte in a namespace",
-        ],
-        why: "closed without the code 1007, which changes nothing for clients of Socket.IO",
-        broker: &[END],
-    },
 ];
