@@ -1,6 +1,7 @@
 //! The way to one socket: over its connection's lane, or through the library's queue while the client polls.
 
 mod questions;
+mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -27,6 +28,7 @@ use crate::plugin::DisconnectReason;
 use crate::telemetry::events::{SlowClient, SocketFailed};
 use crate::telemetry::metrics::{DropReason, metrics};
 use questions::Questions;
+use waiting::Waiting;
 
 pub(super) struct SocketOutlet {
     sid: Sid,
@@ -64,12 +66,6 @@ enum Before {
     Library,
     /// Waits for the lane to open; most sockets get nothing until then.
     Waiting(Option<Box<Waiting>>),
-}
-
-#[derive(Default)]
-struct Waiting {
-    frames: Vec<Bytes>,
-    bytes: usize,
 }
 
 // === impl SocketOutlet ===
@@ -129,9 +125,9 @@ impl SocketOutlet {
     pub(super) fn open(&self, lane: &Arc<Lane>) {
         let mut before = self.before.lock();
         if let Before::Waiting(waiting) = &mut *before
-            && let Some(waiting) = waiting.take()
+            && let Some(mut waiting) = waiting.take()
         {
-            for frames in waiting.frames {
+            for frames in waiting.take() {
                 self.bounded(lane.push_own(frames, self.bounds));
             }
         }
@@ -215,14 +211,8 @@ impl SocketOutlet {
         match (self.lane.get(), &mut *before) {
             (Some(lane), _) => self.bounded(lane.push_own(frames(), self.bounds)),
             (None, Before::Waiting(waiting)) => {
-                let frames = frames();
-                let queue = waiting.get_or_insert_default();
-                queue.bytes += frames.len();
-                if queue.bytes > self.bounds.bytes || queue.frames.len() >= self.bounds.messages {
-                    *waiting = None;
-                    return self.overflow();
-                }
-                queue.frames.push(frames);
+                let waiting = waiting.get_or_insert_default();
+                self.bounded(waiting.push(frames(), self.bounds));
             }
             (None, Before::Library) => {
                 let (packet, bytes) = polled();
