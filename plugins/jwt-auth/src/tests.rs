@@ -2,6 +2,7 @@
 
 mod identity;
 mod keys;
+mod pss_and_p384;
 mod refusals;
 mod sessions;
 mod standards;

@@ -1,5 +1,6 @@
 //! Public keys: in all their forms, chosen by the token's `kid`, and never taken for something that they are not.
 
+use super::pss_and_p384::*;
 use super::vectors::*;
 use super::{tokens, who, with};
 use crate::JwtAuth;
@@ -31,6 +32,11 @@ fn a_key_is_read_however_it_is_written() {
         (json!({ "pem": RSA_PEM }), RS512),
         (json!({ "pem": RSA_PEM, "alg": "RS512" }), RS512),
         (json!({ "pem": RSA_4096_PEM }), RS256_4096),
+        (json!({ "pem": PSS_PEM }), PS256),
+        (json!({ "pem": PSS_PEM }), PS384),
+        (json!({ "pem": PSS_PEM, "alg": "PS512" }), PS512),
+        (json!({ "pem": P384_PEM }), ES384),
+        (json!({ "jwk": P384_JWK, "alg": "ES384" }), ES384),
         (json!({ "pem": EC_PEM }), ES256),
         (json!({ "jwk": EC_JWK }), ES256),
         (json!({ "pem": ED_PEM }), EDDSA),
@@ -48,7 +54,27 @@ fn a_key_checks_only_what_it_is_for() {
     for (keys, algorithms, token, wanted) in [
         // Nothing here is signed with these.
         (json!([rsa]), json!(null), ES256, "token_algorithm"),
-        (json!([rsa]), json!(null), PS256, "token_algorithm"),
+        (json!([rsa]), json!(null), ES384, "token_algorithm"),
+        (json!([rsa]), json!(["RS256"]), PS256, "token_algorithm"),
+        (json!([rsa]), json!(null), PS256, "token_invalid"),
+        (
+            json!([{ "pem": EC_PEM }]),
+            json!(null),
+            ES384,
+            "token_algorithm",
+        ),
+        (
+            json!([{ "pem": PSS_PEM, "alg": "PS384" }]),
+            json!(null),
+            PS256,
+            "token_algorithm",
+        ),
+        (
+            json!([{ "pem": PSS_PEM }]),
+            json!(null),
+            PS256_SHORT,
+            "token_invalid",
+        ),
         (
             json!([{ "pem": EC_PEM }]),
             json!(null),
@@ -144,7 +170,13 @@ fn none_is_never_an_algorithm() {
 
 #[test]
 fn what_is_no_signature_is_invalid() {
-    for (pem, token) in [(RSA_PEM, RS256), (EC_PEM, ES256), (ED_PEM, EDDSA)] {
+    for (pem, token) in [
+        (RSA_PEM, RS256),
+        (PSS_PEM, PS256),
+        (EC_PEM, ES256),
+        (P384_PEM, ES384),
+        (ED_PEM, EDDSA),
+    ] {
         let mut policy = with(json!({ "keys": [{ "pem": pem }] }));
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let middle = signature.len() / 2;
@@ -258,8 +290,8 @@ fn a_wrong_key_is_told_by_its_place() {
             "`pem`: an RSA key has from 2048 to 4096 bits",
         ),
         (
-            with_key(json!({ "pem": EC_P384_PEM })),
-            "`pem`: of the elliptic curves it may be on P-256",
+            with_key(json!({ "pem": EC_P521_PEM })),
+            "`pem`: of the elliptic curves it may be on P-256 and P-384",
         ),
         (
             with_key(json!({ "pem": EC_PEM.replace("MFkw", "MFkx") })),

@@ -36,9 +36,6 @@ pub(super) const RS512: &str = "eyJhbGciOiJSUzUxMiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJ
 /// The same, and it names its key.
 pub(super) const RS256_KID: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6InJzYS0xIiwidHlwIjoiSldUIn0.eyJzdWIiOiJhbGljZSIsImV4cCI6MjAwMDAwMDAwMH0.VXiWEdRXJWUSOV9-oHcvXh5U3PdXYUDiOzCCclfiPv_0Mi6TUza5wIQjqmQuedSPXVTeUvFHf6ChT1uKVYzylLhrBoNjT7oghkyK_iW14lpFZBLjdayNy8Ggl0r0GbYEaZojZn-k7adYw4akUDFA_08tZOs0uP7BCbJC1ZWGO_1y_Z_z7RRbX6keup1Uo4TIRP79mVDnF2VxWTlfaL9elzp-P-axd18LgLpl5fQrUEb66mMA8lxJjy1LARhHYQVD0hsnFYpjVuGCUsz4WvMoBdyFg6j4buqDL28yX0Qg_Bzwtb8m_E8LIBq1jeZDaOfbyxMIjB-ENWVbhUulAn85pw";
 
-/// The same key, and an algorithm that is not there.
-pub(super) const PS256: &str = "eyJhbGciOiJQUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSIsImV4cCI6MjAwMDAwMDAwMH0.pynxAnuP7GIX04_wfZ5upcSkWa0y1mW5l1o8XC0Nu7XARklSnXGAV8WFOGUiw1RQ_ETG_vu1eRhG4NG06g9Wiy0StPswlMKNko4nQKhVQRIFxOtbSnj7JrX7bi4q99hXtXj3EMZEcFVB891623T7BjmLWkP0e3NJEJE79asiva-86a5nuRu1Y85jtZ0D786fvMomt5U5vtIeWgJY_HGfjQBItJgRf6r52VvabI1EG0g8x1eMQ5-XIetzHtb3ZwCwNUYByGbz2xikKX1Lns5aXVPhktJRu8pD05BdNW8tVf121Fo0QxgemkZWZjcu_nXIAV32Z37zxFJvDIQVMr4Hqg";
-
 /// Of 4096 bits.
 pub(super) const RSA_4096_PEM: &str = "-----BEGIN PUBLIC KEY-----\n\
     MIICIjANBgkqhkiG9w0BAQEFAAOCAg8AMIICCgKCAgEAkHBVuteJ56G9QyrgdVS5\n\
@@ -82,10 +79,11 @@ pub(super) const ES256: &str = "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJ
 pub(super) const ES256_KID: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImVjLTEiLCJ0eXAiOiJKV1QifQ.eyJzdWIiOiJhbGljZSIsImV4cCI6MjAwMDAwMDAwMH0.2E0p98ybyr_B0IzGNxuBxiPf9UcDsiFBW4SAiVmD8pwi3W9PhrzFbCHe07f8n2-rfXM_YNKGdYCWXw1gykFt3Q";
 
 /// On another curve.
-pub(super) const EC_P384_PEM: &str = "-----BEGIN PUBLIC KEY-----\n\
-    MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEoIAe6gULGNOIvD3zXyuBKvoJeN3O/PCg\n\
-    c5XfBzJ5YWBuZ2Nr5Bl9EKOiT/WwZSIAF0aXSNhIAjeFHQywM6hbF+bxMpo6hYiu\n\
-    AM8wbDSWUffaXwDg1b+yQ43lK1NUlF8V\n\
+pub(super) const EC_P521_PEM: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MIGbMBAGByqGSM49AgEGBSuBBAAjA4GGAAQBv7VSnwSUBtAS3KFNuuccBp9I5k4c\n\
+    B/mV5bZpvXRAkYlZYAUrDofsxl5STBYJcuvQB9pDtKJyHT6G2adACMPLLiAAZrYW\n\
+    wm6B5RDRS5Y50+Cuk3H4sf6EjZAUmeAsxgOJByNHh8JsMU7e9G2L70PjixBMXz8c\n\
+    0EafIj4D3bkVaeMvBdk=\n\
     -----END PUBLIC KEY-----";
 
 /// An Ed25519 key.

@@ -76,8 +76,11 @@ impl Jwk {
         match (&*self.kty, self.crv.as_deref()) {
             ("RSA", _) => Ok(Algorithm::RSA),
             ("EC", Some("P-256")) => Ok(Algorithm::P256),
+            ("EC", Some("P-384")) => Ok(Algorithm::P384),
             ("OKP", Some("Ed25519")) => Ok(Algorithm::ED25519),
-            ("EC" | "OKP", _) => Err("`crv`: there are \"P-256\" and \"Ed25519\"".to_owned()),
+            ("EC" | "OKP", _) => {
+                Err("`crv`: there are \"P-256\", \"P-384\" and \"Ed25519\"".to_owned())
+            }
             ("oct", _) => Err("`kty`: a secret is no public key".to_owned()),
             _ => Err("`kty`: there are \"RSA\", \"EC\" and \"OKP\"".to_owned()),
         }
@@ -89,10 +92,17 @@ impl Jwk {
             "RSA" => Key::rsa(&bytes("n", &self.n)?, &bytes("e", &self.e)?),
             "EC" => {
                 let (x, y) = (bytes("x", &self.x)?, bytes("y", &self.y)?);
-                if x.len() != 32 || y.len() != 32 {
-                    return Err("`x` and `y` have 32 bytes each".to_owned());
+                let is_p384 = self.crv.as_deref() == Some("P-384");
+                let len = if is_p384 { 48 } else { 32 };
+                if x.len() != len || y.len() != len {
+                    return Err(format!("`x` and `y` have {len} bytes each"));
                 }
-                Key::p256(&[&[4], &*x, &*y].concat())
+                let point = [&[4], &*x, &*y].concat();
+                if is_p384 {
+                    Key::p384(&point)
+                } else {
+                    Key::p256(&point)
+                }
             }
             _ => Key::ed25519(&bytes("x", &self.x)?),
         }

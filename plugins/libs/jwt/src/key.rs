@@ -7,7 +7,9 @@ use ed25519_dalek::VerifyingKey as Ed25519Key;
 use hmac::{Hmac, KeyInit, Mac};
 use p256::ecdsa::VerifyingKey as P256Key;
 use p256::ecdsa::signature::Verifier;
-use rsa::{BoxedUint, Pkcs1v15Sign};
+use p384::ecdsa::VerifyingKey as P384Key;
+use rsa::{BoxedUint, Pkcs1v15Sign, Pss};
+use sha2::digest::FixedOutputReset;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 /// How a token is signed. `none` is not among them.
@@ -21,8 +23,16 @@ pub enum Algorithm {
     Rs384,
     /// RSASSA-PKCS1-v1_5 with SHA-512.
     Rs512,
+    /// RSASSA-PSS with SHA-256, MGF1 with the same, and a salt as long as its digest.
+    Ps256,
+    /// The same with SHA-384.
+    Ps384,
+    /// The same with SHA-512.
+    Ps512,
     /// ECDSA over P-256 with SHA-256.
     Es256,
+    /// ECDSA over P-384 with SHA-384.
+    Es384,
     /// Ed25519, which tokens call `EdDSA` or, as RFC 9864 has it, `Ed25519`.
     EdDsa,
 }
@@ -36,6 +46,7 @@ enum Kind {
     Secret(Hmac<Sha256>),
     Rsa(rsa::PublicKey),
     P256(Box<P256Key>),
+    P384(Box<P384Key>),
     Ed25519(Box<Ed25519Key>),
 }
 
@@ -47,26 +58,42 @@ const MAX_RSA_BITS: usize = 4096;
 // === impl Algorithm ===
 
 impl Algorithm {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Hs256,
         Self::Rs256,
         Self::Rs384,
         Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
         Self::Es256,
+        Self::Es384,
         Self::EdDsa,
     ];
 
-    pub(crate) const PUBLIC_KEY: [Self; 5] = [
+    pub(crate) const PUBLIC_KEY: [Self; 9] = [
         Self::Rs256,
         Self::Rs384,
         Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
         Self::Es256,
+        Self::Es384,
         Self::EdDsa,
     ];
 
     /// What the keys of each kind are for.
-    pub(crate) const RSA: &[Self] = &[Self::Rs256, Self::Rs384, Self::Rs512];
+    pub(crate) const RSA: &[Self] = &[
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+    ];
     pub(crate) const P256: &[Self] = &[Self::Es256];
+    pub(crate) const P384: &[Self] = &[Self::Es384];
     pub(crate) const ED25519: &[Self] = &[Self::EdDsa];
 
     pub(crate) fn parse(name: &str) -> Option<Self> {
@@ -82,7 +109,11 @@ impl Algorithm {
             Self::Rs256 => "RS256",
             Self::Rs384 => "RS384",
             Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
             Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
             Self::EdDsa => "EdDSA",
         }
     }
@@ -120,6 +151,13 @@ impl Key {
             .map_err(|_| "it is no point on the curve P-256".to_owned())
     }
 
+    /// The same.
+    pub(crate) fn p384(point: &[u8]) -> Result<Self, String> {
+        P384Key::from_sec1_bytes(point)
+            .map(|key| Self(Kind::P384(Box::new(key))))
+            .map_err(|_| "it is no point on the curve P-384".to_owned())
+    }
+
     pub(crate) fn ed25519(point: &[u8]) -> Result<Self, String> {
         let key: Option<Ed25519Key> = point
             .try_into()
@@ -138,6 +176,7 @@ impl Key {
             Kind::Secret(_) => &[Algorithm::Hs256],
             Kind::Rsa(_) => Algorithm::RSA,
             Kind::P256(_) => Algorithm::P256,
+            Kind::P384(_) => Algorithm::P384,
             Kind::Ed25519(_) => Algorithm::ED25519,
         }
     }
@@ -151,10 +190,10 @@ impl Key {
                 // In constant time.
                 .verify_slice(signature)
                 .is_ok(),
-            (Kind::Rsa(key), Algorithm::Rs256) => rsa_verifies::<Sha256>(key, signed, signature),
-            (Kind::Rsa(key), Algorithm::Rs384) => rsa_verifies::<Sha384>(key, signed, signature),
-            (Kind::Rsa(key), Algorithm::Rs512) => rsa_verifies::<Sha512>(key, signed, signature),
+            (Kind::Rsa(key), _) => rsa_verifies(key, algorithm, signed, signature),
             (Kind::P256(key), Algorithm::Es256) => p256::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(signed, &signature).is_ok()),
+            (Kind::P384(key), Algorithm::Es384) => p384::ecdsa::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(signed, &signature).is_ok()),
             (Kind::Ed25519(key), Algorithm::EdDsa) => {
                 ed25519_dalek::Signature::from_slice(signature)
@@ -169,10 +208,36 @@ fn rsa_size() -> String {
     format!("an RSA key has from {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")
 }
 
-fn rsa_verifies<D>(key: &rsa::PublicKey, signed: &[u8], signature: &[u8]) -> bool
+fn rsa_verifies(
+    key: &rsa::PublicKey,
+    algorithm: Algorithm,
+    signed: &[u8],
+    signature: &[u8],
+) -> bool {
+    match algorithm {
+        Algorithm::Rs256 => pkcs1_verifies::<Sha256>(key, signed, signature),
+        Algorithm::Rs384 => pkcs1_verifies::<Sha384>(key, signed, signature),
+        Algorithm::Rs512 => pkcs1_verifies::<Sha512>(key, signed, signature),
+        Algorithm::Ps256 => pss_verifies::<Sha256>(key, signed, signature),
+        Algorithm::Ps384 => pss_verifies::<Sha384>(key, signed, signature),
+        Algorithm::Ps512 => pss_verifies::<Sha512>(key, signed, signature),
+        _ => false,
+    }
+}
+
+fn pkcs1_verifies<D>(key: &rsa::PublicKey, signed: &[u8], signature: &[u8]) -> bool
 where
     D: Digest + rsa::pkcs8::AssociatedOid,
 {
     let scheme = Pkcs1v15Sign::new::<D>();
+    key.verify(scheme, &D::digest(signed), signature).is_ok()
+}
+
+/// The salt is as long as the digest (RFC 7518, section 3.5).
+fn pss_verifies<D>(key: &rsa::PublicKey, signed: &[u8], signature: &[u8]) -> bool
+where
+    D: Digest + FixedOutputReset,
+{
+    let scheme = Pss::<D>::new_with_salt(<D as Digest>::output_size());
     key.verify(scheme, &D::digest(signed), signature).is_ok()
 }

@@ -8,6 +8,7 @@ use crate::key::Key;
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// Reads a public key. What is wrong with it is said without any part of it: it could be a private one.
@@ -38,9 +39,10 @@ fn of_spki(der: &[u8]) -> Result<Key, String> {
     match (info.algorithm.oid, info.algorithm.parameters_oid().ok()) {
         (RSA, _) => of_pkcs1(key()?),
         (EC, Some(P256)) => Key::p256(key()?),
-        (EC, _) => Err("of the elliptic curves it may be on P-256 only".to_owned()),
+        (EC, Some(P384)) => Key::p384(key()?),
+        (EC, _) => Err("of the elliptic curves it may be on P-256 and P-384".to_owned()),
         (ED25519, _) => Key::ed25519(key()?),
-        _ => Err("it is for none of RSA, ECDSA over P-256 and Ed25519".to_owned()),
+        _ => Err("it is for none of RSA, ECDSA over P-256 or P-384, and Ed25519".to_owned()),
     }
 }
 
