@@ -20,7 +20,7 @@ use crate::cluster::Cluster;
 use crate::moment::unix_millis;
 use crate::nats::Nats;
 use crate::plugin::{Control, Digest};
-use crate::telemetry::events::RollOutEnded;
+use crate::telemetry::events::{RollOutEnded, RollOutTidied};
 use node::Loaded;
 pub(crate) use node::Part;
 use vault::{Vault, VaultError};
@@ -169,13 +169,10 @@ impl Rollout {
                     self.cluster.tell(LOOK, &policy);
                     return Ok(report);
                 }
-                Err(error) => report.nodes.push(OnNode {
-                    node: self.cluster.id().to_string(),
-                    ok: false,
-                    generation: None,
-                    version: None,
-                    reason: Some(format!("it could not be written down: {error}")),
-                }),
+                Err(error) => {
+                    let why = Loaded::failed(format!("it could not be written down: {error}"));
+                    report.nodes.push(why.on(self.cluster.id().to_string()));
+                }
             }
         }
         self.undo_everywhere(policy, &release, &mut report).await;
@@ -200,16 +197,8 @@ impl Rollout {
             nodes.push(loaded.on(node.to_string()));
         }
         for node in survey.silent {
-            nodes.push(OnNode {
-                node: node.to_string(),
-                ok: false,
-                generation: None,
-                version: None,
-                reason: Some(format!(
-                    "there was no answer within {} s",
-                    LOADING.as_secs()
-                )),
-            });
+            let why = format!("there was no answer within {} s", LOADING.as_secs());
+            nodes.push(Loaded::failed(why).on(node.to_string()));
         }
         nodes
     }
@@ -261,6 +250,17 @@ impl Rollout {
         Ok(revision)
     }
 
+    /// Deletes modules that nobody needs any more. What fails is tried again after the next roll-out.
+    async fn tidy(&self) {
+        let tidied = self.vault.tidy().await;
+        let reason = tidied.as_ref().err().map(ToString::to_string);
+        RollOutTidied {
+            deleted: tidied.as_deref().unwrap_or_default(),
+            reason: reason.as_deref(),
+        }
+        .emit();
+    }
+
     async fn list(&self) -> Result<Vec<Shown>, RollOutRefusal> {
         let all = self.vault.all().await?;
         let shown = |(wanted, revision)| Shown { revision, wanted };
@@ -284,6 +284,9 @@ impl Rollouts for Rollout {
                 refusal: done.as_ref().err().map(ToString::to_string).as_deref(),
             }
             .emit();
+            if done.is_ok() {
+                tokio::spawn(async move { self.tidy().await });
+            }
             done
         });
         Box::pin(async move {

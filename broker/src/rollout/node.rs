@@ -271,7 +271,7 @@ impl Part {
 // === impl Loaded ===
 
 impl Loaded {
-    fn failed(reason: String) -> Self {
+    pub(super) fn failed(reason: String) -> Self {
         Self {
             reason: Some(reason),
             ..Self::default()

@@ -1,11 +1,12 @@
 //! Where JetStream keeps what a cluster serves: modules by their digest in an object store, and what is wanted of them
 //! in a key-value store, changed by compare-and-swap only.
 
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::jetstream::kv::{CreateErrorKind, UpdateErrorKind};
-use async_nats::jetstream::object_store::{self, ObjectStore};
+use async_nats::jetstream::object_store::{self, ObjectInfo, ObjectStore};
 use async_nats::jetstream::{self, kv};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -22,6 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// For a module on its way.
 const LONG_PATIENCE: Duration = Duration::from_secs(15);
+
+/// A module that nothing names is kept for so long after it was stored: whoever stores one names it a moment later, and
+/// nodes may still be fetching what was named before.
+const KEPT: Duration = Duration::from_secs(10 * 60);
+
+/// Modules that are looked at when there may be some to delete.
+const MAX_MODULES: usize = 4096;
 
 /// Policies that a cluster may be told to serve.
 const MAX_WANTED: usize = 1024;
@@ -88,12 +96,13 @@ impl Vault {
         jetstream.create_key_value(config).await.map_err(failed)
     }
 
-    /// Stores a module, unless it is there.
+    /// Stores a module, unless it is there, and new enough not to be deleted before it is named.
     pub(super) async fn put(&self, digest: &str, module: &Bytes) -> Result<(), VaultError> {
         within(LONG_PATIENCE, async {
             let objects = self.objects().await?;
             let there = objects.info(digest).await;
-            if there.is_ok_and(|info| !info.deleted && info.size == module.len()) {
+            let is_there = |info: &ObjectInfo| !info.deleted && info.size == module.len();
+            if there.is_ok_and(|info| is_there(&info) && age(&info) < KEPT / 2) {
                 return Ok(());
             }
             let put = objects.put(digest, &mut &module[..]).await;
@@ -180,6 +189,88 @@ impl Vault {
         all.sort_by(|(a, _), (b, _)| a.policy.cmp(&b.policy));
         Ok(all)
     }
+}
+
+// === Modules that nobody needs any more ===
+
+impl Vault {
+    /// Deletes modules that no entry names, in any of the revisions of it that are kept, and says which.
+    pub(super) async fn tidy(&self) -> Result<Vec<String>, VaultError> {
+        let objects = within(PATIENCE, self.objects()).await?;
+        let stored = within(PATIENCE, async {
+            let list = objects.list().await.map_err(failed)?;
+            let list = list
+                .take(MAX_MODULES)
+                .filter_map(|info| async move { info.ok() });
+            Ok(list.collect::<Vec<_>>().await)
+        });
+        // Before it is looked what is named: what is stored meanwhile is not on the list.
+        let stored = stored.await?;
+        let old = stored.iter().filter(|info| age(info) >= KEPT);
+        let old: Vec<_> = old.map(|info| info.name.clone()).collect();
+        if old.is_empty() {
+            return Ok(Vec::new());
+        }
+        let named = self.named().await?;
+        let mut deleted = Vec::new();
+        for digest in old.into_iter().filter(|it| !named.contains(it)) {
+            within(PATIENCE, async {
+                objects.delete(&digest).await.map_err(failed)
+            })
+            .await?;
+            deleted.push(digest);
+        }
+        Ok(deleted)
+    }
+
+    /// The digests that any revision of any entry names.
+    async fn named(&self) -> Result<HashSet<String>, VaultError> {
+        let mut named = HashSet::new();
+        let entries = within(PATIENCE, self.entries()).await?;
+        let keys = within(PATIENCE, async {
+            let keys = entries.keys().await.map_err(failed)?;
+            let keys = keys.take(MAX_WANTED + 1).collect::<Vec<_>>().await;
+            keys.into_iter()
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(failed)
+        })
+        .await?;
+        if keys.len() > MAX_WANTED {
+            return Err(failed("there are more policies than are looked at"));
+        }
+        for key in keys {
+            let history = within(PATIENCE, async {
+                let history = entries.history(&key).await.map_err(failed)?;
+                let history = history.collect::<Vec<_>>().await;
+                history
+                    .into_iter()
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(failed)
+            });
+            for entry in history.await? {
+                if entry.operation != kv::Operation::Put {
+                    continue;
+                }
+                // What a later version has written may name modules that this one does not see.
+                let wanted: Wanted = serde_json::from_slice(&entry.value).map_err(failed)?;
+                named.extend(wanted.digests().map(str::to_owned));
+            }
+        }
+        Ok(named)
+    }
+}
+
+/// How long ago it was stored, by the clocks of the server and of this node.
+fn age(info: &ObjectInfo) -> Duration {
+    let seconds = info.modified.map(|at| at.unix_timestamp());
+    let seconds = seconds
+        .and_then(|it| u64::try_from(it).ok())
+        .map(Duration::from_secs);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    // One without a time is new.
+    seconds.map_or(Duration::ZERO, |at| {
+        now.unwrap_or_default().saturating_sub(at)
+    })
 }
 
 fn key(policy: &str) -> Result<String, VaultError> {

@@ -42,6 +42,12 @@ impl Wanted {
         (now_ms.saturating_sub(pending.at_ms) < ABANDONED_MS).then_some(pending)
     }
 
+    /// The modules that it names.
+    pub(super) fn digests(&self) -> impl Iterator<Item = &str> {
+        let releases = [&self.current, &self.pending].into_iter().flatten();
+        releases.map(|release| &*release.digest)
+    }
+
     pub(super) fn begun(&self, policy: &str, release: &Release) -> Self {
         Self {
             policy: policy.to_owned(),
@@ -99,6 +105,10 @@ mod tests {
             (Some(release("a", 0)), None)
         );
         let again = done.begun("p", &release("b", 5));
+        assert_eq!(
+            again.digests().collect::<Vec<_>>(),
+            ["sha256:a", "sha256:b"]
+        );
         assert_eq!(again.given_up(), done);
     }
 

@@ -49,7 +49,7 @@ pub(crate) use policies::{
     PolicyChanged, PolicyRolledBack, RollBackFailed, TrialDiffers, TrialEnded, TrialStarted,
 };
 pub(crate) use recording::{RecordingBegan, RecordingEnded};
-pub(crate) use rollout::{RollOutEnded, RollOutFollowed};
+pub(crate) use rollout::{RollOutEnded, RollOutFollowed, RollOutTidied};
 pub(crate) use sessions::{
     RefreshWanted, Refreshed, RevocationLifted, RevocationsLearned, RevocationsLost, Revoked,
 };

@@ -30,6 +30,27 @@ impl RollOutEnded<'_> {
     }
 }
 
+/// Modules that no node needs any more were deleted from the cluster's store, or could not be.
+pub(crate) struct RollOutTidied<'a> {
+    /// By their digests.
+    pub deleted: &'a [String],
+    pub reason: Option<&'a str>,
+}
+
+impl RollOutTidied<'_> {
+    pub(crate) fn emit(self) {
+        metrics().rollouts.deleted.inc_by(self.deleted.len() as u64);
+        if let Some(reason) = self.reason {
+            metrics().rollouts.untidy.inc();
+            let reason = &*cut(reason, MAX_DETAIL);
+            warn!(target: POLICY, reason, "old modules not deleted from the cluster's store");
+        }
+        for digest in self.deleted {
+            info!(target: POLICY, digest, "old module deleted from the cluster's store");
+        }
+    }
+}
+
 /// This node has taken over what the cluster serves, or could not.
 pub(crate) struct RollOutFollowed<'a> {
     pub policy: &'a str,

@@ -10,6 +10,10 @@ pub(crate) struct Rollouts {
     pub refused: Counter,
     pub followed: Counter,
     pub failed: Counter,
+    /// Modules that went from the store.
+    pub deleted: Counter,
+    /// Attempts at that which failed.
+    pub untidy: Counter,
 }
 
 impl Rollouts {
@@ -34,6 +38,16 @@ impl Rollouts {
                 r,
                 "rollouts_failed",
                 "Modules of the cluster that this node could not load",
+            ),
+            deleted: add(
+                r,
+                "rollouts_modules_deleted",
+                "Modules that no node needs any more and that this one deleted from the store of the cluster",
+            ),
+            untidy: add(
+                r,
+                "rollouts_tidying_failed",
+                "Times that this node could not delete what no node needs any more",
             ),
         }
     }
