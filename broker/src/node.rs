@@ -7,6 +7,7 @@ mod drain;
 mod policies;
 mod readiness;
 mod settings;
+mod state;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -20,8 +21,8 @@ use parking_lot::Mutex;
 use futures_util::future::BoxFuture;
 
 use crate::admin::{
-    self, ClusterInfo, DrainInfo, Listen, NamespaceInfo, NodeInfo, PolicyChange, PolicyChanged,
-    PolicyInfo, PolicyRefusal, Reason, Reloaded, Rollouts,
+    self, Cleared, ClusterInfo, DrainInfo, Listen, NamespaceInfo, NodeInfo, PolicyChange,
+    PolicyChanged, PolicyInfo, PolicyRefusal, Reason, Reloaded, Rollouts,
 };
 use crate::backend::{
     Emit, EmitError, Emitted, Emitter, Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter,
@@ -40,7 +41,6 @@ use crate::revocation::Revocations;
 use crate::rollout::Rollout;
 use crate::session::Broker;
 use crate::state::{After, Filter, Millis, Shown, Store};
-use crate::telemetry::events::StateCleared;
 use crate::telemetry::metrics::metrics;
 
 pub(crate) struct Node {
@@ -49,6 +49,7 @@ pub(crate) struct Node {
     config: ArcSwap<Config>,
     broker: Arc<Broker>,
     store: Arc<Store>,
+    state: state::State,
     emitter: Emitter,
     sockets: Arc<Sockets>,
     pub(crate) revocations: Arc<Revocations>,
@@ -100,6 +101,7 @@ impl Node {
             sockets,
             revocations,
             broker,
+            state: state::State::new(store.clone()),
             store,
             started: SystemTime::now(),
             since: Instant::now(),
@@ -210,6 +212,7 @@ impl Node {
         self.emitter.is_among(cluster.clone(), patience);
         self.sockets.are_among(cluster.clone(), patience);
         self.revocations.are_among(&cluster, patience);
+        self.state.is_among(cluster.clone(), patience);
         // Said once, at start.
         let _ = self.cluster.set(cluster);
     }
@@ -279,16 +282,8 @@ impl admin::Node for Node {
         Some(state.show(filter, after, limit, Millis::now()))
     }
 
-    fn clear_state(&self, policy: &str, filter: &Filter) -> Option<usize> {
-        let removed = self.store.find(policy)?.clear(filter, Millis::now());
-        StateCleared {
-            policy,
-            prefix: &filter.prefix,
-            subject: filter.subject.as_ref(),
-            removed,
-        }
-        .emit();
-        Some(removed)
+    fn clear_state(&self, policy: String, filter: Filter) -> BoxFuture<'_, Option<Cleared>> {
+        Box::pin(async move { self.state.clear(&policy, &filter).await })
     }
 
     fn silent_reactors(&self) -> Vec<usize> {

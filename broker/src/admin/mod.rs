@@ -48,3 +48,4 @@ pub(crate) use reload::Reloaded;
 pub(crate) use revocations::{Revoking, Told};
 pub(crate) use rollout::{RollOutRefusal, Rollouts};
 pub(crate) use server::serve;
+pub(crate) use state::Cleared;

@@ -15,6 +15,7 @@ use super::policies::{PolicyChange, PolicyChanged, PolicyInfo, PolicyRefusal};
 use super::reload::Reloaded;
 use super::revocations::Revoking;
 use super::rollout::Rollouts;
+use super::state::Cleared;
 use crate::backend::{
     Emit, EmitError, Emitted, Listed, NamespaceCensus, RoomFilter, RoomInfo, SocketFilter,
     SocketInfo, Steer, SteerError, Steered,
@@ -45,8 +46,8 @@ pub(crate) trait Node: Send + Sync + 'static {
     /// such policy.
     fn state(&self, policy: &str, filter: &Filter, after: &After, limit: usize) -> Option<Shown>;
 
-    /// Drops what a policy has counted and stored, and says how much. `None`: there is no such policy.
-    fn clear_state(&self, policy: &str, filter: &Filter) -> Option<usize>;
+    /// Drops what a policy has counted and stored, on all nodes, and says how much. `None`: there is no such policy.
+    fn clear_state(&self, policy: String, filter: Filter) -> BoxFuture<'_, Option<Cleared>>;
 
     /// Reactors whose clients wait for them: a new process would help.
     fn silent_reactors(&self) -> Vec<usize>;

@@ -28,10 +28,14 @@ pub(super) struct StatePage {
     next: Option<String>,
 }
 
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Cleared {
-    /// Buckets and entries that are no more.
-    removed: usize,
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Cleared")]
+pub(crate) struct Cleared {
+    /// Buckets and entries that are no more, those of all nodes added up.
+    pub removed: u64,
+    /// Nodes that did not answer, and may still have theirs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub silent: Vec<String>,
 }
 
 /// What the query of a request says.
@@ -78,12 +82,10 @@ pub(super) async fn clear(
         let what = "it is empty; leave it out to clear everything";
         return Err(bad_parameter("prefix", what));
     }
-    node.clear_state(&name, &asked.filter)
-        .map(|removed| {
-            let did = Did(format!("{removed} buckets and entries"));
-            (Extension(did), Json(Cleared { removed }))
-        })
-        .ok_or_else(unknown)
+    let cleared = node.clear_state(name.0, asked.filter).await;
+    let cleared = cleared.ok_or_else(unknown)?;
+    let did = Did(format!("{} buckets and entries", cleared.removed));
+    Ok((Extension(did), Json(cleared)))
 }
 
 // === impl Asked ===

@@ -212,3 +212,39 @@ fn a_node_that_is_alone_shares_with_itself() {
     ask(&client, "add", json!(["n", 2]));
     assert_eq!(ask(&client, "get", json!(["n"])), "2");
 }
+
+/// What is each node's own goes on all of them; who does not answer is named.
+#[test]
+fn what_a_policy_remembers_is_dropped_on_all_nodes() {
+    let config = "[[policy]]\nname = \"ledger\"\nmodule = \"policies/fixture-ledger.wasm\"\nconfig = { edition = 1 }\n\
+                  [[namespace]]\npath = \"/\"\npolicies = [\"ledger\"]\n\
+                  [[namespace.route]]\nevent = \"*\"\naction = \"ignore\"\n";
+    let cluster = Cluster::start_apart_with(3, |_| Setup::new(config).modules(&["fixture-ledger"]));
+    let node = Driver::node();
+    let clients = one_on_each(&node, &cluster);
+    let remember = || {
+        for client in &clients {
+            assert_eq!(ask(client, "set", json!(["colour", "red", 0])), true);
+        }
+    };
+    let colours = || -> Vec<Value> {
+        let each = clients.iter();
+        each.map(|client| ask(client, "get", json!(["colour"])))
+            .collect()
+    };
+    let drop_at = |number: usize| {
+        let answer = cluster[number].delete("/api/v1/policies/ledger/state?prefix=col");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    };
+    remember();
+    assert_eq!(drop_at(1), json!({"removed": 3}));
+    assert_eq!(colours(), [Value::Null, Value::Null, Value::Null]);
+
+    remember();
+    cluster.cut(2);
+    let dropped = drop_at(0);
+    assert_eq!(dropped["removed"], 2, "{dropped}");
+    assert_eq!(dropped["silent"], json!([cluster.name(2)]));
+    assert_eq!(colours(), [Value::Null, Value::Null, json!("red")]);
+}

@@ -128,10 +128,10 @@ pub(super) fn routes(routes: Routes) -> Routes {
             state::clear,
             about(
                 "clearPolicyState",
-                "Drops what a policy has counted and stored, or a part of it",
+                "Drops what a policy has counted and stored, or a part of it, on all nodes",
             )
             .parameters(&[prefix, subject])
-            .answers::<state::Cleared>("How much of it there was.")
+            .answers::<state::Cleared>("How much of it there was, and who did not answer.")
             .problems(&[(404, "There is no such policy.")]),
         )
 }
