@@ -87,7 +87,7 @@ impl Traffic {
             events: add_seconds(
                 r,
                 "event_duration",
-                "Time from reading an event of a client until it was delivered, handed on or denied",
+                "Time from reading an event of a client until it was delivered, handed on or denied; not of one that could not be read",
                 Latency::default(),
             ),
             connections: add_seconds(
