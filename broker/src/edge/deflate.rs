@@ -12,9 +12,6 @@ mod memory;
 mod negotiate;
 mod outbound;
 
-use std::sync::Arc;
-
-use arc_swap::ArcSwap;
 use http::header::{self, HeaderMap};
 
 use super::inbound::Violation;
@@ -44,29 +41,26 @@ pub(super) struct Agreed {
 }
 
 /// What all connections share.
-pub(super) struct Deflate {
-    config: ArcSwap<config::Compression>,
-    memory: Memory,
-}
+pub(super) struct Deflate(Memory);
 
 impl Deflate {
     pub(super) fn new(config: &config::Compression) -> Self {
-        Self {
-            memory: Memory::new(config),
-            config: ArcSwap::from_pointee(config.clone()),
-        }
+        Self(Memory::new(config))
     }
 
-    /// Agrees by other settings from now on; what has been agreed stays.
+    /// Bounds what is held by other settings from now on; what has been agreed stays.
     pub(super) fn reconfigure(&self, config: &config::Compression) {
-        self.memory.reconfigure(config);
-        self.config.store(Arc::new(config.clone()));
+        self.0.reconfigure(config);
     }
 
-    /// What a client's offers come to.
-    pub(super) fn negotiate(&self, headers: &HeaderMap) -> Option<Terms> {
+    /// What a client's offers come to by these settings.
+    pub(super) fn negotiate(
+        &self,
+        headers: &HeaderMap,
+        config: &config::Compression,
+    ) -> Option<Terms> {
         let offers = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS);
-        negotiate(offers.iter(), &self.config.load(), &self.memory)
+        negotiate(offers.iter(), config, &self.0)
     }
 }
 

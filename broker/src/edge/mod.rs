@@ -115,6 +115,11 @@ impl Shared {
         files.answer(path.strip_prefix(endpoint)?, request)
     }
 
+    /// What a client that offers compression and the broker agree on.
+    fn agree(&self, headers: &::http::HeaderMap) -> Option<deflate::Terms> {
+        self.deflate.negotiate(headers, &self.config().compression)
+    }
+
     fn probe(&self, path: &str) -> Option<::http::Response<bytes::Bytes>> {
         if !self.config().probes {
             return None;

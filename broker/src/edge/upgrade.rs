@@ -32,7 +32,7 @@ pub(super) fn upgrade(
 ) -> Result<Response<Body>, Refused> {
     let accept = handshake::accept_key(request.method(), request.headers())?;
     let uri = copy(request.uri())?;
-    let deflate = shared.deflate.negotiate(request.headers());
+    let deflate = shared.agree(request.headers());
     let extensions = deflate.as_ref().map(|terms| terms.answer.clone());
     let upgrade = hyper::upgrade::on(&mut request);
     let span = traced::upgrade(&link);
