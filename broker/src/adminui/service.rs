@@ -19,7 +19,7 @@ use crate::feed::{Following, Happening, Subject, Wanted, What as Happened};
 use crate::moment::unix_millis;
 use crate::session::Broker;
 use crate::telemetry::events::AdminUiCommanded;
-use crate::telemetry::metrics::metrics;
+use crate::telemetry::metrics::{EndReason, metrics};
 
 /// As the official server.
 const STATS: Duration = Duration::from_secs(2);
@@ -34,22 +34,6 @@ const MAX_SOCKETS: usize = 5000;
 const MAX_POLLED: usize = 10_000;
 
 const POLLING: &str = "polling";
-
-/// Why sockets end, in all the words that `edge` has for it.
-const REASONS: [&str; 12] = [
-    "transport close",
-    "transport error",
-    "parse error",
-    "ping timeout",
-    "client namespace disconnect",
-    "server namespace disconnect",
-    "server shutting down",
-    "slow client",
-    "policy",
-    "token expired",
-    "revoked",
-    "forced server close",
-];
 
 struct Service {
     ui: Arc<AdminUi>,
@@ -67,7 +51,7 @@ struct Counted {
     deliveries: u64,
     bytes: (u64, u64),
     opened: u64,
-    closed: [u64; REASONS.len()],
+    closed: [u64; EndReason::COUNT],
 }
 
 /// Serves for as long as the process does.
@@ -281,7 +265,7 @@ impl Counted {
             deliveries: metrics().deliveries.get(),
             bytes: metrics().traffic.bytes(),
             opened: metrics().operators.connects.get(),
-            closed: REASONS.map(|reason| metrics().disconnects(reason)),
+            closed: EndReason::all().map(|reason| metrics().disconnects(reason.as_str())),
         }
     }
 
@@ -296,9 +280,10 @@ impl Counted {
             ("rawConnection", now.opened.saturating_sub(self.opened)),
         ];
         let counts = counts.map(|(kind, count)| (kind, None, count));
-        let closed = now.closed.iter().zip(self.closed).zip(REASONS);
+        let closed = now.closed.iter().zip(self.closed).zip(EndReason::all());
         let closed = closed.map(|((now, before), reason)| {
-            ("rawDisconnection", Some(reason), now.saturating_sub(before))
+            let reason = Some(reason.as_str());
+            ("rawDisconnection", reason, now.saturating_sub(before))
         });
         let some = counts.into_iter().chain(closed).filter(|it| it.2 > 0);
         let some = some.map(|(kind, sub_type, count)| Aggregate {

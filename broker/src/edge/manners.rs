@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use super::parser::Parser;
+use crate::telemetry::metrics::EndReason;
 
 /// What is to become of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +61,11 @@ const LONGEST_NAMESPACE: usize = 512;
 
 impl Fault {
     /// The reason that Node's server would give.
-    pub(super) fn reason(self) -> &'static str {
+    pub(super) fn reason(self) -> EndReason {
         match self {
-            Fault::Transport | Fault::Direction => "transport error",
-            Fault::Parse => "parse error",
-            Fault::State => "forced server close",
+            Fault::Transport | Fault::Direction => EndReason::TransportError,
+            Fault::Parse => EndReason::ParseError,
+            Fault::State => EndReason::ForcedClose,
         }
     }
 

@@ -26,7 +26,7 @@ use crate::event::{Client, Event};
 use crate::fanout::{About, Ending, Frame, Outlet, Question};
 use crate::plugin::DisconnectReason;
 use crate::telemetry::events::{SlowClient, SocketFailed};
-use crate::telemetry::metrics::{DropReason, metrics};
+use crate::telemetry::metrics::{DropReason, EndReason, metrics};
 use questions::Questions;
 use waiting::Waiting;
 
@@ -157,19 +157,24 @@ impl SocketOutlet {
 
     /// Why the socket ended, given the reason that the library knows.
     pub(super) fn end(&self, library: Reason) -> (DisconnectReason, &'static str) {
+        let (reason, told) = self.end_reason(library);
+        (reason, told.as_str())
+    }
+
+    fn end_reason(&self, library: Reason) -> (DisconnectReason, EndReason) {
         if self.slow.load(Ordering::Acquire) {
-            (DisconnectReason::Server, "slow client")
+            (DisconnectReason::Server, EndReason::SlowClient)
         } else if self.ended.load(Ordering::Acquire) == BY_OPERATOR {
-            (DisconnectReason::Server, "server namespace disconnect")
+            (DisconnectReason::Server, EndReason::ByServer)
         } else if self.link.state() == State::Closing {
-            (DisconnectReason::Server, "server shutting down")
+            (DisconnectReason::Server, EndReason::ShuttingDown)
         } else if let Some(fault) = self.link.fault() {
             (DisconnectReason::Transport, fault.reason())
         } else {
             match self.ended.load(Ordering::Acquire) {
-                BY_POLICY => (DisconnectReason::Policy, "policy"),
-                BY_EXPIRY => (DisconnectReason::Server, "token expired"),
-                BY_REVOCATION => (DisconnectReason::Server, "revoked"),
+                BY_POLICY => (DisconnectReason::Policy, EndReason::Policy),
+                BY_EXPIRY => (DisconnectReason::Server, EndReason::TokenExpired),
+                BY_REVOCATION => (DisconnectReason::Server, EndReason::Revoked),
                 _ => socketio::reason(library),
             }
         }

@@ -43,6 +43,7 @@ use crate::packet::msgpack::Limits;
 use crate::pipeline::Pipelines;
 use crate::plugin::DisconnectReason;
 use crate::session::{Broker, Refusal, Session, admit};
+use crate::telemetry::metrics::EndReason;
 
 pub(super) type Service = SocketIoService<NotFoundService, Adapter>;
 
@@ -383,16 +384,16 @@ impl DisconnectHandler<Adapter, ByHand> for Gone {
 }
 
 /// The library's reason in the words of Node's server, and in those of the contract.
-pub(super) fn reason(reason: Reason) -> (DisconnectReason, &'static str) {
+pub(super) fn reason(reason: Reason) -> (DisconnectReason, EndReason) {
     match reason {
-        Reason::TransportClose => (DisconnectReason::Transport, "transport close"),
+        Reason::TransportClose => (DisconnectReason::Transport, EndReason::TransportClose),
         Reason::TransportError | Reason::MultipleHttpPollingError => {
-            (DisconnectReason::Transport, "transport error")
+            (DisconnectReason::Transport, EndReason::TransportError)
         }
-        Reason::PacketParsingError => (DisconnectReason::Transport, "parse error"),
-        Reason::HeartbeatTimeout => (DisconnectReason::Timeout, "ping timeout"),
-        Reason::ClientNSDisconnect => (DisconnectReason::Client, "client namespace disconnect"),
-        Reason::ServerNSDisconnect => (DisconnectReason::Server, "server namespace disconnect"),
-        Reason::ClosingServer => (DisconnectReason::Server, "server shutting down"),
+        Reason::PacketParsingError => (DisconnectReason::Transport, EndReason::ParseError),
+        Reason::HeartbeatTimeout => (DisconnectReason::Timeout, EndReason::PingTimeout),
+        Reason::ClientNSDisconnect => (DisconnectReason::Client, EndReason::ByClient),
+        Reason::ServerNSDisconnect => (DisconnectReason::Server, EndReason::ByServer),
+        Reason::ClosingServer => (DisconnectReason::Server, EndReason::ShuttingDown),
     }
 }

@@ -59,7 +59,7 @@ use self::traffic::Traffic;
 use super::exposition;
 pub(crate) use super::labels::admission::{Cut, Limit, Pressure};
 pub(crate) use super::labels::backend::{BackendAnswer, BackendEmit, BackendKind, BackendLoss};
-pub(crate) use super::labels::sessions::RefreshResult;
+pub(crate) use super::labels::sessions::{EndReason, RefreshResult};
 pub(crate) use super::labels::tls::{CertificateFault, Handshaken, Listener};
 pub(crate) use super::labels::traffic::{Carried, SpanOutcome};
 pub(crate) use super::labels::{
