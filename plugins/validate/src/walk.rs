@@ -126,6 +126,9 @@ impl<'a> Walk<'a> {
             if length > max {
                 return Err(What::TooLong { max }.into());
             }
+            if self.reader.ends_text() {
+                break;
+            }
             let Some((at, char)) = self.reader.next_char()? else {
                 break;
             };

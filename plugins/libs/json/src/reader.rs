@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::plain::{Interest, plain};
+
 /// The text is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Malformed;
@@ -27,29 +29,23 @@ pub enum Kind {
     Array,
 }
 
-/// Which characters of a text are of interest.
-#[derive(Debug, Clone, Copy)]
-#[repr(u8)]
-pub enum Interest {
-    /// Those that are not one byte that stands for itself.
-    Json = 1,
-    /// And those that HTML gives a meaning.
-    JsonAndHtml = 1 | 2,
-}
-
-/// What each byte of a text is: 1 is of interest to JSON, 2 to HTML.
-static CLASS: [u8; 256] = {
-    let mut class = [0; 256];
+/// What a value is whose first byte is this one.
+static KINDS: [Option<Kind>; 256] = {
+    let mut kinds = [None; 256];
     let mut byte = 0;
     while byte < 256 {
-        class[byte] = match byte as u8 {
-            b'"' | b'\\' | ..0x20 | 0x80.. => 1,
-            b'&' | b'<' | b'>' | b'\'' | b'/' | b'`' => 2,
-            _ => 0,
+        kinds[byte] = match byte as u8 {
+            b'"' => Some(Kind::String),
+            b'-' | b'0'..=b'9' => Some(Kind::Number),
+            b't' | b'f' => Some(Kind::Boolean),
+            b'n' => Some(Kind::Null),
+            b'{' => Some(Kind::Object),
+            b'[' => Some(Kind::Array),
+            _ => None,
         };
         byte += 1;
     }
-    class
+    kinds
 };
 
 /// A position in a text.
@@ -73,20 +69,15 @@ impl<'a> Reader<'a> {
     }
 
     /// The kind of the value that comes next; only its first character has been looked at.
+    #[inline(always)]
     pub fn kind(&mut self) -> Result<Kind, Malformed> {
         self.skip_space();
-        match self.byte().ok_or(Malformed)? {
-            b'"' => Ok(Kind::String),
-            b'-' | b'0'..=b'9' => Ok(Kind::Number),
-            b't' | b'f' => Ok(Kind::Boolean),
-            b'n' => Ok(Kind::Null),
-            b'{' => Ok(Kind::Object),
-            b'[' => Ok(Kind::Array),
-            _ => Err(Malformed),
-        }
+        let byte = self.byte().ok_or(Malformed)?;
+        KINDS[usize::from(byte)].ok_or(Malformed)
     }
 
     /// This character, after any space.
+    #[inline(always)]
     pub fn expect(&mut self, wanted: u8) -> Result<(), Malformed> {
         if self.accept(wanted) {
             Ok(())
@@ -96,6 +87,7 @@ impl<'a> Reader<'a> {
     }
 
     /// This character, after any space, if it is there.
+    #[inline(always)]
     pub fn accept(&mut self, wanted: u8) -> bool {
         self.skip_space();
         let found = self.byte() == Some(wanted);
@@ -104,14 +96,21 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether another item follows in an array or object, whose first has been read unless `first`.
+    #[inline(always)]
     pub fn next_item(&mut self, first: bool, end: u8) -> Result<bool, Malformed> {
-        if self.accept(end) {
-            return Ok(false);
+        self.skip_space();
+        match self.byte() {
+            Some(byte) if byte == end => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ if first => Ok(true),
+            Some(b',') => {
+                self.at += 1;
+                Ok(true)
+            }
+            _ => Err(Malformed),
         }
-        if !first {
-            self.expect(b',')?;
-        }
-        Ok(true)
     }
 
     /// Nothing but space is left.
@@ -128,12 +127,17 @@ impl<'a> Reader<'a> {
     ///
     /// Most of most texts is such characters, so that the rest can take its time.
     pub fn skip_plain(&mut self, interest: Interest) -> usize {
-        let rest = self.rest().iter();
-        let count = rest
-            .take_while(|byte| CLASS[usize::from(**byte)] & interest as u8 == 0)
-            .count();
+        let count = plain(self.rest(), interest);
         self.at += count;
         count
+    }
+
+    /// The quote that ends a text, if it comes next.
+    #[inline(always)]
+    pub fn ends_text(&mut self) -> bool {
+        let ends = self.byte() == Some(b'"');
+        self.at += usize::from(ends);
+        ends
     }
 
     /// The next character of a text whose opening quote has been read, and where it stands; none at its end.
@@ -169,8 +173,7 @@ impl<'a> Reader<'a> {
         let start = self.at;
         self.skip_plain(Interest::Json);
         let plain = self.text.get(start..self.at).ok_or(Malformed)?;
-        if self.byte() == Some(b'"') {
-            self.at += 1;
+        if self.ends_text() {
             return Ok(Cow::Borrowed(plain));
         }
         let mut copy = plain.to_owned();
@@ -251,7 +254,7 @@ impl<'a> Reader<'a> {
         self.expect(b'"')?;
         loop {
             self.skip_plain(Interest::Json);
-            if self.next_char()?.is_none() {
+            if self.ends_text() || self.next_char()?.is_none() {
                 return Ok(());
             }
         }
@@ -284,11 +287,21 @@ impl<'a> Reader<'a> {
         (marked && numbered).then_some(self)
     }
 
+    #[inline(always)]
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    /// Seldom any: what clients send is written without.
+    #[inline(always)]
     fn skip_space(&mut self) {
+        if let Some(b' ' | b'\t' | b'\n' | b'\r') = self.byte() {
+            self.skip_spaces();
+        }
+    }
+
+    #[cold]
+    fn skip_spaces(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.byte() {
             self.at += 1;
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::plain::CLASS;
 
 fn chars(text: &str) -> Result<Vec<(usize, char)>, Malformed> {
     let mut reader = Reader::new(text);
