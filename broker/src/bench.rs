@@ -174,6 +174,16 @@ impl Line {
         true
     }
 
+    /// Asks the router alone. False: there is no route for the event, or it does not say its room.
+    #[must_use]
+    pub fn route(&self, ready: &Ready) -> bool {
+        let event = ready.event.borrow();
+        let routes = &self.pipeline.namespace.routes;
+        event
+            .as_ref()
+            .is_some_and(|event| router::route(routes, event).is_ok())
+    }
+
     /// Passes one event through, from its text to the router's answer. False: it was denied, which a benchmark does not
     /// want to measure by mistake.
     #[must_use]
