@@ -42,6 +42,13 @@ name = "rate-limit"
 config = { limits = [{ events = "*", burst = 4000000000, rate = 1000000000 }] }
 "#;
 
+/// The same bucket, taken from by a policy that is called for every event.
+const CALLED: &str = r#"
+[[policy]]
+name = "fixture-ahead"
+config = { take = "message", votes = 4000000000 }
+"#;
+
 const VALIDATE: &str = r#"
 [[policy]]
 name = "validate"
@@ -69,10 +76,19 @@ event = "message"
 to = "others"
 "#;
 
+const MODULES: [&str; 5] = [
+    "fixture-empty",
+    "fixture-ahead",
+    "rate-limit",
+    "validate",
+    "throttle",
+];
+
 /// A policy set, the event that goes through it, and what it is called.
-const CASES: [(&str, &[&str], &str); 6] = [
+const CASES: [(&str, &[&str], &str); 7] = [
     ("empty policy", &[EMPTY], EVENT),
     ("rate-limit", &[RATE_LIMIT], EVENT),
+    ("rate-limit, called", &[CALLED], EVENT),
     ("validate, passing", &[VALIDATE], EVENT),
     ("validate, replacing", &[VALIDATE], MARKED_UP),
     ("chain, passing", &[RATE_LIMIT, VALIDATE, THROTTLE], EVENT),
@@ -105,7 +121,7 @@ fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut names = String::new();
     std::fs::create_dir(folder.path().join("policies")).unwrap();
-    for name in ["fixture-empty", "rate-limit", "validate", "throttle"] {
+    for name in MODULES {
         let from = modules().join(format!("{name}.wasm"));
         let to = folder.path().join(format!("policies/{name}.wasm"));
         std::fs::copy(&from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
@@ -177,35 +193,54 @@ fn native(c: &mut Criterion) {
     group.finish();
 }
 
-/// The chain on one thread and on two, each with a client of its own; the figure is the time for one event of all.
+/// The chain on one thread and on two, each with a client of its own; the figure is the time for one event of all. Beside
+/// it empty calls, whose threads have nothing in common: what the machine can give.
 fn threads(c: &mut Criterion) {
     let folder = folder();
     let line = line(folder.path(), &[RATE_LIMIT, VALIDATE, THROTTLE]);
+    let chain = |thread: u64| {
+        let line = line.beside(thread + 1, &format!("user{thread}"));
+        move || {
+            let ready = line.read(EVENT).unwrap();
+            Box::new(move || line.judge(&ready)) as Box<dyn FnMut() -> bool>
+        }
+    };
+    let apart = |_| {
+        || {
+            let mut floor = Floor::new().unwrap();
+            Box::new(move || floor.call()) as Box<dyn FnMut() -> bool>
+        }
+    };
     let mut group = c.benchmark_group("threads");
     for threads in [1u64, 2] {
         group.throughput(Throughput::Elements(threads));
         group.bench_function(BenchmarkId::from_parameter(threads), |b| {
-            b.iter_custom(|iterations| at_once(&line, threads, iterations));
+            b.iter_custom(|iterations| at_once(threads, iterations, chain));
+        });
+        group.bench_function(BenchmarkId::new("apart", threads), |b| {
+            b.iter_custom(|iterations| at_once(threads, iterations, apart));
         });
     }
     group.finish();
 }
 
-/// How long so many events take on each of so many threads.
-fn at_once(line: &Line, threads: u64, iterations: u64) -> Duration {
+/// How long so many calls take on each of so many threads. `of` prepares a thread, on which what it has prepared is made.
+fn at_once<M>(threads: u64, iterations: u64, of: impl Fn(u64) -> M) -> Duration
+where
+    M: FnOnce() -> Box<dyn FnMut() -> bool> + Send + 'static,
+{
     let start = Arc::new(Barrier::new(threads as usize));
     let workers: Vec<_> = (0..threads)
         .map(|thread| {
-            let line = line.beside(thread + 1, &format!("user{thread}"));
-            let start = start.clone();
+            let (make, start) = (of(thread), start.clone());
             std::thread::spawn(move || {
-                let ready = line.read(EVENT).unwrap();
+                let mut call = make();
                 // This thread's instances.
-                assert!(line.judge(&ready));
+                assert!(call());
                 start.wait();
                 let begin = Instant::now();
                 for _ in 0..iterations {
-                    assert!(line.judge(&ready));
+                    assert!(call());
                 }
                 begin.elapsed()
             })

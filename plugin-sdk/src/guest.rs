@@ -13,7 +13,7 @@ use std::thread::LocalKey;
 
 use crate::call::Traits;
 use crate::guest::bindings::sluice::policy::types;
-use crate::interests::{Route, Routes};
+use crate::interests::{Promise, Route, Routes};
 use crate::{ConnectCall, EventCall, Policy, SubscribeCall, config};
 
 pub use crate::heap::Heap;
@@ -85,6 +85,9 @@ impl<P: Exported> bindings::Guest for Component<P> {
     fn configure(config: String) -> Result<types::Interests, String> {
         let policy = config::parse::<P>(&config)?.configure()?;
         let interests = policy.interests();
+        if let Promise(Some(promise)) = interests.promise {
+            promise(interests.events());
+        }
         let routes = interests.routes();
         P::slot().set(Some(Kept { policy, routes }));
         Ok(interests.into())

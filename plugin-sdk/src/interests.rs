@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Advance;
+
 /// The events and rooms that a configured policy is asked about, its buckets and its metrics, each numbered in the
 /// order in which they are added.
 ///
@@ -20,13 +22,29 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Interests {
-    events: Vec<EventRule>,
+    pub(crate) events: Vec<EventRule>,
     rooms: Vec<String>,
     buckets: Vec<Bucket>,
     metrics: Vec<Metric>,
     /// Which method of a `#[policy] impl` each rule belongs to.
-    event_handlers: Vec<u32>,
+    pub(crate) event_handlers: Vec<u32>,
     room_handlers: Vec<u32>,
+    #[cfg(target_family = "wasm")]
+    pub(crate) promise: Promise,
+}
+
+/// Tells the broker what rules answer in advance. There is none where no rule does, so that such a policy imports nothing
+/// for it, and runs on a broker that does not know of it.
+#[cfg(target_family = "wasm")]
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Promise(pub(crate) Option<fn(&[EventRule])>);
+
+/// It follows from the rules, which are compared.
+#[cfg(target_family = "wasm")]
+impl PartialEq for Promise {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// A glob over event names, and whether the policy needs the arguments of what it matches.
@@ -43,6 +61,8 @@ pub struct EventRule {
     pub name: String,
     /// Whether the arguments are handed over.
     pub args: bool,
+    /// What the rule answers without a call.
+    pub advance: Option<Advance>,
 }
 
 /// How one bucket counts. Its state belongs to its name: it survives a reload, and every instance of the
@@ -193,7 +213,11 @@ impl Interests {
     }
 
     fn rule(mut self, name: String, args: bool, handler: u32) -> Self {
-        self.events.push(EventRule { name, args });
+        self.events.push(EventRule {
+            name,
+            args,
+            advance: None,
+        });
         self.event_handlers.push(handler);
         self
     }
@@ -206,6 +230,7 @@ impl Interests {
             self.events.push(EventRule {
                 name: glob.to_owned(),
                 args,
+                advance: None,
             });
             self.event_handlers.push(handler);
         });

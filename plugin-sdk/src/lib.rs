@@ -43,6 +43,7 @@
 #![deny(missing_docs)]
 
 mod admission;
+mod advance;
 mod answer;
 mod args;
 mod call;
@@ -79,6 +80,7 @@ pub mod testing;
 use testing::host;
 
 pub use admission::{Admission, Identity, Subscription};
+pub use advance::Advance;
 pub use answer::{Answer, Globs};
 pub use args::ArgsError;
 pub use call::{ConnectCall, DisconnectReason, EventCall, SubscribeCall};

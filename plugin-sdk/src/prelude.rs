@@ -11,7 +11,7 @@
 //! the `serde` crate among its own dependencies.
 
 pub use crate::{
-    Admission, Answer, ArgsError, Bucket, Capabilities, ConnectCall, Decision, Denial,
+    Admission, Advance, Answer, ArgsError, Bucket, Capabilities, ConnectCall, Decision, Denial,
     DisconnectReason, EventCall, Hooks, Identity, Interests, Metric, Policy, Scope, Subject,
     SubscribeCall, Subscription, Target, Verdict, config, current, denial, deny, effects, export,
     http, log, metrics, store, take,

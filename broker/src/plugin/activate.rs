@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwapOption;
 use foldhash::quality::FixedState;
 
+use super::advance::{self, Promise};
 use super::asking::Asking;
 use super::bindings::types;
 use super::breaker::Breaker;
@@ -18,7 +19,7 @@ use super::fetch::Unusable;
 use super::host::Terms;
 use super::instance::{Fault, Instance};
 use super::module::Module;
-use super::policy::{HookMetrics, Policy, Rule, Source};
+use super::policy::{HookMetrics, Policy, Source};
 use crate::config::{self, Capability};
 use crate::glob::Glob;
 use crate::state::{BucketRule, Scope, Store};
@@ -29,7 +30,7 @@ use crate::telemetry::metrics::{Hook, OwnMetric, metrics};
 const CONFIGURE: Duration = Duration::from_secs(2);
 
 /// Rules and buckets a policy may declare: each is looked at for every event.
-const MAX_RULES: usize = 256;
+pub(super) const MAX_RULES: usize = 256;
 
 /// Metrics of a policy's own, and bytes of a name: each is kept for as long as the process lives.
 const MAX_METRICS: usize = 32;
@@ -113,8 +114,9 @@ impl Policy {
             module,
             signer: ArcSwapOption::empty(),
         };
-        let (_, configured) = Instance::new(&policy, CONFIGURE).map_err(Refused::Failed)?;
-        policy.resolve(configured.map_err(Refused::Configuration)?, plan.clock)?;
+        let (mut first, configured) = Instance::new(&policy, CONFIGURE).map_err(Refused::Failed)?;
+        let interests = configured.map_err(Refused::Configuration)?;
+        policy.resolve(interests, first.take_promises(), plan.clock)?;
         // As a reactor will do it, in the middle of an event.
         let (_, again) =
             Instance::new(&policy, policy.settings.timeout).map_err(Refused::TooSlow)?;
@@ -122,7 +124,12 @@ impl Policy {
         Ok(policy)
     }
 
-    fn resolve(&mut self, interests: types::Interests, clock: Clock) -> Result<(), Refused> {
+    fn resolve(
+        &mut self,
+        interests: types::Interests,
+        promises: Vec<Promise>,
+        clock: Clock,
+    ) -> Result<(), Refused> {
         let lists = [
             ("event rules", interests.events.len(), MAX_RULES),
             ("room rules", interests.rooms.len(), MAX_RULES),
@@ -134,14 +141,7 @@ impl Policy {
                 return Err(Refused::Interests(format!("more than {most} {what}")));
             }
         }
-        self.rules = interests
-            .events
-            .iter()
-            .map(|rule| Rule {
-                glob: Glob::new(&rule.name),
-                args: rule.args,
-            })
-            .collect();
+        self.rules = advance::settle(promises, &interests).map_err(Refused::Interests)?;
         self.rooms = interests.rooms.iter().map(|it| Glob::new(it)).collect();
         let may_share = self.terms.granted.contains(&Capability::ClusterState);
         let buckets = interests.buckets.iter().map(|it| bucket(it, may_share));

@@ -19,5 +19,5 @@ pub(super) mod v0_1 {
 
 pub(crate) use v0_2::sluice::policy::types;
 pub(super) use v0_2::sluice::policy::{
-    current, effects, http, limits, log, metrics, session, store,
+    advance, current, effects, http, limits, log, metrics, session, store,
 };

@@ -12,6 +12,7 @@ mod store;
 
 use std::sync::Arc;
 
+use super::advance::Promise;
 use super::bindings::{limits, log, metrics, types};
 use super::clock::Clock;
 use super::instance::Overrun;
@@ -83,6 +84,33 @@ pub(super) struct Terms {
     pub usage: Arc<Usage>,
 }
 
+impl Terms {
+    /// Takes from the bucket of a client, or of whoever else is meant.
+    pub(super) fn take(
+        &self,
+        rule: &BucketRule,
+        whom: types::Subject,
+        cost: u32,
+        client: &Client,
+        now: Moment,
+    ) -> Decision {
+        let identity;
+        let subject = match whom {
+            types::Subject::Socket => SubjectRef::Socket(client.peer.token),
+            types::Subject::User => {
+                identity = client.identity.read();
+                let address = SubjectRef::Address(client.peer.address);
+                identity.user.as_ref().map_or(address, SubjectRef::User)
+            }
+            types::Subject::Address => SubjectRef::Address(client.peer.address),
+            types::Subject::Namespace => SubjectRef::Namespace(&client.namespace),
+            types::Subject::Global => SubjectRef::Global,
+        };
+        self.state
+            .take(rule, subject, cost, self.clock.millis_at(now))
+    }
+}
+
 /// The data of one instance's store.
 pub(super) struct Host {
     pub terms: Arc<Terms>,
@@ -91,6 +119,8 @@ pub(super) struct Host {
     pub overrun: Overrun,
     /// `None`: nobody may be asked by this call.
     pub asks: Option<Asks>,
+    /// What it has said in advance, while it was configured.
+    pub promises: Vec<Promise>,
     wanted: Wanted,
     lines: u32,
     /// What the guest printed since its last line break.
@@ -105,6 +135,7 @@ impl Host {
             current: None,
             overrun: Overrun::default(),
             asks: None,
+            promises: Vec::new(),
             wanted: Wanted::default(),
             lines: 0,
             printed: [Vec::new(), Vec::new()],
@@ -189,24 +220,15 @@ impl Host {
     }
 
     /// Takes from the bucket of whoever is meant, which is nobody in particular while no call is served.
-    fn take_of(&self, rule: &BucketRule, whom: limits::Subject, cost: u32) -> Decision {
-        let state = &self.terms.state;
-        let Some(Current { client, since, .. }) = &self.current else {
-            return state.take(rule, SubjectRef::Global, cost, self.terms.clock.millis());
-        };
-        let identity;
-        let subject = match whom {
-            limits::Subject::Socket => SubjectRef::Socket(client.peer.token),
-            limits::Subject::User => {
-                identity = client.identity.read();
-                let address = SubjectRef::Address(client.peer.address);
-                identity.user.as_ref().map_or(address, SubjectRef::User)
+    fn take_of(&self, rule: &BucketRule, whom: types::Subject, cost: u32) -> Decision {
+        let terms = &self.terms;
+        match &self.current {
+            Some(Current { client, since, .. }) => terms.take(rule, whom, cost, client, *since),
+            None => {
+                let now = terms.clock.millis();
+                terms.state.take(rule, SubjectRef::Global, cost, now)
             }
-            limits::Subject::Address => SubjectRef::Address(client.peer.address),
-            limits::Subject::Namespace => SubjectRef::Namespace(&client.namespace),
-            limits::Subject::Global => SubjectRef::Global,
-        };
-        state.take(rule, subject, cost, self.terms.clock.millis_at(*since))
+        }
     }
 
     fn is_granted(&self, capability: Capability) -> bool {

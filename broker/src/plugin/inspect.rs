@@ -6,11 +6,13 @@ use serde::Serialize;
 use wasmtime::Store;
 
 use super::activate::granted;
+use super::advance::{self, Advance};
 use super::bindings::types;
 use super::contract;
 use super::engine::{Engine, TICK};
 use super::host::Host;
 use super::module::{Module, NotAPolicy, one_line};
+use super::policy::Rule;
 use crate::config::Capability;
 use crate::telemetry::metrics::Hook;
 
@@ -48,6 +50,9 @@ pub(crate) struct Interests {
 pub(crate) struct EventInterest {
     pub event: String,
     pub arguments: bool,
+    /// What it answers without a call, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_advance: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,7 +78,7 @@ pub(crate) fn inspect(bytes: &[u8], config: &str) -> Result<Inspection, NotAPoli
     let engine = Engine::new().map_err(|error| NotAPolicy::Invalid(one_line(&error)))?;
     let module = Module::compile(&engine, bytes)?;
     let (interests, refused) = match configure(&engine, &module, config) {
-        Ok(interests) => (Some(interests.into()), None),
+        Ok((interests, rules)) => (Some(Interests::of(interests, &rules)), None),
         Err(reason) => (None, Some(reason)),
     };
     let component = module.pre.component().component_type();
@@ -96,7 +101,11 @@ pub(crate) fn inspect(bytes: &[u8], config: &str) -> Result<Inspection, NotAPoli
     })
 }
 
-fn configure(engine: &Engine, module: &Module, config: &str) -> Result<types::Interests, String> {
+fn configure(
+    engine: &Engine,
+    module: &Module,
+    config: &str,
+) -> Result<(types::Interests, Vec<Rule>), String> {
     let mut store = Store::new(&engine.wasm, Host::undescribed(CONFIGURE_MEMORY));
     store.limiter(|host| &mut host.memory);
     store.set_epoch_deadline((CONFIGURE.as_millis() / TICK.as_millis()) as u64);
@@ -105,7 +114,13 @@ fn configure(engine: &Engine, module: &Module, config: &str) -> Result<types::In
         .instantiate(&mut store)
         .and_then(|guest| guest.configure(&mut store, config));
     match configured {
-        Ok(configured) => configured.map_err(|reason| format!("its configuration: {reason}")),
+        Ok(Ok(interests)) => {
+            let promises = std::mem::take(&mut store.data_mut().promises);
+            let rules = advance::settle(promises, &interests)
+                .map_err(|wrong| format!("its interests are wrong: {wrong}"))?;
+            Ok((interests, rules))
+        }
+        Ok(Err(reason)) => Err(format!("its configuration: {reason}")),
         Err(error) => Err(format!(
             "it failed while it was configured: {}",
             one_line(&error)
@@ -113,12 +128,15 @@ fn configure(engine: &Engine, module: &Module, config: &str) -> Result<types::In
     }
 }
 
-impl From<types::Interests> for Interests {
-    fn from(of: types::Interests) -> Self {
-        let event = |rule: types::EventRule| EventInterest {
-            event: rule.name,
+impl Interests {
+    fn of(of: types::Interests, rules: &[Rule]) -> Self {
+        let words = |advance: &Advance| advance.words(&of.buckets);
+        let event = |(rule, resolved): (&types::EventRule, &Rule)| EventInterest {
+            event: rule.name.clone(),
             arguments: rule.args,
+            in_advance: resolved.advance.as_ref().map(words),
         };
+        let events = of.events.iter().zip(rules).map(event).collect();
         let bucket = |rule: types::BucketRule| Bucket {
             name: rule.name,
             burst: rule.burst,
@@ -137,7 +155,7 @@ impl From<types::Interests> for Interests {
             },
         };
         Self {
-            events: of.events.into_iter().map(event).collect(),
+            events,
             rooms: of.rooms,
             buckets: of.buckets.into_iter().map(bucket).collect(),
             metrics: of.metrics.into_iter().map(metric).collect(),

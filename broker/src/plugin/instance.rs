@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{Store, UpdateDeadline};
 
+use super::advance::Promise;
 use super::bindings::types;
 use super::contract::Guest;
 use super::engine::TICK;
@@ -109,6 +110,11 @@ impl Instance {
         self.call(Some(current), deadline, |guest, store| {
             guest.on_subscribe(store, socket, rule, room)
         })
+    }
+
+    /// What it has said in advance, while it was configured.
+    pub(super) fn take_promises(&mut self) -> Vec<Promise> {
+        std::mem::take(&mut self.store.data_mut().promises)
     }
 
     /// Bytes of its memories and tables.

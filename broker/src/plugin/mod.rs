@@ -11,6 +11,7 @@
 //! Nothing here knows sockets or routes.
 
 mod activate;
+mod advance;
 mod asking;
 mod bindings;
 mod breaker;
@@ -42,6 +43,7 @@ mod wasi;
 mod watch;
 
 pub(crate) use activate::{Plan, Refused};
+pub(crate) use advance::{Advance, whom_counts};
 pub(crate) use bindings::types;
 pub(crate) use bindings::types::DisconnectReason;
 pub(crate) use breaker::BreakerState;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwapOption;
 
+use super::advance::Advance;
 use super::asking::Asking;
 use super::bindings::types;
 use super::breaker::Breaker;
@@ -28,12 +29,14 @@ use crate::moment::Moment;
 use crate::telemetry::events::PolicyTrapped;
 use crate::telemetry::metrics::{Hook, PolicyMetrics, TrapKind, VerdictKind};
 
-pub(super) use answers::MAX_IDENTITY;
+pub(super) use answers::{MAX_IDENTITY, checked};
 
 /// An event rule, ready for matching.
 pub(super) struct Rule {
     pub glob: Glob,
     pub args: bool,
+    /// What it answers without a call.
+    pub advance: Option<Advance>,
 }
 
 pub(crate) struct Policy {
@@ -132,13 +135,11 @@ impl Policy {
         hooks(self.module.description.hooks)
     }
 
-    /// The number of the first rule that matches an event, and whether it wants the arguments.
-    fn interest(&self, event: &str) -> Option<(u32, bool)> {
-        let position = self
-            .rules
-            .iter()
-            .position(|rule| rule.glob.matches(event))?;
-        Some((position as u32, self.rules.get(position)?.args))
+    /// The first rule that matches an event, and its number.
+    fn interest(&self, event: &str) -> Option<(u32, &Rule)> {
+        let mut rules = self.rules.iter().zip(0..);
+        let (rule, number) = rules.find(|(rule, _)| rule.glob.matches(event))?;
+        Some((number, rule))
     }
 
     /// `None`: the policy is not interested and was not called. What it wants done besides is added to `effects`.
@@ -149,7 +150,11 @@ impl Policy {
         effects: &mut Vec<Effect>,
     ) -> Option<Result<Verdict, Fault>> {
         let event = asked.event;
-        let (rule, args) = self.interest(&event.name)?;
+        let (number, rule) = self.interest(&event.name)?;
+        let advance = rule.advance.as_ref();
+        if let Some(verdict) = advance.and_then(|it| self.in_advance(it, client, asked.at)) {
+            return Some(Ok(verdict));
+        }
         let permit = match self.permit(Hook::Event, client) {
             Ok(permit) => permit,
             Err(fault) => return Some(Err(fault)),
@@ -162,7 +167,7 @@ impl Policy {
             ),
             (types::EventTraits::REPLACED, asked.replaced),
         ]);
-        let args = if args { &*event.args } else { "" };
+        let args = if rule.args { &*event.args } else { "" };
         let before = effects.len();
         let hook = Hook::Event;
         let verdict = self.with_instance(hook, client, asked.at, effects, |instance, call| {
@@ -176,7 +181,7 @@ impl Policy {
                 }),
                 since: call.begin,
             };
-            instance.on_event(current, call.deadline, rule, traits, args)
+            instance.on_event(current, call.deadline, number, traits, args)
         });
         let verdict = verdict.and_then(|verdict| {
             let verdict = self.verdict(event, verdict);
@@ -343,7 +348,9 @@ impl Policy {
         if let Some(instance) = slots::take(self.id) {
             return Ok(instance);
         }
-        let (instance, configured) = Instance::new(self, deadline)?;
+        let (mut instance, configured) = Instance::new(self, deadline)?;
+        // The first one's count.
+        drop(instance.take_promises());
         match configured {
             Ok(_) => Ok(Box::new(instance)),
             Err(reason) => Err(Fault::inconsistent(&reason)),

@@ -15,8 +15,8 @@ use super::socket;
 use crate::config::{self, Capability};
 use crate::event::{self, Client, Effect};
 use crate::plugin::{
-    Admission, Asked, Cache, Clock, Engine, Fault, Module, NotAPolicy, Plan, Policy, Refused,
-    Rehearsal, Source, Upstream, prune, read_module, types,
+    Admission, Advance, Asked, Cache, Clock, Engine, Fault, Module, NotAPolicy, Plan, Policy,
+    Refused, Rehearsal, Source, Upstream, prune, read_module, types, whom_counts,
 };
 use crate::state::Store;
 use crate::telemetry::metrics::Hook;
@@ -133,7 +133,7 @@ impl Player {
             "version": description.version,
             "hooks": hooks.map(|(_, name)| name).collect::<Vec<_>>(),
             "capabilities": asked.map(|it| it.as_str()).collect::<Vec<_>>(),
-            "interests": self.policy.as_ref().map(|policy| interests(&policy.interests)),
+            "interests": self.policy.as_deref().map(interests),
         })
     }
 
@@ -321,8 +321,9 @@ fn asks(description: &types::Description, capability: Capability) -> bool {
     })
 }
 
-fn interests(of: &types::Interests) -> Value {
-    let events = of.events.iter();
+fn interests(policy: &Policy) -> Value {
+    let of = &policy.interests;
+    let events = of.events.iter().zip(policy.in_advance_by_rule());
     let buckets = of.buckets.iter().map(|bucket| {
         json!({
             "name": bucket.name,
@@ -344,10 +345,27 @@ fn interests(of: &types::Interests) -> Value {
     });
     json!({
         "events": events
-            .map(|rule| json!({ "name": rule.name, "args": rule.args }))
+            .map(|(rule, advance)| json!({
+                "name": rule.name,
+                "args": rule.args,
+                "advance": advance.map(in_advance),
+            }))
             .collect::<Vec<_>>(),
         "rooms": of.rooms,
         "buckets": buckets.collect::<Vec<_>>(),
         "metrics": metrics.collect::<Vec<_>>(),
     })
+}
+
+fn in_advance(of: &Advance) -> Value {
+    match of {
+        Advance::PassWithin { bucket, whom, cost } => json!({
+            "pass_within": { "bucket": bucket, "whom": whom_counts(*whom), "cost": cost },
+        }),
+        Advance::Coalesce(coalescing) => json!({ "coalesce": {
+            "key": coalescing.key,
+            "window_ms": coalescing.window.as_millis() as u64,
+            "leading": coalescing.leading,
+        }}),
+    }
 }

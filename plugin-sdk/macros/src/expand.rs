@@ -59,7 +59,11 @@ fn interests(hooks: &[Hook]) -> TokenStream {
             .globs
             .iter()
             .map(move |glob| quote_spanned!(glob.span()=> .__events(&(#glob), #args, #number)));
-        quote!(#(#globs)*)
+        let advance = hook
+            .advance
+            .iter()
+            .map(move |advance| quote_spanned!(advance.span()=> .__advance(#number, &(#advance))));
+        quote!(#(#globs)* #(#advance)*)
     });
     let rooms = numbered(hooks, Kind::Subscribe).map(|(number, hook)| {
         let globs = hook

@@ -19,6 +19,8 @@ pub(crate) struct Hook {
     pub(crate) globs: Vec<Expr>,
     /// Whether the arguments of an event are handed over.
     pub(crate) args: bool,
+    /// What its events are answered without a call.
+    pub(crate) advance: Option<Expr>,
     mark: Span,
 }
 
@@ -165,7 +167,11 @@ fn hook(method: &mut ImplItemFn) -> syn::Result<Option<Hook>> {
     let Some((kind, attribute)) = marks.pop() else {
         return Ok(None);
     };
-    let (globs, args) = globs(kind, &attribute)?;
+    let Named {
+        globs,
+        args,
+        advance,
+    } = named(kind, &attribute)?;
     let signature = signature::read(kind, &method.sig)?;
     if args == Some(true) && !signature.wants_args() {
         return Err(Error::new_spanned(
@@ -185,6 +191,7 @@ fn hook(method: &mut ImplItemFn) -> syn::Result<Option<Hook>> {
         args: args.unwrap_or_else(|| signature.wants_args()),
         signature,
         globs,
+        advance,
         mark: attribute.path().span(),
     }))
 }
@@ -208,11 +215,18 @@ fn mark(attribute: &Attribute) -> syn::Result<Option<Kind>> {
 }
 
 /// What stands in the parentheses of a mark.
-fn globs(kind: Kind, attribute: &Attribute) -> syn::Result<(Vec<Expr>, Option<bool>)> {
+#[derive(Default)]
+struct Named {
+    globs: Vec<Expr>,
+    args: Option<bool>,
+    advance: Option<Expr>,
+}
+
+fn named(kind: Kind, attribute: &Attribute) -> syn::Result<Named> {
     let name = kind.mark();
     if !kind.has_globs() {
         return match &attribute.meta {
-            Meta::Path(_) => Ok((Vec::new(), None)),
+            Meta::Path(_) => Ok(Named::default()),
             _ => Err(Error::new_spanned(
                 &attribute.meta,
                 format!("`#[{name}]` takes nothing in parentheses"),
@@ -236,26 +250,31 @@ fn globs(kind: Kind, attribute: &Attribute) -> syn::Result<(Vec<Expr>, Option<bo
         return Err(Error::new_spanned(&attribute.meta, needs));
     };
     let parts = list.parse_args_with(Punctuated::<Part, Token![,]>::parse_terminated)?;
-    let (mut globs, mut args) = (Vec::new(), None);
+    let mut named = Named::default();
     for part in parts {
         match part {
             Part::Glob(glob) => {
                 literal(&glob)?;
-                globs.push(glob);
+                named.globs.push(glob);
             }
-            Part::Args(_, value) if kind == Kind::Event => args = Some(value),
+            Part::Args(_, value) if kind == Kind::Event => named.args = Some(value),
             Part::Args(span, _) => {
                 return Err(Error::new(
                     span,
                     "`args` is for `#[on_event]`: rooms have none",
                 ));
             }
+            Part::Advance(_, value) if kind == Kind::Event => named.advance = Some(value),
+            Part::Advance(span, _) => {
+                let message = "`advance` is for `#[on_event]`: joining is always asked about";
+                return Err(Error::new(span, message));
+            }
         }
     }
-    if globs.is_empty() {
+    if named.globs.is_empty() {
         return Err(Error::new_spanned(&attribute.meta, needs));
     }
-    Ok((globs, args))
+    Ok(named)
 }
 
 fn literal(glob: &Expr) -> syn::Result<()> {
@@ -268,10 +287,11 @@ fn literal(glob: &Expr) -> syn::Result<()> {
     }
 }
 
-/// A glob, or `args = false`.
+/// A glob, or a setting.
 enum Part {
     Glob(Expr),
     Args(Span, bool),
+    Advance(Span, Expr),
 }
 
 impl Parse for Part {
@@ -280,13 +300,18 @@ impl Parse for Part {
             return Ok(Self::Glob(input.parse()?));
         }
         let key: Ident = input.parse()?;
-        if key != "args" {
-            let message = format!("there is no setting `{key}`; there is `args = false`");
+        let is_args = key == "args";
+        if !is_args && key != "advance" {
+            let message =
+                format!("there is no setting `{key}`; there are `args = false` and `advance`");
             return Err(Error::new(key.span(), message));
         }
         input.parse::<Token![=]>()?;
-        let value: syn::LitBool = input.parse()?;
-        Ok(Self::Args(key.span(), value.value))
+        if is_args {
+            let value: syn::LitBool = input.parse()?;
+            return Ok(Self::Args(key.span(), value.value));
+        }
+        Ok(Self::Advance(key.span(), input.parse()?))
     }
 }
 

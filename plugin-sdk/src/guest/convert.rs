@@ -7,7 +7,7 @@ use super::bindings::sluice::policy::types;
 use crate::admission::TOKEN_ID_INVALID;
 use crate::{
     Admission, Bucket, Capabilities, Denial, DisconnectReason, EventRule, Hooks, Identity,
-    Interests, Metric, MetricKind, Scope, Subscription, Verdict,
+    Interests, Metric, MetricKind, Scope, Subject, Subscription, Verdict,
 };
 
 impl From<Hooks> for types::Hooks {
@@ -48,7 +48,8 @@ impl From<Interests> for types::Interests {
         Self {
             events: events
                 .into_iter()
-                .map(|EventRule { name, args }| types::EventRule { name, args })
+                // What it answers in advance has been told by itself.
+                .map(|EventRule { name, args, .. }| types::EventRule { name, args })
                 .collect(),
             rooms,
             buckets: buckets.into_iter().map(Into::into).collect(),
@@ -116,19 +117,32 @@ impl From<Verdict> for types::Verdict {
                 key,
                 window,
                 leading,
-            } => Self::Coalesce(types::Coalescing {
-                key,
-                window_ms: window_ms(window),
-                leading,
-            }),
+            } => Self::Coalesce(coalescing(key, window, leading)),
             Verdict::Reply(args) => Self::Reply(args),
         }
     }
 }
 
-/// At least one: no window at all would be a mistake, and 0 has no meaning in the contract.
-fn window_ms(window: Duration) -> u32 {
-    u32::try_from(window.as_millis()).unwrap_or(u32::MAX).max(1)
+/// The window is at least 1 ms: none at all would be a mistake, and 0 has no meaning in the contract.
+pub(super) fn coalescing(key: String, window: Duration, leading: bool) -> types::Coalescing {
+    let window_ms = u32::try_from(window.as_millis()).unwrap_or(u32::MAX).max(1);
+    types::Coalescing {
+        key,
+        window_ms,
+        leading,
+    }
+}
+
+impl From<Subject> for types::Subject {
+    fn from(subject: Subject) -> Self {
+        match subject {
+            Subject::Socket => Self::Socket,
+            Subject::User => Self::User,
+            Subject::Address => Self::Address,
+            Subject::Namespace => Self::Namespace,
+            Subject::Global => Self::Global,
+        }
+    }
 }
 
 impl From<Admission> for types::Admission {

@@ -1,11 +1,12 @@
-//! The broker, as the modules `current`, `limits`, `effects`, `session`, `store`, `http`, `log` and `metrics` call it.
+//! The broker, as the modules `advance`, `current`, `limits`, `effects`, `session`, `store`, `http`, `log` and `metrics` call it.
 
 use super::bindings::sluice::policy::{
-    current, effects, http, limits, log as lines, metrics, session, store, types,
+    advance, current, effects, http, limits, log as lines, metrics, session, store,
 };
+use super::convert::coalescing;
 use crate::http::{Error, Request, Response};
 use crate::log::Level;
-use crate::{ClientCertificate, Decision, Scope, Subject, Target};
+use crate::{Advance, ClientCertificate, Decision, EventRule, Scope, Subject, Target};
 
 pub(crate) use super::bindings::sluice::policy::current::{
     address, attachment, attachment_count, attachment_len, attribute, event_id, event_name, header,
@@ -45,22 +46,33 @@ pub(crate) fn client_certificate() -> Option<ClientCertificate> {
 }
 
 pub(crate) fn take(bucket: usize, whom: Subject, cost: u32) -> Decision {
-    let whom = match whom {
-        Subject::Socket => types::Subject::Socket,
-        Subject::User => types::Subject::User,
-        Subject::Address => types::Subject::Address,
-        Subject::Namespace => types::Subject::Namespace,
-        Subject::Global => types::Subject::Global,
-    };
     let limits::Decision {
         allowed,
         remaining,
         retry_after_ms,
-    } = limits::take(number(bucket), whom, cost);
+    } = limits::take(number(bucket), whom.into(), cost);
     Decision {
         allowed,
         remaining,
         retry_after_ms,
+    }
+}
+
+/// Says which rules answer in advance, and what.
+pub(crate) fn promise(rules: &[EventRule]) {
+    for (rule, EventRule { advance, .. }) in rules.iter().enumerate() {
+        let rule = number(rule);
+        match advance {
+            Some(Advance::PassWithin { bucket, whom, cost }) => {
+                advance::pass_within(rule, number(*bucket), (*whom).into(), *cost);
+            }
+            Some(Advance::Coalesce {
+                key,
+                window,
+                leading,
+            }) => advance::coalesce(rule, &coalescing(key.clone(), *window, *leading)),
+            None => {}
+        }
     }
 }
 

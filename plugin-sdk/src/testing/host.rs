@@ -8,7 +8,10 @@ use super::effects::Effect;
 use super::world::{Call, Socket, World};
 use crate::http::{Error, Request, Response};
 use crate::log::Level;
-use crate::{Capabilities, ClientCertificate, Decision, Hooks, MetricKind, Scope, Subject, Target};
+use crate::{
+    Advance, Capabilities, ClientCertificate, Decision, Hooks, MetricKind, Scope, Subject, Target,
+    Verdict,
+};
 
 thread_local! {
     /// A policy that is called without a harness finds an empty world.
@@ -136,6 +139,31 @@ pub(crate) fn take(bucket: usize, whom: Subject, cost: u32) -> Decision {
         let key = key(&call.socket, whom);
         world.buckets.take(rule, key, cost, world.now_ms)
     })
+}
+
+impl World {
+    /// What a rule answers without a call; `None`: the policy is asked.
+    pub(super) fn answer(&mut self, advance: &Advance, socket: &Socket) -> Option<Verdict> {
+        match advance {
+            Advance::PassWithin { bucket, whom, cost } => {
+                let Some(rule) = self.rules.get(*bucket) else {
+                    panic!("bucket {bucket} is not among the policy's interests");
+                };
+                let key = key(socket, *whom);
+                let taken = self.buckets.take(rule, key, *cost, self.now_ms);
+                taken.allowed.then_some(Verdict::Pass)
+            }
+            Advance::Coalesce {
+                key,
+                window,
+                leading,
+            } => Some(Verdict::Coalesce {
+                key: key.clone(),
+                window: *window,
+                leading: *leading,
+            }),
+        }
+    }
 }
 
 fn key(socket: &Socket, whom: Subject) -> Key {

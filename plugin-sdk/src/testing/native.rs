@@ -104,6 +104,10 @@ impl<P: Policy> Native<P> {
         let Some((rule, interest)) = found.filter(|_| P::HOOKS.contains(Hooks::EVENT)) else {
             return NOT_CALLED;
         };
+        let in_advance = interest.advance.as_ref();
+        if let Some(verdict) = in_advance.and_then(|it| world.borrow_mut().answer(it, &socket)) {
+            return (Answer::Verdict(verdict), Vec::new());
+        }
         let call = EventCall {
             socket: socket.token,
             rule,

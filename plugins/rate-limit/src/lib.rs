@@ -44,8 +44,12 @@ impl Policy for RateLimit {
 
     fn interests(&self) -> Interests {
         let mut interests = Interests::new();
-        for limit in &self.limits {
-            interests = limit.events.iter().fold(interests, Interests::event);
+        for (number, limit) in self.limits.iter().enumerate() {
+            // Those within their limit pass without a call.
+            let advance = Advance::within(number, limit.per, limit.cost);
+            interests = limit.events.iter().fold(interests, |interests, glob| {
+                interests.event_answered(glob, advance.clone())
+            });
             interests = interests.bucket(limit.amount.bucket(limit.bucket_name()));
         }
         match self.disconnect_after {

@@ -30,6 +30,12 @@ impl Key {
         self.pointer.is_some()
     }
 
+    /// The key of all events alike, if they have one.
+    pub(crate) fn of_all(&self) -> Option<&str> {
+        let name = self.name.as_deref().filter(|_| !self.needs_args());
+        name.filter(|name| name.len() <= MAX_LEN)
+    }
+
     pub(crate) fn of(&self, call: &EventCall<'_>) -> String {
         let mut key = self.name.clone().unwrap_or_else(current::event_name);
         let value = self.pointer.as_deref().and_then(|at| call.get_text(at));

@@ -51,12 +51,10 @@ impl Policy for Throttle {
     fn interests(&self) -> Interests {
         let mut interests = Interests::new();
         for rule in &self.rules {
-            let add = if rule.key.needs_args() {
-                Interests::event_with_args
-            } else {
-                Interests::event
-            };
-            interests = rule.events.iter().fold(interests, add);
+            interests = rule
+                .events
+                .iter()
+                .fold(interests, |it, glob| rule.interest(it, glob));
             if let Mode::First { .. } = rule.mode {
                 interests = interests.bucket(Bucket::window(rule.bucket_name(), 1, rule.window));
             }
@@ -80,6 +78,17 @@ impl Policy for Throttle {
 }
 
 impl Rule {
+    /// What can be told without the event needs no call.
+    fn interest(&self, interests: Interests, glob: &str) -> Interests {
+        let advance = match (&self.mode, self.key.of_all()) {
+            (Mode::Newest { leading }, Some(key)) => Advance::coalesce(key, self.window, *leading),
+            (Mode::First { bucket }, _) => Advance::within(*bucket, Subject::Socket, 1),
+            _ if self.key.needs_args() => return interests.event_with_args(glob),
+            _ => return interests.event(glob),
+        };
+        interests.event_answered(glob, advance)
+    }
+
     /// Made of what the rule is about and not of its window, so that a changed one goes on counting.
     fn bucket_name(&self) -> String {
         self.events.join(" ")

@@ -41,6 +41,7 @@ mod generations;
 mod guide; // examples/guide
 mod hostile; // [8]
 mod ids;
+mod in_advance;
 mod keep_alive;
 mod lifecycle;
 mod limits; // [3], first half

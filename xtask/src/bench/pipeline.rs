@@ -21,13 +21,14 @@ const AIMS: [(&str, f64); 3] = [
 ];
 
 /// The cases of the table, by their folders.
-const CASES: [&str; 15] = [
+const CASES: [&str; 16] = [
     "call/empty component",
     "call/recorded",
     "policies/none",
     "policies/not interested",
     "policies/empty policy",
     "policies/rate-limit",
+    "policies/rate-limit, called",
     "native/rate-limit",
     "policies/validate, passing",
     "native/validate, passing",
@@ -60,13 +61,18 @@ fn table() -> Result<String> {
         let aim = aim.map_or_else(String::new, |(_, aim)| format!("   (aim: {aim})"));
         table.push_str(&format!("{case:<34}{ns:>10.1}{:>18.2}{aim}\n", ns / empty));
     }
-    if let (Ok(one), Ok(two)) = (nanoseconds("threads/1"), nanoseconds("threads/2")) {
+    if let (Some(chain), Some(apart)) = (times("threads"), times("threads/apart")) {
         table.push_str(&format!(
-            "\ntwo threads give {:.2} times one (aim: 1.9)\n",
-            2.0 * one / two
+            "\ntwo threads give {chain:.2} times one (aim: 1.9); {apart:.2} where they have nothing in common\n"
         ));
     }
     Ok(table)
+}
+
+/// What two threads give, by what one does.
+fn times(case: &str) -> Option<f64> {
+    let of = |threads| nanoseconds(&format!("{case}/{threads}")).ok();
+    Some(2.0 * of(1)? / of(2)?)
 }
 
 /// The median of a case's last run.

@@ -117,9 +117,11 @@ impl Shown {
 }
 
 fn interests_lines(out: &mut String, interests: &Interests) {
-    let events = interests.events.iter().map(|it| match it.arguments {
-        true => format!("{} with arguments", plain(&it.event)),
-        false => plain(&it.event),
+    let events = interests.events.iter().map(|it| {
+        let with = if it.arguments { " with arguments" } else { "" };
+        let unasked = it.in_advance.iter().map(|it| format!(": {}", plain(it)));
+        let unasked: String = unasked.collect();
+        format!("{}{with}{unasked}", plain(&it.event))
     });
     line(out, "events", events);
     line(out, "rooms", interests.rooms.iter().map(|it| plain(it)));

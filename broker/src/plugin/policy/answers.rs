@@ -101,7 +101,7 @@ fn known(identity: types::Identity) -> Result<Identity, String> {
     })
 }
 
-fn checked(coalescing: types::Coalescing) -> Result<Coalescing, String> {
+pub(in crate::plugin) fn checked(coalescing: types::Coalescing) -> Result<Coalescing, String> {
     if coalescing.key.len() > LONGEST_KEY {
         return Err(format!(
             "its coalescing key has more than {LONGEST_KEY} bytes"

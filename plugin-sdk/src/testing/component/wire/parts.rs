@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::http::Request;
 use crate::log::Level;
 use crate::testing::effects::{Audience, Effect};
-use crate::{Bucket, Denial, Identity, Interests, Metric, Scope, Verdict};
+use crate::{Advance, Bucket, Denial, Identity, Interests, Metric, Scope, Subject, Verdict};
 
 /// What else happened during a call.
 #[derive(Debug, Default, Deserialize)]
@@ -39,6 +39,18 @@ pub(in crate::testing::component) struct WireInterests {
 struct WireEvent {
     name: String,
     args: bool,
+    advance: Option<WireAdvance>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WireAdvance {
+    PassWithin {
+        bucket: usize,
+        whom: String,
+        cost: u32,
+    },
+    Coalesce(WireCoalesce),
 }
 
 #[derive(Debug, Deserialize)]
@@ -146,11 +158,16 @@ impl Records {
 impl From<WireInterests> for Interests {
     fn from(wire: WireInterests) -> Self {
         let mut interests = Self::new();
-        for WireEvent { name, args } in wire.events {
-            interests = if args {
-                interests.event_with_args(name)
-            } else {
-                interests.event(name)
+        for WireEvent {
+            name,
+            args,
+            advance,
+        } in wire.events
+        {
+            interests = match advance {
+                Some(advance) => interests.event_answered(name, advance.into()),
+                None if args => interests.event_with_args(name),
+                None => interests.event(name),
             };
         }
         interests = wire.rooms.into_iter().fold(interests, Self::room);
@@ -174,6 +191,33 @@ impl From<WireInterests> for Interests {
             }
         });
         metrics.fold(interests, Self::metric)
+    }
+}
+
+impl From<WireAdvance> for Advance {
+    fn from(wire: WireAdvance) -> Self {
+        match wire {
+            WireAdvance::PassWithin { bucket, whom, cost } => Self::PassWithin {
+                bucket,
+                whom: match &*whom {
+                    "socket" => Subject::Socket,
+                    "user" => Subject::User,
+                    "address" => Subject::Address,
+                    "namespace" => Subject::Namespace,
+                    _ => Subject::Global,
+                },
+                cost,
+            },
+            WireAdvance::Coalesce(WireCoalesce {
+                key,
+                window_ms,
+                leading,
+            }) => Self::Coalesce {
+                key,
+                window: Duration::from_millis(window_ms),
+                leading,
+            },
+        }
     }
 }
 
