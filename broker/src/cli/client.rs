@@ -1,5 +1,7 @@
 //! The least client of the admin API: one request, one connection, no retries.
 
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::io::{self, Write};
@@ -174,6 +176,22 @@ impl Client {
             connection.abort();
             Ok(answer?.1)
         }))
+    }
+
+    /// Asks whether this token may change anything, before something large is sent: a node that refuses it does not read
+    /// it, and what it answers can be lost with the connection.
+    pub(super) fn may_write(&self) -> Result<(), Exit> {
+        let token = self.get("/api/v1/token")?;
+        if token["scope"] != "read" {
+            return Ok(());
+        }
+        self.wait(async {
+            bail!(Refused {
+                code: "insufficient_scope".to_owned(),
+                detail: "the token may look, and not change anything".to_owned(),
+                hint: self.hint(StatusCode::FORBIDDEN),
+            })
+        })
     }
 
     pub(super) fn call(
@@ -358,33 +376,4 @@ pub(super) fn is_gone(error: &Exit) -> bool {
             || http
                 .is_some_and(|it| it.is_incomplete_message() || it.is_closed() || it.is_canceled())
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_told_from_what_is_none() {
-        let none = Trust::default();
-        for good in [
-            "127.0.0.1:9090",
-            "http://localhost:9090/",
-            "[::1]:9090",
-            "https://localhost:9090",
-            "https://[::1]:9090/",
-        ] {
-            assert!(Client::new(good, None, &none).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "localhost",
-            "https://localhost",
-            "ftp://localhost:9090",
-            "http://a:1/x",
-            "a b:1",
-        ] {
-            assert!(Client::new(bad, None, &none).is_err(), "{bad}");
-        }
-    }
 }

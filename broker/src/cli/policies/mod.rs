@@ -131,6 +131,7 @@ pub(super) fn send(
         .iter()
         .map(|it| ("sluice-signature", &**it))
         .collect();
+    client.may_write()?;
     client.call(method, path, &headers, bytes)
 }
 

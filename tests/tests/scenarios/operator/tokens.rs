@@ -245,6 +245,14 @@ fn the_command_line_says_where_a_token_and_an_address_come_from() {
     for words in ["insufficient_scope", "scope `write`"] {
         assert!(reads.stderr.contains(words), "{words}: {reads:?}");
     }
+    // A module that the node would not read, and whose sender would be cut off.
+    let setup = Setup::new("").file("large.wasm", vec![0; 16 << 20]);
+    let admin = broker.admin().to_string();
+    for (token, words) in [("guessed", "wrong_token"), ("only-looks", "insufficient_scope")] {
+        let upload = ["policies", "upload", "large", "large.wasm", "--token", token];
+        let refused = setup.run(&[&upload[..], &["--admin", &admin]].concat());
+        assert!(refused.stderr.contains(words), "{words}: {refused:?}");
+    }
     // Nobody listens there any more.
     let address = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
