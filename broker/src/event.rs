@@ -3,6 +3,8 @@
 mod certificate;
 mod handshake;
 pub(crate) mod hidden;
+mod millis;
+mod name;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -15,6 +17,8 @@ use serde_json::value::RawValue;
 
 pub(crate) use certificate::ClientCertificate;
 pub(crate) use handshake::Handshake;
+pub(crate) use millis::Millis;
+pub(crate) use name::SocketName;
 
 /// Names that the Socket.IO protocol keeps for itself. Relayed to a client, an event of such a name makes its
 /// decoder close the connection (socket.io-parser, `RESERVED_EVENTS`).
@@ -53,9 +57,9 @@ impl Event {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub user: Option<Arc<str>>,
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Box<[(String, String)]>,
     /// Rooms to join at once.
-    pub rooms: Vec<String>,
+    pub rooms: Box<[String]>,
     /// Behind a pointer, because most sockets rest on nothing that ends.
     pub grant: Option<Box<Grant>>,
 }
@@ -64,11 +68,11 @@ pub(crate) struct Identity {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Grant {
     /// Until when it counts, in milliseconds since 1970.
-    pub expires_ms: Option<u64>,
+    pub expires_ms: Millis,
     /// The name of what the client has shown, by which it may be revoked.
     pub token: Option<Arc<str>>,
     /// When that was issued, in milliseconds since 1970.
-    pub issued_ms: Option<u64>,
+    pub issued_ms: Millis,
     /// The client is in already.
     pub is_refresh: bool,
     /// Attributes that came with it, and go with it.
@@ -84,11 +88,13 @@ impl Identity {
         for (name, value) in later.attributes {
             self.set_attribute(name, value);
         }
+        let mut rooms = std::mem::take(&mut self.rooms).into_vec();
         for room in later.rooms {
-            if !self.rooms.contains(&room) {
-                self.rooms.push(room);
+            if !rooms.contains(&room) {
+                rooms.push(room);
             }
         }
+        self.rooms = rooms.into();
         if let Some(later) = later.grant {
             self.grant.get_or_insert_default().merge(*later);
         }
@@ -108,23 +114,28 @@ impl Identity {
     pub(crate) fn renew(&mut self, new: Identity) -> Vec<String> {
         if let Some(old) = self.grant.take() {
             let goes = |name: &str| old.attributes.iter().any(|it| **it == *name);
-            self.attributes.retain(|(name, _)| !goes(name));
+            let mut attributes = std::mem::take(&mut self.attributes).into_vec();
+            attributes.retain(|(name, _)| !goes(name));
+            self.attributes = attributes.into();
         }
         for (name, value) in new.attributes {
             self.set_attribute(name, value);
         }
         self.grant = new.grant;
-        new.rooms
+        new.rooms.into_vec()
     }
 
     pub(crate) fn expires_ms(&self) -> Option<u64> {
-        self.grant.as_ref()?.expires_ms
+        self.grant.as_ref()?.expires_ms.get()
     }
 
     pub(crate) fn set_attribute(&mut self, name: String, value: String) {
         match self.attributes.iter_mut().find(|(n, _)| *n == name) {
             Some((_, old)) => *old = value,
-            None => self.attributes.push((name, value)),
+            None => {
+                let attributes = std::mem::take(&mut self.attributes).into_vec();
+                self.attributes = attributes.into_iter().chain([(name, value)]).collect();
+            }
         }
     }
 
@@ -139,11 +150,12 @@ impl Identity {
 impl Grant {
     /// The earliest end counts. The last token replaces those before it, and when they were issued.
     pub(crate) fn merge(&mut self, later: Self) {
-        self.expires_ms = match (self.expires_ms, later.expires_ms) {
+        let expires = match (self.expires_ms.get(), later.expires_ms.get()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        if later.token.is_some() || later.issued_ms.is_some() {
+        self.expires_ms = expires.into();
+        if later.token.is_some() || later.issued_ms.get().is_some() {
             self.token = later.token;
             self.issued_ms = later.issued_ms;
         }
@@ -319,7 +331,7 @@ pub(crate) struct Peer {
     pub token: u64,
     /// What its client, policies, other clients and the log call the socket. It says nothing about the transport,
     /// whose session id is a secret of the client's: whoever knows that can post to a polling session.
-    pub name: Arc<str>,
+    pub name: SocketName,
     pub address: IpAddr,
     pub handshake: Arc<Handshake>,
 }

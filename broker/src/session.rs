@@ -99,21 +99,24 @@ pub(crate) struct Session {
     broker: Arc<Broker>,
     /// Its reactor's part of the fan-out.
     home: Home,
-    transport: &'static str,
     /// Held while an event is handled. Events of a WebSocket come one by one anyway; those of a polling client may
     /// come in two requests at once.
     turn: Mutex<Turn>,
-    /// What policies wanted done when they let it in, and what others expect of it, until it is in.
-    /// Most come with nothing.
-    welcome: Mutex<Option<Box<Entrance>>>,
-    /// Among its user's sockets, until it ends.
-    place: Mutex<Option<UserPlace>>,
+    brought: Mutex<Brought>,
     stage: AtomicU8,
-    since: Instant,
+    since: Moment,
     /// Answers that it waits for.
     owed: Owed,
     /// Made for those that rest on something.
     term: Mutex<Option<Box<Term>>>,
+}
+
+/// What it came in with. Most come with nothing.
+struct Brought {
+    /// What policies wanted done when they let it in, and what others expect of it, until it is in.
+    welcome: Option<Box<Entrance>>,
+    /// Among its user's sockets, until it ends.
+    place: Option<Box<UserPlace>>,
 }
 
 /// The pipeline that the last event went through; looked up again when the table has been replaced. Weak, so that a
@@ -124,7 +127,12 @@ struct Turn {
     /// Events so far.
     events: u64,
     /// Made with the first event that a policy coalesces.
-    waiting: Option<Box<Coalescer<Waiting>>>,
+    windows: Option<Box<Windows>>,
+}
+
+/// Of a session, some of whose events wait.
+struct Windows {
+    waiting: Coalescer<Waiting>,
     /// When somebody comes to deliver what is due.
     comes: Option<Instant>,
 }
@@ -156,7 +164,6 @@ impl Session {
         home: Home,
         client: Arc<Client>,
         outlet: Arc<dyn Outlet>,
-        transport: &'static str,
         welcome: Welcome,
     ) -> Self {
         Self {
@@ -164,18 +171,18 @@ impl Session {
             outlet,
             broker,
             home,
-            transport,
             turn: Mutex::new(Turn {
                 generation: 0,
                 pipeline: Weak::new(),
                 events: 0,
-                waiting: None,
-                comes: None,
+                windows: None,
             }),
-            welcome: Mutex::new(entrance(welcome.effects, welcome.expected)),
-            place: Mutex::new(welcome.place),
+            brought: Mutex::new(Brought {
+                welcome: entrance(welcome.effects, welcome.expected),
+                place: welcome.place.map(Box::new),
+            }),
             stage: AtomicU8::new(NEW),
-            since: Instant::now(),
+            since: Moment::now(),
             owed: Owed::default(),
             term: Mutex::default(),
         }
@@ -198,10 +205,10 @@ impl Session {
         self.broker.enter(&self.home, member);
         Connected {
             client: &self.client,
-            transport: self.transport,
+            transport: self.outlet.about().transport,
         }
         .emit();
-        let welcome = self.welcome.lock().take();
+        let welcome = self.brought.lock().welcome.take();
         if let Some(welcome) = welcome {
             let (effects, _expected) = *welcome;
             self.apply(effects);
@@ -224,7 +231,8 @@ impl Session {
         }
         self.forget_term();
         self.broker.store.forget_socket(self.client.peer.token);
-        drop(self.place.lock().take());
+        let place = self.brought.lock().place.take();
+        drop(place);
     }
 
     fn leave(self: &Arc<Self>, reason: DisconnectReason, told: &'static str) {
@@ -239,7 +247,7 @@ impl Session {
         Disconnected {
             client: &self.client,
             reason: told,
-            after: self.since.elapsed(),
+            after: Moment::now().since(self.since),
         }
         .emit();
         self.broker.sessions.fetch_sub(1, Ordering::AcqRel);

@@ -55,7 +55,7 @@ impl Command {
         };
         let what = what.map_err(|mistake| wrong(mistake.to_string()))?;
         Ok(Self {
-            socket: client.peer.name.clone(),
+            socket: Arc::from(&*client.peer.name),
             what,
         })
     }

@@ -83,7 +83,7 @@ impl AdminUi {
     /// A client is in.
     pub(crate) fn entered(&self, client: &Client) {
         // Where there is no room it is told of what happens, and not of what there was.
-        let _ = self.arrivals.try_send(client.peer.name.clone());
+        let _ = self.arrivals.try_send(Arc::from(&*client.peer.name));
     }
 
     /// A client wants something done.

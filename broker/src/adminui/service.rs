@@ -180,8 +180,8 @@ impl Service {
                 let name = &member.client.peer.name;
                 if member.outlet.about().transport == POLLING {
                     count.fetch_add(1, Ordering::Relaxed);
-                } else if polled.contains_key(name) {
-                    moved.lock().push(name.clone());
+                } else if polled.contains_key(&**name) {
+                    moved.lock().push(*name);
                 }
                 false
             });
@@ -191,7 +191,7 @@ impl Service {
         for (count, moved) in each.await.into_iter().flatten() {
             all += count;
             for socket in moved {
-                let namespace = self.polled.lock().remove(&socket);
+                let namespace = self.polled.lock().remove(&*socket);
                 if let Some(namespace) = namespace {
                     self.spread(&shape::socket_updated(&namespace, &socket, "websocket"));
                 }

@@ -21,7 +21,7 @@ fn client() -> Client {
         namespace: "/chat".into(),
         identity: Identity {
             user: Some("ann".into()),
-            attributes: vec![("role".into(), "x".into())],
+            attributes: [("role".into(), "x".into())].into(),
             ..Identity::default()
         }
         .into(),

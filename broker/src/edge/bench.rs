@@ -10,9 +10,10 @@ use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 
 use super::inbound::Inbound;
-use super::lane::{Bounds, Lane};
+use super::lane::{Bounds, Lane, Terms};
 use super::link::{Link, Links};
 use super::manners::Namespaces;
+use super::pace::Pace;
 use super::parser::Parser;
 use super::wire;
 use crate::event::Handshake;
@@ -20,8 +21,8 @@ use crate::tls::Stream;
 
 /// Never reached.
 const BOUNDS: Bounds = Bounds {
-    bytes: usize::MAX,
-    messages: usize::MAX,
+    bytes: u32::MAX,
+    messages: u32::MAX,
 };
 
 /// Connections whose clients read whatever comes.
@@ -44,6 +45,7 @@ impl Lanes {
         let address = listener.local_addr()?;
         let mut ends = Vec::new();
         let entered = runtime.enter();
+        let terms = Terms::here(PATIENCE, u64::MAX, Arc::new(Pace::new()));
         let lanes = (0..lanes).map(|_| {
             ends.push(TcpStream::connect(address)?);
             let (socket, _) = listener.accept()?;
@@ -53,7 +55,7 @@ impl Lanes {
             Ok(Lane::new(
                 stream.into_split().1,
                 link(&links),
-                PATIENCE,
+                terms.clone(),
                 None,
             ))
         });
@@ -86,7 +88,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn link(links: &Arc<Links>) -> Arc<Link> {
     let nobody = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    links.open(nobody, Handshake::default(), 0, Parser::Text, None)
+    links.open(nobody, Handshake::default(), 0, Parser::Text, false, None)
 }
 
 /// Reads from all of them, for as long as anybody writes.

@@ -11,7 +11,7 @@ use super::acks;
 use super::adapter::Adapter;
 use super::escape;
 use super::outlet::SocketOutlet;
-use super::socketio::ByHand;
+use super::socketio::{ByHand, Door};
 use crate::event::{Attachments, Denial};
 use crate::packet::msgpack::{self, Limits};
 use crate::session::Session;
@@ -20,7 +20,7 @@ use crate::session::Session;
 pub(super) struct Events {
     pub session: Arc<Session>,
     pub outlet: Arc<SocketOutlet>,
-    pub limits: Limits,
+    pub door: Door,
 }
 
 impl MessageHandler<Adapter, ByHand> for Events {
@@ -35,7 +35,7 @@ impl MessageHandler<Adapter, ByHand> for Events {
                 let text = unmarked.as_deref().unwrap_or(&text);
                 self.session.handle(text, attachments, ack);
             }
-            Value::Bytes(data) => match msgpack::to_json(&data, self.limits) {
+            Value::Bytes(data) => match msgpack::to_json(&data, self.door.limits()) {
                 Ok((text, attachments)) => match acks::unmark_binary(&text) {
                     Some(args) => self.outlet.questions.answered(ack, &args, attachments),
                     None => self.session.handle(&text, attachments, ack),

@@ -67,7 +67,7 @@ impl<S> Upgraded<S> {
 /// Has a request answered on the reactor of its session.
 pub(super) async fn ask(request: Request<Incoming>, link: Arc<Link>, shared: &Shared) -> Answer {
     let (answer, answered) = oneshot::channel();
-    let home = shared.reactors.get(link.reactor).ok_or(Refused::Busy)?;
+    let home = shared.reactors.get(link.reactor()).ok_or(Refused::Busy)?;
     let poll = Poll {
         request,
         link,
@@ -98,7 +98,7 @@ pub(super) async fn answer(poll: Box<Poll>, shared: Arc<Shared>) {
 
 /// Opens a WebSocket on the reactor of its session.
 pub(super) async fn open(upgraded: Upgraded<Stream>, shared: Arc<Shared>) {
-    let reactor = upgraded.link.reactor;
+    let reactor = upgraded.link.reactor();
     if reactor == shared.number {
         return open_websocket(upgraded, &shared).await;
     }

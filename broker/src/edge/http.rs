@@ -247,9 +247,10 @@ async fn engine(
                 .under_tls(from.is_secure);
             let path = request.uri().path();
             let parser = Parser::chosen(path, handshake.query(), &shared.config().path);
+            let polls = query.transport == Transport::Polling;
             shared
                 .links
-                .open(address, handshake, shared.number, parser, counted)
+                .open(address, handshake, shared.number, parser, polls, counted)
         }
     };
     if !query.is_supported {
@@ -266,7 +267,7 @@ async fn engine(
     let _asked = shared.links.asked();
     match query.transport {
         Transport::WebSocket => upgrade(request, link, from.place.clone(), shared),
-        Transport::Polling if link.reactor != shared.number => {
+        Transport::Polling if link.reactor() != shared.number => {
             forward::ask(request, link, shared).await
         }
         Transport::Polling => polling::poll(request, link, query.sid.is_none(), shared).await,

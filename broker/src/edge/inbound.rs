@@ -64,7 +64,7 @@ pub(super) struct Inbound {
     /// Bytes of one message.
     max_message: u64,
     /// The begin of a frame that cannot be judged yet.
-    held: Vec<u8>,
+    held: Box<[u8]>,
     /// Bytes of the current frame's payload that are still to come.
     payload: u64,
     /// Bytes of the current message so far; `None` between two messages.
@@ -77,7 +77,7 @@ impl Inbound {
     pub(super) fn new(max_message: u64, parser: Parser) -> Self {
         Self {
             max_message,
-            held: Vec::new(),
+            held: Box::default(),
             payload: 0,
             message: None,
             text: Text::default(),
@@ -97,13 +97,13 @@ impl Inbound {
     ) -> Result<(), Violation> {
         if self.held.is_empty() {
             let used = self.walk(bytes, namespaces, out)?;
-            self.held.extend(bytes.get(used..).unwrap_or_default());
+            self.held = bytes.get(used..).unwrap_or_default().into();
             return Ok(());
         }
-        let mut all = std::mem::take(&mut self.held);
+        let mut all = std::mem::take(&mut self.held).into_vec();
         all.extend(bytes);
         let used = self.walk(&all, namespaces, out)?;
-        self.held.extend(all.get(used..).unwrap_or_default());
+        self.held = all.get(used..).unwrap_or_default().into();
         Ok(())
     }
 

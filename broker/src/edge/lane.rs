@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 
 use super::deflate::{self, Outbound, Settings};
 use super::link::Link;
+use super::pace::Pace;
 use crate::telemetry::metrics::{DropReason, metrics};
 use crate::tls::WriteHalf;
 use flusher::Flusher;
@@ -27,11 +28,19 @@ use queue::{Flushed, Queue, Stage};
 pub(super) struct Lane {
     queue: Mutex<Queue>,
     link: Arc<Link>,
-    flusher: Arc<Flusher>,
-    /// How long a client may take nothing of what is written to it.
-    patience: Duration,
+    terms: Arc<Terms>,
     /// Most clients do without.
     compression: Option<Box<Compression>>,
+}
+
+/// What all connections of a reactor share that were opened under the same configuration.
+pub(super) struct Terms {
+    /// How long a client may take nothing of what is written to it.
+    patience: Duration,
+    /// Bytes of a message of a client.
+    pub max_message: u64,
+    pace: Arc<Pace>,
+    flusher: Arc<Flusher>,
 }
 
 /// How messages for this client are compressed.
@@ -46,13 +55,31 @@ pub(super) struct Compression {
 /// What may wait for one client.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    pub bytes: usize,
-    pub messages: usize,
+    pub bytes: u32,
+    pub messages: u32,
 }
 
 /// More waits than may.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Overflow;
+
+// === impl Terms ===
+
+impl Terms {
+    /// Of the reactor whose thread this is.
+    pub(super) fn here(patience: Duration, max_message: u64, pace: Arc<Pace>) -> Arc<Self> {
+        Arc::new(Self {
+            patience,
+            max_message,
+            pace,
+            flusher: Flusher::here(),
+        })
+    }
+
+    pub(super) fn are(&self, patience: Duration, max_message: u64) -> bool {
+        self.patience == patience && self.max_message == max_message
+    }
+}
 
 // === impl Lane ===
 
@@ -60,7 +87,7 @@ impl Lane {
     pub(super) fn new(
         socket: WriteHalf,
         link: Arc<Link>,
-        patience: Duration,
+        terms: Arc<Terms>,
         deflate: Option<&deflate::Terms>,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -75,9 +102,16 @@ impl Lane {
                 deflate.map(|terms| Outbound::new(terms.agreed.outbound, terms.settings)),
             )),
             link,
-            flusher: Flusher::here(),
-            patience,
+            terms,
         })
+    }
+
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    pub(super) fn pace(&self) -> &Pace {
+        &self.terms.pace
     }
 
     /// How frames of so many bytes are compressed, if they are.
@@ -118,8 +152,8 @@ impl Lane {
     /// Appends a frame of the protocol library's, which has no more to say than the protocol makes it.
     pub(super) fn push_control(self: &Arc<Self>, frame: &[u8]) {
         let unbounded = Bounds {
-            bytes: usize::MAX,
-            messages: usize::MAX,
+            bytes: u32::MAX,
+            messages: u32::MAX,
         };
         // Never fails: nothing is more.
         let _ = self.append(frame.len(), unbounded, |queue| queue.copy(frame));
@@ -150,7 +184,7 @@ impl Lane {
         if queue.stage == Stage::Idle {
             queue.stage = Stage::Listed;
             drop(queue);
-            self.flusher.add(self.clone());
+            self.terms.flusher.add(self.clone());
         }
         Ok(())
     }
@@ -188,7 +222,9 @@ impl Lane {
                 Some(socket) => socket.poll_write_ready(cx),
                 None => std::task::Poll::Ready(Ok(())),
             });
-            let is_late = tokio::time::timeout(self.patience, writable).await.is_err();
+            let is_late = tokio::time::timeout(self.terms.patience, writable)
+                .await
+                .is_err();
             let mut queue = self.queue.lock();
             if queue.write() != Flushed::Blocked {
                 queue.stage = Stage::Idle;

@@ -2,6 +2,7 @@
 
 mod asked;
 mod doors;
+mod polled;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,16 +14,17 @@ use http::request::Parts;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::manners::{Fault, Judgement, Manners};
+use super::manners::Fault;
 use super::parser::Parser;
 use crate::admission::Admission;
 use crate::event::Handshake;
 use crate::telemetry::events::SocketFailed;
 use crate::telemetry::trace::{self, Context};
 use doors::Doors;
+use polled::Polled;
 
 /// Namespaces that one connection may be in at a time; each costs memory that the client decides on.
-const MAX_NAMESPACES: usize = 64;
+const MAX_NAMESPACES: u8 = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -38,8 +40,8 @@ pub(super) enum State {
 /// One connection of a client, from its handshake to its end.
 pub(super) struct Link {
     pub address: IpAddr,
-    /// The reactor that its session lives on.
-    pub reactor: usize,
+    /// The reactor that its session lives on; there are a thousand at the most.
+    reactor: u16,
     pub handshake: Arc<Handshake>,
     pub parser: Parser,
     /// Woken when the state changes; whoever reads registers.
@@ -48,37 +50,32 @@ pub(super) struct Link {
     /// A write has been blocked for longer than the client may take.
     stalled: AtomicBool,
     websocket: AtomicBool,
-    /// Bytes handed to the library for this client and not yet fetched by a poll. What the library adds to them is not
-    /// in it, so it is a little less than what waits, and never less than nothing.
-    backlog: AtomicUsize,
     /// The library's first heartbeat, which it sends at once, is still to come.
     first_ping: AtomicBool,
     /// Nothing is polled any more.
     is_over_websocket: AtomicBool,
     /// What its client did that ended it.
-    fault: OnceLock<Fault>,
-    /// Of what comes by polling; a WebSocket has its own.
-    manners: Mutex<Manners>,
-    /// A WebSocket is being tried.
-    probing: AtomicBool,
-    /// It works, so the poll that waits is to end.
-    has_probed: AtomicBool,
-    /// The client has said that it polls no more.
-    has_moved: AtomicBool,
+    fault: AtomicU8,
     /// Its sockets, one a namespace.
     doors: Doors,
-    namespaces: AtomicUsize,
+    namespaces: AtomicU8,
     /// Its client has been seen to go.
     ended: AtomicBool,
     /// Wakes whoever waits for that.
     changed: Notify,
     number: u64,
-    sid: OnceLock<Box<str>>,
     links: Weak<Links>,
+    /// It is counted among the sessions of its address.
+    is_counted: bool,
+    /// What most have nothing of.
+    rare: Option<Box<Rare>>,
+}
+
+struct Rare {
     /// The span of its handshake, where that is recorded.
-    trace: Option<Box<Context>>,
-    /// Who counts it among the sessions of its address.
-    counted: Option<Arc<Admission>>,
+    trace: Option<Context>,
+    /// Of a session that begins with polling.
+    polled: Option<Polled>,
 }
 
 /// All connections, for the upgrade of a polling session, for the bound on their number and for the drain.
@@ -90,6 +87,8 @@ pub(super) struct Links {
     polling: Mutex<HashMap<String, u64>>,
     /// Requests of theirs that have no answer yet.
     asked: AtomicUsize,
+    /// Who counts them among the sessions of their addresses; known with the first that is counted.
+    admission: OnceLock<Arc<Admission>>,
 }
 
 // === impl Links ===
@@ -101,34 +100,34 @@ impl Links {
         handshake: Handshake,
         reactor: usize,
         parser: Parser,
+        polls: bool,
         counted: Option<Arc<Admission>>,
     ) -> Arc<Link> {
+        if let Some(admission) = &counted {
+            self.admission.get_or_init(|| admission.clone());
+        }
+        let (trace, polled) = (trace::here(), polls.then(|| Polled::new(parser)));
+        let is_rare = trace.is_some() || polled.is_some();
         let link = Arc::new(Link {
             address,
-            reactor,
+            reactor: u16::try_from(reactor).unwrap_or(u16::MAX),
             handshake: Arc::new(handshake),
             parser,
             reader: AtomicWaker::new(),
             state: AtomicU8::new(State::Open as u8),
             stalled: AtomicBool::new(false),
             websocket: AtomicBool::new(false),
-            backlog: AtomicUsize::new(0),
             first_ping: AtomicBool::new(true),
             is_over_websocket: AtomicBool::new(false),
-            fault: OnceLock::new(),
-            manners: Mutex::new(Manners::new(parser)),
-            probing: AtomicBool::new(false),
-            has_probed: AtomicBool::new(false),
-            has_moved: AtomicBool::new(false),
+            fault: AtomicU8::new(0),
             doors: Doors::default(),
-            namespaces: AtomicUsize::new(0),
+            namespaces: AtomicU8::new(0),
             ended: AtomicBool::new(false),
             changed: Notify::new(),
             number: self.next.fetch_add(1, Ordering::Relaxed),
-            sid: OnceLock::new(),
             links: Arc::downgrade(self),
-            trace: trace::here().map(Box::new),
-            counted,
+            is_counted: counted.is_some(),
+            rare: is_rare.then(|| Box::new(Rare { trace, polled })),
         });
         self.all.lock().insert(link.number, Arc::downgrade(&link));
         link
@@ -141,7 +140,8 @@ impl Links {
 
     /// Remembers the session id that a polling handshake was answered with.
     pub(super) fn name(&self, link: &Link, sid: &str) {
-        if link.sid.set(sid.into()).is_ok() {
+        let polled = link.polling();
+        if polled.is_some_and(|polled| polled.sid.set(sid.into()).is_ok()) {
             self.polling.lock().insert(sid.to_owned(), link.number);
         }
     }
@@ -177,7 +177,11 @@ impl Link {
 
     /// What its way in is a part of, if it is recorded.
     pub(super) fn trace(&self) -> Option<&Context> {
-        self.trace.as_deref()
+        self.rare.as_ref()?.trace.as_ref()
+    }
+
+    pub(super) fn reactor(&self) -> usize {
+        self.reactor.into()
     }
 
     pub(super) fn state(&self) -> State {
@@ -209,7 +213,9 @@ impl Link {
     /// Ends the connection because its client broke the protocol; what it is told about that is still written.
     pub(super) fn broken(&self, fault: Fault) {
         // The first one counts.
-        let _ = self.fault.set(fault);
+        let _ = self
+            .fault
+            .compare_exchange(0, fault.number(), Ordering::AcqRel, Ordering::Acquire);
         let (open, broken) = (State::Open as u8, State::Broken as u8);
         // One that is ending already goes on with that.
         let _ = self
@@ -232,46 +238,7 @@ impl Link {
     }
 
     pub(super) fn fault(&self) -> Option<Fault> {
-        self.fault.get().copied()
-    }
-
-    /// What is to become of a packet that was posted. Of its text is left what has not been looked at.
-    pub(super) fn judge(&self, packet: &mut std::str::Bytes<'_>) -> Judgement {
-        let judged = self.manners.lock().text(packet, true, self);
-        // What has ended can be judged.
-        judged.unwrap_or(Judgement::Pass)
-    }
-
-    /// False: the session has a WebSocket, or another one is being tried.
-    pub(super) fn begins_probe(&self) -> bool {
-        !self.is_over_websocket() && !self.probing.swap(true, Ordering::AcqRel)
-    }
-
-    /// A WebSocket has answered: polls are answered with nothing, so that their client can move over.
-    pub(super) fn probed(&self) {
-        self.has_probed.store(true, Ordering::Release);
-        self.changed.notify_waiters();
-    }
-
-    /// The client polls no more.
-    pub(super) fn moves(&self) {
-        self.has_moved.store(true, Ordering::Release);
-    }
-
-    pub(super) fn has_moved(&self) -> bool {
-        self.has_moved.load(Ordering::Acquire)
-    }
-
-    /// The session goes on without the WebSocket that was tried.
-    pub(super) fn ends_probe(&self) {
-        self.has_probed.store(false, Ordering::Release);
-        self.probing.store(false, Ordering::Release);
-    }
-
-    /// Ends when a WebSocket works that the client is about to move over to.
-    pub(super) async fn moves_over(&self) {
-        self.until(|link| link.has_probed.load(Ordering::Acquire))
-            .await;
+        Fault::numbered(self.fault.load(Ordering::Acquire))
     }
 
     /// The client takes nothing of what is written to it.
@@ -288,7 +255,7 @@ impl Link {
     pub(super) fn set_websocket(&self, is_one: bool) {
         self.websocket.store(is_one, Ordering::Release);
         // One that began with polling may go on with it.
-        if !is_one && self.sid.get().is_none() {
+        if !is_one && !self.has_polled() {
             self.ended.store(true, Ordering::Release);
             self.changed.notify_waiters();
         }
@@ -333,35 +300,6 @@ impl Link {
         self.websocket.load(Ordering::Acquire)
     }
 
-    /// The session id, while the session is polled.
-    pub(super) fn polled(&self) -> Option<&str> {
-        let is_polled = !self.is_websocket();
-        self.sid.get().filter(|_| is_polled).map(|sid| &**sid)
-    }
-
-    /// Something waits to be polled.
-    pub(super) fn has_backlog(&self) -> bool {
-        self.backlog.load(Ordering::Relaxed) > 0
-    }
-
-    /// The session began with polling.
-    pub(super) fn has_polled(&self) -> bool {
-        self.sid.get().is_some()
-    }
-
-    /// Counts bytes that are handed over; the answer is what now waits.
-    pub(super) fn queued(&self, bytes: usize) -> usize {
-        self.backlog.fetch_add(bytes, Ordering::Relaxed) + bytes
-    }
-
-    pub(super) fn wrote(&self, bytes: usize) {
-        let less = |backlog: usize| Some(backlog.saturating_sub(bytes));
-        // Never fails: the step always has an answer.
-        let _ = self
-            .backlog
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-    }
-
     /// Whether a heartbeat is the first, which comes too early.
     pub(super) fn is_first_ping(&self) -> bool {
         self.first_ping.swap(false, Ordering::AcqRel)
@@ -369,7 +307,7 @@ impl Link {
 
     /// False: the connection is in as many namespaces as it may be.
     pub(super) fn enter_namespace(&self) -> bool {
-        let more = |count: usize| (count < MAX_NAMESPACES).then_some(count + 1);
+        let more = |count: u8| (count < MAX_NAMESPACES).then_some(count + 1);
         self.namespaces
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
             .is_ok()
@@ -382,13 +320,13 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        if let Some(admission) = &self.counted {
-            admission.leave(self.address);
-        }
         if let Some(links) = self.links.upgrade() {
+            if let Some(admission) = links.admission.get().filter(|_| self.is_counted) {
+                admission.leave(self.address);
+            }
             links.all.lock().remove(&self.number);
-            if let Some(sid) = self.sid.get() {
-                links.polling.lock().remove(&**sid);
+            if let Some(sid) = self.sid() {
+                links.polling.lock().remove(sid);
             }
         }
     }

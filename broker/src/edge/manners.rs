@@ -60,6 +60,26 @@ pub(super) const MAX_ATTACHMENTS: usize = 64;
 const LONGEST_NAMESPACE: usize = 512;
 
 impl Fault {
+    /// To be kept in a byte, in which 0 is none.
+    pub(super) fn number(self) -> u8 {
+        match self {
+            Fault::Transport => 1,
+            Fault::Parse => 2,
+            Fault::Direction => 3,
+            Fault::State => 4,
+        }
+    }
+
+    pub(super) fn numbered(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Fault::Transport),
+            2 => Some(Fault::Parse),
+            3 => Some(Fault::Direction),
+            4 => Some(Fault::State),
+            _ => None,
+        }
+    }
+
     /// The reason that Node's server would give.
     pub(super) fn reason(self) -> EndReason {
         match self {

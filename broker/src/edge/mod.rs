@@ -66,6 +66,7 @@ use crate::telemetry::metrics::metrics;
 use crate::tls::Tls;
 use client_files::ClientFiles;
 use deflate::Deflate;
+use lane::Terms;
 use link::Links;
 use pace::Pace;
 use protocols::Protocols;
@@ -77,6 +78,8 @@ struct Shared {
     number: usize,
     protocols: Protocols,
     pace: Arc<Pace>,
+    /// Of the WebSocket that was opened last.
+    terms: Mutex<Option<Arc<Terms>>>,
     settings: Arc<Settings>,
     /// `None`: they are not served.
     client_files: Option<Arc<ClientFiles>>,
@@ -113,6 +116,16 @@ impl Shared {
         let config = self.config();
         let endpoint = config.path.trim_end_matches('/');
         files.answer(path.strip_prefix(endpoint)?, request)
+    }
+
+    /// For a WebSocket that opens now.
+    fn terms(&self) -> Arc<Terms> {
+        let config = self.config();
+        let (patience, max_message) = (config.slow_client.max_stall, config.max_payload);
+        let mut terms = self.terms.lock();
+        let current = terms.take().filter(|it| it.are(patience, max_message));
+        let new = || Terms::here(patience, max_message, self.pace.clone());
+        terms.insert(current.unwrap_or_else(new)).clone()
     }
 
     /// What a client that offers compression and the broker agree on.
@@ -276,7 +289,7 @@ impl Edge {
             let (polled, is_websocket) = (link.polled(), link.is_websocket());
             let was_open = link.close();
             let is_news = match polled {
-                Some(sid) => self.close_polled(link.reactor, sid).await,
+                Some(sid) => self.close_polled(link.reactor(), sid).await,
                 None => is_websocket && was_open,
             };
             // A link may outlive its session: the library keeps one that was never in a namespace for as long as it
@@ -345,6 +358,7 @@ fn start_reactors(
             number,
             protocols,
             pace: Arc::new(Pace::new()),
+            terms: Mutex::default(),
             settings: settings.clone(),
             client_files: client_files.clone(),
             deflate: deflate.clone(),

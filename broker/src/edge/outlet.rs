@@ -5,7 +5,7 @@ mod waiting;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::SystemTime;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -17,6 +17,7 @@ use socketioxide_core::{Sid, Str};
 
 use super::adapter::{Adapter, Local};
 use super::encoded::Encoded;
+use super::entry::Entry;
 use super::lane::{Bounds, Lane, Overflow};
 use super::link::{Link, State};
 use super::manners::Fault;
@@ -24,6 +25,7 @@ use super::parser::Parser;
 use super::socketio;
 use crate::event::{Client, Event};
 use crate::fanout::{About, Ending, Frame, Outlet, Question};
+use crate::moment::unix_millis;
 use crate::plugin::DisconnectReason;
 use crate::telemetry::events::{SlowClient, SocketFailed};
 use crate::telemetry::metrics::{DropReason, EndReason, metrics};
@@ -37,8 +39,8 @@ pub(super) struct SocketOutlet {
     /// Weak, because the library's socket owns the handlers, which own this.
     socket: Weak<Socket<Adapter>>,
     pub(super) local: Local,
-    pub(super) link: Arc<Link>,
-    client: Arc<Client>,
+    pub(super) entry: Entry,
+    pub(super) client: Arc<Client>,
     /// What may wait for it.
     bounds: Bounds,
     /// Open once what the library has to write before has been written; it never closes again.
@@ -51,7 +53,8 @@ pub(super) struct SocketOutlet {
     ended: AtomicU8,
     /// What its client has been asked and not answered yet. Most never are.
     pub(super) questions: Questions,
-    since: SystemTime,
+    /// When it came, in milliseconds since 1970.
+    since: u64,
 }
 
 /// Who ended it.
@@ -74,21 +77,21 @@ impl SocketOutlet {
     pub(super) fn new(
         socket: &Arc<Socket<Adapter>>,
         local: Local,
-        link: Arc<Link>,
+        entry: Entry,
         client: Arc<Client>,
         bounds: Bounds,
     ) -> Self {
-        let before = if link.is_over_websocket() {
+        let before = if entry.link.is_over_websocket() {
             Before::Waiting(None)
         } else {
             Before::Library
         };
         Self {
             sid: socket.id,
-            parser: link.parser,
+            parser: entry.link.parser,
             socket: Arc::downgrade(socket),
             local,
-            link,
+            entry,
             client,
             bounds,
             lane: OnceLock::new(),
@@ -96,13 +99,17 @@ impl SocketOutlet {
             slow: AtomicBool::new(false),
             ended: AtomicU8::new(0),
             questions: Questions::default(),
-            since: SystemTime::now(),
+            since: unix_millis(),
         }
     }
 
     /// What its client and everyone else calls it.
     pub(super) fn name(&self) -> &str {
         &self.client.peer.name
+    }
+
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.entry.link
     }
 
     fn namespace(&self) -> &Str {
@@ -118,7 +125,7 @@ impl SocketOutlet {
     }
 
     pub(super) fn kill(&self) {
-        self.link.kill();
+        self.link().kill();
     }
 
     /// From now on everything leaves over the lane, behind what has waited for that.
@@ -166,9 +173,9 @@ impl SocketOutlet {
             (DisconnectReason::Server, EndReason::SlowClient)
         } else if self.ended.load(Ordering::Acquire) == BY_OPERATOR {
             (DisconnectReason::Server, EndReason::ByServer)
-        } else if self.link.state() == State::Closing {
+        } else if self.link().state() == State::Closing {
             (DisconnectReason::Server, EndReason::ShuttingDown)
-        } else if let Some(fault) = self.link.fault() {
+        } else if let Some(fault) = self.link().fault() {
             (DisconnectReason::Transport, fault.reason())
         } else {
             match self.ended.load(Ordering::Acquire) {
@@ -182,14 +189,14 @@ impl SocketOutlet {
 
     /// Logs an end that is an error, as Node's `error` event of a socket, or a slow client's that nobody has told of.
     pub(super) fn report(&self, library: Reason) {
-        if self.link.has_stalled() {
+        if self.link().has_stalled() {
             self.end_as_slow();
         }
         let (code, message) = match library {
             Reason::PacketParsingError => {
-                if self.link.polled().is_some() {
+                if self.link().polled().is_some() {
                     // A poll that comes later is to know.
-                    self.link.broken(Fault::Parse);
+                    self.link().broken(Fault::Parse);
                 }
                 (Fault::Parse.code(), Fault::Parse.message())
             }
@@ -227,7 +234,7 @@ impl SocketOutlet {
     }
 
     fn push_to_library(&self, packet: Packet, bytes: usize) {
-        if self.link.queued(bytes) > self.bounds.bytes {
+        if self.link().queued(bytes) > self.bounds.bytes as usize {
             return self.overflow();
         }
         let options = BroadcastOptions::new(self.sid);
@@ -254,7 +261,7 @@ impl SocketOutlet {
             .compare_exchange(0, why, Ordering::AcqRel, Ordering::Acquire);
         let told = self.socket.upgrade().map(Socket::disconnect);
         if matches!(told, Some(Err(_))) {
-            self.link.kill();
+            self.link().kill();
         }
     }
 
@@ -270,7 +277,7 @@ impl SocketOutlet {
                 client: &self.client,
             }
             .emit();
-            self.link.kill();
+            self.link().kill();
         }
     }
 
@@ -278,7 +285,7 @@ impl SocketOutlet {
     fn takes_nothing(&self) -> bool {
         match self.lane.get() {
             Some(lane) => lane.is_blocked(),
-            None => self.link.has_backlog(),
+            None => self.link().has_backlog(),
         }
     }
 
@@ -352,11 +359,11 @@ impl Outlet for SocketOutlet {
 
     fn about(&self) -> About {
         About {
-            transport: match self.link.is_over_websocket() {
+            transport: match self.link().is_over_websocket() {
                 true => "websocket",
                 false => "polling",
             },
-            since: self.since,
+            since: UNIX_EPOCH + Duration::from_millis(self.since),
         }
     }
 
@@ -375,12 +382,12 @@ impl Outlet for SocketOutlet {
         if !connection {
             return self.part(BY_OPERATOR);
         }
-        for outlet in self.link.outlets() {
+        for outlet in self.link().outlets() {
             outlet.part(BY_OPERATOR);
         }
         // A client that polls has to fetch what it is told first. Official ones end their session then.
-        if self.link.is_over_websocket() {
-            self.link.close();
+        if self.link().is_over_websocket() {
+            self.link().close();
         }
     }
 }

@@ -161,7 +161,22 @@ impl Reactor {
     }
 }
 
+/// A place that nobody else is about to give back any more, or a part of one.
+pub(super) enum Kept {
+    Alone { _place: Place },
+    Shared { _place: Arc<Place> },
+}
+
 impl Place {
+    /// For as long as a WebSocket lives. The HTTP connection that it was has nearly always ended by then, and leaves it
+    /// the place alone.
+    pub(super) fn kept(place: Arc<Self>) -> Kept {
+        match Arc::try_unwrap(place) {
+            Ok(place) => Kept::Alone { _place: place },
+            Err(place) => Kept::Shared { _place: place },
+        }
+    }
+
     /// Its address is only known now.
     pub(super) fn holds(&mut self, held: Option<Held>) {
         self.held = held.map(Arc::new);

@@ -36,7 +36,7 @@ use super::namespaces::Namespaces;
 use super::outlet::SocketOutlet;
 use super::parser::Parser;
 use super::wire;
-use crate::event::{Client, Code, Denial, Peer};
+use crate::event::{Client, Code, Denial, Peer, SocketName};
 use crate::fanout::Home;
 use crate::fanout::nodes::TAG;
 use crate::packet::msgpack::Limits;
@@ -50,8 +50,9 @@ pub(super) type Service = SocketIoService<NotFoundService, Adapter>;
 /// How long the attachments of an event may take to arrive.
 const ATTACHMENTS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The library's buffer for what it reads of a WebSocket; each connection has one, and the stream has its own.
-const READ_BUFFER: usize = 256;
+/// The library's buffer for what it reads of a WebSocket; each connection has one, and the stream has its own. A size that the
+/// allocator has, with the bytes that it adds.
+const READ_BUFFER: usize = 240;
 
 /// The library with its namespaces: one for each reactor, so that nothing of a connection is shared with another.
 pub(super) struct Protocol {
@@ -211,29 +212,22 @@ impl ConnectHandler<Adapter, ByHand> for Door {
     /// The client has been told.
     fn call(&self, socket: Arc<Socket<Adapter>>, _: Option<Value>) {
         let link = self.0.links.of(socket.req_parts());
-        let Some(place) = link.and_then(|link| link.place(socket.ns())) else {
+        let Some(outlet) = link.and_then(|link| link.outlet(socket.ns())) else {
             return;
         };
-        if self.0.namespaces.holds(&place.outlet) {
-            place.entry.is_in();
-            place.session.open();
-        } else {
+        if !self.0.namespaces.holds(&outlet) {
             // Its namespace was taken away between its CONNECT and now. It comes back and finds the new one.
-            place.outlet.kill();
+            outlet.kill();
+        } else if let Some(session) = outlet.entry.is_in() {
+            session.open();
         }
     }
 }
 
-/// What belongs to one socket; the library keeps it with the socket's handlers.
-pub(super) struct Place {
-    session: Arc<Session>,
-    pub outlet: Arc<SocketOutlet>,
-    entry: Entry,
-}
-
-impl Place {
-    pub(super) fn namespace(&self) -> &Arc<str> {
-        &self.session.client.namespace
+impl Door {
+    /// What a packet in msgpack may become.
+    pub(super) fn limits(&self) -> Limits {
+        self.0.limits
     }
 }
 
@@ -245,13 +239,13 @@ impl Entrance {
     fn bounds(&self) -> Bounds {
         let bounds = &self.settings.load().slow_client;
         Bounds {
-            bytes: usize::try_from(bounds.max_queued_bytes).unwrap_or(usize::MAX),
-            messages: bounds.max_queued_messages,
+            bytes: u32::try_from(bounds.max_queued_bytes).unwrap_or(u32::MAX),
+            messages: u32::try_from(bounds.max_queued_messages).unwrap_or(u32::MAX),
         }
     }
 
     async fn admit(
-        &self,
+        self: &Arc<Self>,
         socket: &Arc<Socket<Adapter>>,
         auth: Option<&Value>,
     ) -> Result<(), Words> {
@@ -282,13 +276,13 @@ impl Entrance {
     }
 
     async fn admit_to(
-        &self,
+        self: &Arc<Self>,
         socket: &Arc<Socket<Adapter>>,
         auth: Option<&Value>,
         (namespace, local): (Arc<str>, Local),
         entry: Entry,
     ) -> Result<(), Words> {
-        let link = entry.link.clone();
+        let link = &entry.link;
         let client = Arc::new(Client {
             peer: Peer {
                 token: self.tokens.fetch_add(1, Ordering::Relaxed),
@@ -310,36 +304,29 @@ impl Entrance {
         let outlet = Arc::new(SocketOutlet::new(
             socket,
             local,
-            link,
+            entry,
             client.clone(),
             self.bounds(),
         ));
-        let transport = match socket.transport_type() {
-            TransportType::Polling => "polling",
-            TransportType::Websocket => "websocket",
-        };
-        let session = Session::new(
+        let session = Arc::new(Session::new(
             self.broker.clone(),
             self.home.clone(),
             client,
             outlet.clone(),
-            transport,
             welcome,
-        );
-        let place = Arc::new(Place {
-            session: Arc::new(session),
-            outlet,
-            entry,
-        });
-        place.outlet.link.enters(&place);
+        ));
+        outlet.entry.is_of(&session);
+        outlet.link().enters(&outlet);
+        let door = Door(self.clone());
         socket.on_fallback(Events {
-            session: place.session.clone(),
-            outlet: place.outlet.clone(),
-            limits: self.limits,
+            session: session.clone(),
+            outlet: outlet.clone(),
+            door: door.clone(),
         });
         socket.on_disconnect(Gone {
-            place,
-            namespaces: self.namespaces.clone(),
+            session,
+            outlet,
+            door,
         });
         Ok(())
     }
@@ -347,7 +334,7 @@ impl Entrance {
 
 /// A name for a socket that nobody can guess: the same alphabet and length as the protocol's own ids.
 /// Other nodes know by how it begins where it leads.
-fn socket_name(tag: Option<[u8; TAG]>) -> Arc<str> {
+fn socket_name(tag: Option<[u8; TAG]>) -> SocketName {
     let mut bytes: [u8; 15] = rand::random();
     if let (Some(tag), Some(first)) = (tag, bytes.first_chunk_mut()) {
         *first = tag;
@@ -358,8 +345,9 @@ fn socket_name(tag: Option<[u8; TAG]>) -> Arc<str> {
 // === impl Gone ===
 
 struct Gone {
-    place: Arc<Place>,
-    namespaces: Arc<Namespaces>,
+    session: Arc<Session>,
+    outlet: Arc<SocketOutlet>,
+    door: Door,
 }
 
 impl DisconnectHandler<Adapter, ByHand> for Gone {
@@ -369,16 +357,17 @@ impl DisconnectHandler<Adapter, ByHand> for Gone {
         reason: Reason,
         defer: fn(Arc<Socket<Adapter>>),
     ) {
-        self.place.outlet.report(reason);
-        let (reason, words) = self.place.outlet.end(reason);
-        self.place.session.close(reason, words);
-        self.place.outlet.questions.forget();
-        self.place.entry.leave();
-        self.place.entry.link.left(&self.place);
+        let outlet = &self.outlet;
+        outlet.report(reason);
+        let (reason, words) = outlet.end(reason);
+        self.session.close(reason, words);
+        outlet.questions.forget();
+        outlet.entry.leave();
+        outlet.link().left(outlet);
         let path = socket.ns().to_owned();
         defer(socket);
         // Not at once: the library may be holding its list of namespaces while it calls this.
-        let namespaces = self.namespaces.clone();
+        let namespaces = self.door.0.namespaces.clone();
         tokio::spawn(async move { namespaces.forget(&path) });
     }
 }

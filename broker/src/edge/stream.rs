@@ -13,20 +13,19 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use ahead::Ahead;
+use ahead::{Ahead, first};
 pub(super) use goodbye::{LINGER, hear_out};
 
 use super::deflate::{self, Held};
 use super::inbound::{CLOSE, Inbound, PONG, PROBE, UPGRADE, Violation};
-use super::lane::Lane;
+use super::lane::{Lane, Terms};
 use super::link::{Link, State};
-use super::pace::{Pace, Ticket};
-use super::reactor::Place;
+use super::pace::Ticket;
+use super::reactor::{Kept, Place};
 use super::wire::{self, Said};
 use crate::telemetry::metrics::Carried;
 use crate::tls::{ReadHalf, Stream};
@@ -35,7 +34,6 @@ pub(super) struct Carrier {
     /// `None` only while the stream is being dropped.
     socket: Option<ReadHalf>,
     lane: Arc<Lane>,
-    link: Arc<Link>,
     inbound: Inbound,
     /// In front of it, where messages are compressed.
     inflate: Option<Box<Inflate>>,
@@ -44,26 +42,26 @@ pub(super) struct Carrier {
     /// What the library is to read before anything else.
     ahead: Ahead,
     has_closed: bool,
+    /// The library has been given nothing of what the client sent.
+    is_new: bool,
     /// What the client did, to be told when the library has read all that came before.
     violation: Option<Box<Violation>>,
     /// The last word has been said.
     is_refused: bool,
-    /// What the client has sent behind the packet that ends its polling; not compressed any more.
-    behind: Option<Box<Bytes>>,
     /// An answer to a heartbeat that the client was not shown is to be read.
     owes_pong: bool,
     stage: Stage,
-    pace: Arc<Pace>,
     /// `None` between the two.
     waits: Option<Box<Waits>>,
-    /// Given back when the connection ends.
-    place: Arc<Place>,
+    /// Given back when the connection ends. `None` only while the stream is being dropped.
+    place: Option<Kept>,
 }
 
 /// What is done in turn with other connections, because much follows from it.
 enum Waits {
-    /// The first of what the client sends.
-    First(Ticket),
+    /// The first of what the client sends. Behind the packet that ends its polling some may have come already, which is
+    /// not compressed any more.
+    First(Ticket, Bytes),
     /// Nothing more comes.
     End(Ticket, io::Result<()>),
 }
@@ -73,16 +71,6 @@ struct Inflate {
     inbound: deflate::Inbound,
     /// Given back when the connection ends.
     _held: Option<Held>,
-}
-
-/// What is settled for every WebSocket.
-pub(super) struct Terms {
-    /// How long a client may take nothing of what is written to it.
-    pub patience: Duration,
-    /// Bytes of a message.
-    pub max_message: u64,
-    /// The reactor's.
-    pub pace: Arc<Pace>,
 }
 
 /// How far a connection that began with polling has come.
@@ -114,7 +102,7 @@ impl Carrier {
         ahead: &Bytes,
         link: Arc<Link>,
         place: Arc<Place>,
-        terms: Terms,
+        terms: Arc<Terms>,
         deflate: Option<deflate::Terms>,
         inflate: Option<deflate::Inbound>,
     ) -> Self {
@@ -129,9 +117,8 @@ impl Carrier {
         link.set_websocket(true);
         let mut carrier = Self {
             socket: Some(read),
-            lane: Lane::new(write, link.clone(), terms.patience, deflate.as_ref()),
             inbound: Inbound::new(terms.max_message, link.parser),
-            link,
+            lane: Lane::new(write, link, terms, deflate.as_ref()),
             inflate: inflate.map(|inbound| {
                 Box::new(Inflate {
                     inbound,
@@ -141,35 +128,42 @@ impl Carrier {
             written: wire::Frames::default(),
             ahead: Ahead::default(),
             has_closed: false,
+            is_new: true,
             violation: None,
             is_refused: false,
-            behind: None,
             owes_pong: false,
             stage,
-            pace: terms.pace,
-            waits: Some(Box::new(Waits::First(Ticket::default()))),
-            place,
+            waits: Some(Box::new(Waits::First(Ticket::default(), Bytes::new()))),
+            place: Some(Place::kept(place)),
         };
         if stage == Stage::Polling {
             carrier.ahead.set(&PROBE);
-            carrier.behind = Some(Box::new(ahead.clone()));
+            let first = Waits::First(Ticket::default(), ahead.clone());
+            carrier.waits = Some(Box::new(first));
         } else {
             carrier.receive(ahead, &mut ReadBuf::new(&mut []));
         }
         carrier
     }
 
+    fn link(&self) -> &Arc<Link> {
+        self.lane.link()
+    }
+
     /// The library has taken the probe, so nothing is polled any more.
     fn move_over(&mut self) {
         self.ahead.bytes.extend(UPGRADE);
         // The library has read what is behind the packet only when it lets its queue go.
-        self.stage = match self.link.move_over(&MARKER) {
+        self.stage = match self.link().move_over(&MARKER) {
             true => Stage::MovingOver,
             false => Stage::WebSocket,
         };
-        let behind = self.behind.take().unwrap_or_default();
+        let behind = match self.waits.as_deref_mut() {
+            Some(Waits::First(_, behind)) => std::mem::take(behind),
+            Some(Waits::End(..)) | None => Bytes::new(),
+        };
         self.receive_plain(&behind, &mut ReadBuf::new(&mut []));
-        self.link.reader.wake();
+        self.link().reader.wake();
     }
 
     /// Takes what the client sent; what does not fit into the library's buffer is read next.
@@ -189,13 +183,14 @@ impl Carrier {
     }
 
     fn receive_plain(&mut self, bytes: &[u8], buf: &mut ReadBuf<'_>) {
-        let ahead = &mut self.ahead;
-        let taken = self.inbound.take(bytes, &*self.link, &mut |bytes| {
-            let fits = if ahead.is_empty() {
-                buf.remaining().min(bytes.len())
-            } else {
-                0
+        let (ahead, is_new) = (&mut self.ahead, &mut self.is_new);
+        let taken = self.inbound.take(bytes, &**self.lane.link(), &mut |bytes| {
+            let fits = match ahead.is_empty() {
+                true if *is_new => first(bytes).min(buf.remaining()),
+                true => buf.remaining().min(bytes.len()),
+                false => 0,
             };
+            *is_new &= bytes.is_empty();
             let (now, later) = bytes.split_at_checked(fits).unwrap_or((bytes, &[]));
             buf.put_slice(now);
             ahead.bytes.extend(later);
@@ -210,14 +205,15 @@ impl Carrier {
             None => self.lane.push_control(&wire::CLOSE_WITHOUT_CODE),
         }
         self.is_refused = true;
-        self.link.breaks(violation.fault, violation.what);
+        self.link().breaks(violation.fault, violation.what);
         io::ErrorKind::InvalidData.into()
     }
 
     /// Lets the library read a `close`, once no message of the client's is in between. It then writes what is queued
     /// and closes the WebSocket in good order.
     fn read_close(&mut self) {
-        if self.inbound.at_boundary() && !self.has_closed {
+        // What is still to be read may be the rest of a message.
+        if self.inbound.at_boundary() && self.ahead.is_empty() && !self.has_closed {
             self.has_closed = true;
             self.ahead.set(&CLOSE);
         }
@@ -259,16 +255,16 @@ impl Carrier {
     /// Reads on when it is this connection's turn.
     fn poll_waits(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match (self.waits.as_deref_mut(), &self.socket) {
-            (Some(Waits::First(ticket)), Some(socket)) => {
+            (Some(Waits::First(ticket, _)), Some(socket)) => {
                 ready!(socket.poll_read_ready(cx))?;
-                ready!(self.pace.poll_turn(ticket, cx));
+                ready!(self.lane.pace().poll_turn(ticket, cx));
             }
-            (Some(Waits::End(ticket, _)), _) => ready!(self.pace.poll_turn(ticket, cx)),
+            (Some(Waits::End(ticket, _)), _) => ready!(self.lane.pace().poll_turn(ticket, cx)),
             _ => {}
         }
         match self.waits.take().map(|waits| *waits) {
             Some(Waits::End(_, has_read)) => Poll::Ready(has_read),
-            Some(Waits::First(_)) | None => self.poll_socket(cx, buf),
+            Some(Waits::First(..)) | None => self.poll_socket(cx, buf),
         }
     }
 
@@ -277,23 +273,23 @@ impl Carrier {
         if self.is_refused {
             return;
         }
-        let parser = self.link.parser;
+        let parser = self.link().parser;
         let text = parser.read(frame.first, frame.payload);
         match Said::read(&text) {
             // The WebSocket's own close says it to clients of Node's server. What they still send comes too late.
             Said::Close => self.has_closed = true,
             Said::Probed if self.stage == Stage::Polling => self.move_over(),
-            Said::Ping if self.link.is_first_ping() => {
+            Said::Ping if self.link().is_first_ping() => {
                 self.owes_pong = true;
-                self.link.reader.wake();
+                self.link().reader.wake();
             }
             Said::Connected(namespace) => {
-                match self.link.welcome(namespace) {
+                match self.link().welcome(namespace) {
                     Some(packet) => self.lane.push_control(&parser.frame(&packet)),
                     None => self.lane.push_control(frame.whole),
                 }
-                self.link.told(namespace);
-                self.link.open_lane(namespace, &self.lane);
+                self.link().told(namespace);
+                self.link().open_lane(namespace, &self.lane);
             }
             Said::Refused(namespace, words) => match wire::refused(namespace, &words) {
                 Some(packet) => self.lane.push_control(&parser.frame(&packet)),
@@ -301,7 +297,7 @@ impl Carrier {
             },
             _ if self.stage == Stage::MovingOver && text.ends_with(&**MARKER) => {
                 self.stage = Stage::WebSocket;
-                self.link.moved_over(&self.lane);
+                self.link().moved_over(&self.lane);
             }
             _ => self.lane.push_control(frame.whole),
         }
@@ -314,16 +310,16 @@ impl Drop for Carrier {
     fn drop(&mut self) {
         if self.stage == Stage::MovingOver {
             // What waits for the marker would wait for ever.
-            self.link.kill();
+            self.link().kill();
         }
-        let is_done = self.link.state() == State::Killed || self.lane.flush();
-        let is_goodbye = match self.link.state() {
+        let is_done = self.link().state() == State::Killed || self.lane.flush();
+        let is_goodbye = match self.link().state() {
             State::Closing | State::Broken => true,
             State::Open => self.has_closed,
             State::Killed => false,
         };
         let (socket, lane) = (self.socket.take(), self.lane.clone());
-        let (link, place) = (self.link.clone(), self.place.clone());
+        let (link, place) = (self.link().clone(), self.place.take());
         match (socket, tokio::runtime::Handle::try_current()) {
             (Some(socket), Ok(runtime)) if is_goodbye || !is_done => {
                 runtime.spawn(async move {
@@ -347,8 +343,8 @@ impl AsyncRead for Carrier {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         // Registered before the state is looked at, so that no end is missed in between.
-        self.link.reader.register(cx.waker());
-        match self.link.state() {
+        self.link().reader.register(cx.waker());
+        match self.link().state() {
             State::Open => {}
             State::Closing => self.read_close(),
             State::Broken | State::Killed => {
@@ -378,7 +374,7 @@ impl AsyncWrite for Carrier {
         _: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.link.state() == State::Killed {
+        if self.link().state() == State::Killed {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let mut frames = std::mem::take(&mut self.written);

@@ -16,7 +16,7 @@ use super::http::{Body, copy};
 use super::link::Link;
 use super::probe::{self, Probe};
 use super::reactor::Place;
-use super::stream::{Carrier, Terms};
+use super::stream::Carrier;
 use super::{Shared, deflate, traced};
 use crate::tls::Stream;
 
@@ -98,11 +98,7 @@ pub(super) async fn open_websocket(mut upgraded: Upgraded<Stream>, shared: &Shar
         &upgraded.ahead,
         link.clone(),
         upgraded.place,
-        Terms {
-            patience: shared.config().slow_client.max_stall,
-            max_message,
-            pace: shared.pace.clone(),
-        },
+        shared.terms(),
         upgraded.deflate,
         inflate,
     );

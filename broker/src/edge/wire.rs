@@ -207,7 +207,7 @@ pub(super) fn refused(namespace: &str, words: &str) -> Option<String> {
 #[derive(Default)]
 pub(super) struct Frames {
     /// The begin of a frame whose end has not been written yet.
-    partial: Vec<u8>,
+    partial: Box<[u8]>,
 }
 
 /// A frame of the library's.
@@ -220,12 +220,11 @@ pub(super) struct Frame<'a> {
 impl Frames {
     pub(super) fn take(&mut self, bytes: &[u8], mut each: impl FnMut(Frame<'_>)) {
         if self.partial.is_empty() {
-            let rest = split(bytes, &mut each);
-            self.partial.extend(rest);
+            self.partial = split(bytes, &mut each).into();
         } else {
-            self.partial.extend(bytes);
-            let all = std::mem::take(&mut self.partial);
-            self.partial.extend(split(&all, &mut each));
+            let mut all = std::mem::take(&mut self.partial).into_vec();
+            all.extend(bytes);
+            self.partial = split(&all, &mut each).into();
         }
     }
 }

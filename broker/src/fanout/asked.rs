@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::Outlet;
-use crate::event::{Attachments, Event};
+use crate::event::{Attachments, Event, SocketName};
 use crate::telemetry::metrics::metrics;
 
 /// Bytes of the answers that are kept at a time, of all events.
@@ -57,7 +57,7 @@ pub(crate) struct Answer {
 /// One client's part in it: dropped, it has not answered.
 pub(crate) struct Question {
     asked: Weak<Asked>,
-    socket: Arc<str>,
+    socket: SocketName,
     is_open: bool,
     /// The broker's own: called with the text of the array that the client answers with.
     then: Option<Then>,
@@ -77,12 +77,12 @@ impl Asked {
         })
     }
 
-    pub(crate) fn question(self: &Arc<Self>, socket: &Arc<str>) -> Question {
+    pub(crate) fn question(self: &Arc<Self>, socket: &SocketName) -> Question {
         self.inner.lock().open += 1;
         metrics().traffic.answers_waiting.inc();
         Question {
             asked: Arc::downgrade(self),
-            socket: socket.clone(),
+            socket: *socket,
             is_open: true,
             then: None,
         }
@@ -185,7 +185,7 @@ impl Question {
         }
         if let Some(asked) = self.asked.upgrade() {
             asked.close(Some(Answer {
-                socket: self.socket.clone(),
+                socket: Arc::from(&*self.socket),
                 args: args.into(),
                 attachments,
             }));

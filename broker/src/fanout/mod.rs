@@ -15,6 +15,7 @@ mod elsewhere;
 mod expected;
 mod inbox;
 mod message;
+mod names;
 mod namespace;
 pub(crate) mod nodes;
 mod orders;

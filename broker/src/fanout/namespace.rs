@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::directory::Presence;
+use super::names::Names;
 use super::room::Room;
 use super::{ByName, ByToken, Frame, Member, Outlet};
 use crate::event::{Client, Event};
@@ -14,7 +15,7 @@ pub(super) struct Namespace {
     pub(super) presence: Arc<Presence>,
     members: ByToken<Member>,
     /// Every socket is in the room of its name. That room is not kept: a name leads to the socket.
-    names: ByName<u64>,
+    names: Names,
     rooms: ByName<Room>,
 }
 
@@ -34,20 +35,20 @@ impl Namespace {
         Self {
             presence,
             members: ByToken::default(),
-            names: ByName::default(),
+            names: Names::default(),
             rooms: ByName::default(),
         }
     }
 
     pub(super) fn enter(&mut self, member: Member) {
-        let peer = &member.client.peer;
-        self.names.insert(peer.name.clone(), peer.token);
-        self.members.insert(peer.token, member);
+        let client = member.client.clone();
+        self.members.insert(client.peer.token, member);
+        self.names.insert(&client, &self.members);
     }
 
     /// False: it was not here. Its rooms are left one by one.
     pub(super) fn exit(&mut self, client: &Client) -> bool {
-        self.names.remove(&client.peer.name);
+        self.names.remove(client);
         self.members.swap_remove(&client.peer.token).is_some()
     }
 
@@ -218,11 +219,10 @@ impl Namespace {
     /// Everyone in a room, and the socket of that name.
     fn each_in(&self, room: &str, mut member: impl FnMut(u64, &Arc<dyn Outlet>)) {
         let members = self.rooms.get(room);
-        if let Some(token) = self.names.get(room)
-            && let Some(named) = self.members.get(token)
-            && !members.is_some_and(|members| members.contains(*token))
+        if let Some((token, named)) = self.names.find(room, &self.members)
+            && !members.is_some_and(|members| members.contains(token))
         {
-            member(*token, &named.outlet);
+            member(token, &named.outlet);
         }
         if let Some(members) = members {
             members.each(member);

@@ -46,7 +46,7 @@ impl Member {
         let since = self.outlet.about().since.duration_since(UNIX_EPOCH);
         let since = since.unwrap_or_default().as_millis();
         let ms = u64::try_from(since).unwrap_or(u64::MAX);
-        (ms, self.client.peer.name.clone())
+        (ms, Arc::from(&*self.client.peer.name))
     }
 }
 

@@ -52,7 +52,7 @@ impl Introduction {
             transport,
             address: client.peer.address,
             secure: client.peer.handshake.is_secure(),
-            attributes: client.identity.read().attributes.clone(),
+            attributes: client.identity.read().attributes.to_vec(),
             rooms: client.rooms_seen(),
         })
     }
@@ -63,7 +63,7 @@ impl Happening {
         Self {
             at: SystemTime::now(),
             namespace: client.namespace.clone(),
-            socket: client.peer.name.clone(),
+            socket: Arc::from(&*client.peer.name),
             user: client.identity.read().user.clone(),
             what,
         }

@@ -66,7 +66,7 @@ impl Draft {
         let identity = client.identity.read();
         let known = Known {
             user: identity.user.clone(),
-            attributes: identity.attributes.clone(),
+            attributes: identity.attributes.to_vec(),
             rooms: client.rooms_seen().into_iter().collect(),
         };
         let seen = Seen {

@@ -209,7 +209,7 @@ impl Outcome {
                     rooms: &identity.rooms,
                     expires_ms: identity.expires_ms(),
                     token_id: grant.and_then(|it| it.token.as_deref()),
-                    issued_ms: grant.and_then(|it| it.issued_ms),
+                    issued_ms: grant.and_then(|it| it.issued_ms.get()),
                 });
             }
             Verdict::Replace(args) | Verdict::Reply(args) => shown.args = raw(args),

@@ -138,7 +138,7 @@ impl Entry {
 
     /// A token is revoked for good; a user's revocation is about what was issued before it.
     fn is_before(&self, identity: &Identity) -> bool {
-        let issued = || identity.grant.as_ref()?.issued_ms;
+        let issued = || identity.grant.as_ref()?.issued_ms.get();
         match self.key.of {
             Of::User(_) => issued().is_none_or(|at| at < self.at_ms),
             Of::Token(_) => true,

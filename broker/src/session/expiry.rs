@@ -41,7 +41,7 @@ impl Session {
         let rests_on = {
             let identity = self.client.identity.read();
             let grant = identity.grant.as_ref();
-            grant.map(|it| (it.expires_ms, it.token.clone()))
+            grant.map(|it| (it.expires_ms.get(), it.token.clone()))
         };
         let mut term = self.term.lock();
         if rests_on.is_none() && term.is_none() {

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::{Broker, CLOSED, Session};
@@ -15,14 +15,14 @@ use crate::event::{Code, Denial};
 use crate::telemetry::metrics::metrics;
 
 /// Answers that one socket may be owed. A client that pipelines waits for its own acks long before.
-const MAX_A_SOCKET: usize = 1024;
+const MAX_A_SOCKET: u32 = 1024;
 
 /// Answers that all sockets may be owed: some 200 bytes each.
-const MAX_IN_ALL: usize = 1 << 17;
+const MAX_IN_ALL: u32 = 1 << 17;
 
 /// Answers that are owed.
 #[derive(Debug, Default)]
-pub(crate) struct Owed(AtomicUsize);
+pub(crate) struct Owed(AtomicU32);
 
 /// The answer to one event. Settled by what takes it; what is dropped unsettled is counted.
 #[must_use]
@@ -38,8 +38,8 @@ pub(crate) struct Later {
 // === impl Owed ===
 
 impl Owed {
-    fn is_added(&self, max: usize) -> bool {
-        let more = |owed: usize| (owed < max).then_some(owed + 1);
+    fn is_added(&self, max: u32) -> bool {
+        let more = |owed: u32| (owed < max).then_some(owed + 1);
         self.0
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
             .is_ok()

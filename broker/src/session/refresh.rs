@@ -130,7 +130,7 @@ impl Session {
         Arc::new(Client {
             peer: Peer {
                 token: peer.token,
-                name: peer.name.clone(),
+                name: peer.name,
                 address: peer.address,
                 handshake: peer.handshake.clone(),
             },

@@ -79,7 +79,6 @@ pub(super) fn enter(
         home,
         client,
         told.clone(),
-        "websocket",
         Welcome::default(),
     );
     let session = Arc::new(session);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use super::coalesce::Coalescer;
-use super::{CLOSED, Session, Turn, traced};
+use super::{CLOSED, Session, Turn, Windows, traced};
 use crate::event::Coalescing;
 use crate::pipeline::{Passage, Pipeline};
 use crate::record::Draft;
@@ -32,9 +32,13 @@ impl Session {
         event: Waiting,
     ) -> Option<Passage> {
         let (order, bytes) = (turn.events, event.passage.event.size());
-        let waiting = turn
-            .waiting
-            .get_or_insert_with(|| Box::new(Coalescer::new()));
+        let windows = turn.windows.get_or_insert_with(|| {
+            Box::new(Windows {
+                waiting: Coalescer::new(),
+                comes: None,
+            })
+        });
+        let waiting = &mut windows.waiting;
         let offered = waiting.offer(policy, coalescing, order, bytes, event, Instant::now());
         if let Some(superseded) = offered.superseded {
             metrics().dropped(DropReason::Superseded);
@@ -49,11 +53,11 @@ impl Session {
     /// Has somebody come when the next window ends, unless somebody comes that early already: a window may end before
     /// one that began earlier.
     fn come_again(self: &Arc<Self>, turn: &mut Turn) {
-        let next = turn.waiting.as_ref().and_then(|waiting| waiting.next());
-        if let Some(at) = next
-            && turn.comes.is_none_or(|comes| at < comes)
+        if let Some(windows) = &mut turn.windows
+            && let Some(at) = windows.waiting.next()
+            && windows.comes.is_none_or(|comes| at < comes)
         {
-            turn.comes = Some(at);
+            windows.comes = Some(at);
             tokio::spawn(come(Arc::downgrade(self), at));
         }
     }
@@ -63,15 +67,16 @@ impl Session {
         let mut turn = self.turn.lock();
         if self.stage.load(Ordering::Acquire) == CLOSED {
             // Ended by a policy in the middle of an event; otherwise it would have been delivered by then.
-            let lost = turn.waiting.take().map_or(0, |mut it| it.all().len());
+            let windows = turn.windows.take();
+            let lost = windows.map_or(0, |mut it| it.waiting.all().len());
             (0..lost).for_each(|_| metrics().dropped(DropReason::Closed));
             return;
         }
-        if turn.comes == Some(at) {
-            turn.comes = None;
-        }
-        let due = match &mut turn.waiting {
-            Some(waiting) => waiting.due(Instant::now()),
+        let due = match &mut turn.windows {
+            Some(windows) => {
+                windows.comes = windows.comes.filter(|comes| *comes != at);
+                windows.waiting.due(Instant::now())
+            }
             None => Vec::new(),
         };
         self.deliver(&mut turn, due);
@@ -84,13 +89,13 @@ impl Session {
         let Some(mut turn) = self.turn.try_lock() else {
             return;
         };
-        let Some(mut waiting) = turn.waiting.take() else {
+        let Some(mut windows) = turn.windows.take() else {
             return;
         };
-        let all = waiting.all();
+        let all = windows.waiting.all();
         self.deliver(&mut turn, all);
         // What later policies coalesce again has no time left.
-        turn.waiting = None;
+        turn.windows = None;
     }
 
     fn deliver(self: &Arc<Self>, turn: &mut Turn, events: Vec<Waiting>) {

@@ -167,7 +167,7 @@ mod tests {
 
     fn resting(expires_ms: Option<u64>, token: &str) -> Identity {
         let grant = Grant {
-            expires_ms,
+            expires_ms: expires_ms.into(),
             token: (!token.is_empty()).then(|| token.into()),
             ..Grant::default()
         };

@@ -14,6 +14,7 @@ use sluice_load::token;
 use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, Data, SocketRef, TryData};
 use socketioxide::handler::ConnectHandler as _;
+use socketioxide::socket::Sid;
 
 /// What a user may send at once, and every second. As in the broker's configuration: it is counted, and never reached.
 const BURST: f64 = 1e6;
@@ -24,6 +25,9 @@ const LONGEST_ROOM: usize = 64;
 
 static BUCKETS: LazyLock<Mutex<HashMap<String, Arc<Mutex<Bucket>>>>> =
     LazyLock::new(Mutex::default);
+
+/// Of those that are coming in.
+static COMING: LazyLock<Mutex<HashMap<Sid, Arc<Mutex<Bucket>>>>> = LazyLock::new(Mutex::default);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -65,7 +69,7 @@ async fn authenticate(socket: SocketRef, TryData(auth): TryData<Auth>) -> Result
     let auth = auth.map_err(|_| Denied("token_missing"))?;
     let claims = token::verify(&auth.token, &SECRET).ok_or(Denied("token_invalid"))?;
     let bucket = BUCKETS.lock().entry(claims.sub).or_default().clone();
-    socket.extensions.insert(bucket);
+    COMING.lock().insert(socket.id, bucket);
     Ok(())
 }
 
@@ -81,7 +85,7 @@ struct Message {
 }
 
 async fn checked(socket: SocketRef) {
-    let Some(bucket) = socket.extensions.get::<Arc<Mutex<Bucket>>>() else {
+    let Some(bucket) = COMING.lock().remove(&socket.id) else {
         return;
     };
     let cursor = Arc::new(Mutex::new(Cursor::default()));

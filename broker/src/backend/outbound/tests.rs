@@ -14,8 +14,8 @@ fn client() -> Client {
         namespace: "/a".into(),
         identity: parking_lot::RwLock::new(Identity {
             user: Some("ann".into()),
-            attributes: vec![("role".to_owned(), "ad\"min".to_owned())],
-            rooms: Vec::new(),
+            attributes: [("role".to_owned(), "ad\"min".to_owned())].into(),
+            rooms: Default::default(),
             ..Identity::default()
         }),
         rooms: Default::default(),

@@ -7,7 +7,7 @@ use crate::edge::wire;
 /// The header of a client's frame.
 pub(in crate::edge) struct Header {
     pub(in crate::edge) first: u8,
-    pub(super) len: usize,
+    pub(in crate::edge) len: usize,
     pub(in crate::edge) payload: u64,
     pub(in crate::edge) mask: [u8; MASK],
 }

@@ -20,11 +20,11 @@ const LONGEST: usize = 4;
 pub(super) struct Text {
     /// The message that is coming is one of text.
     is_text: bool,
-    /// Of the frame that is coming, if it is a part of it, and how many bytes of its payload have been read over.
-    frame: Option<([u8; MASK], usize)>,
+    /// Of the frame that is coming, if it is a part of it: from the byte on that is read over next.
+    frame: Option<[u8; MASK]>,
     /// The begin of a character, whose rest is still to come.
     begun: [u8; LONGEST],
-    len: usize,
+    len: u8,
 }
 
 impl Text {
@@ -37,16 +37,16 @@ impl Text {
             // Between the parts of a message, and none of them.
             _ => return self.frame = None,
         }
-        self.frame = self.is_text.then_some((header.mask, 0));
+        self.frame = self.is_text.then_some(header.mask);
     }
 
     /// Reads over what has come of the frame's payload.
     pub(super) fn take(&mut self, masked: &[u8]) -> Result<(), Violation> {
-        let Some((mut mask, read)) = self.frame else {
+        let Some(next) = &mut self.frame else {
             return Ok(());
         };
-        self.frame = Some((mask, read + masked.len()));
-        mask.rotate_left(read % MASK);
+        let mask = *next;
+        next.rotate_left(masked.len() % MASK);
         if self.len == 0 && is_ascii(masked, mask) {
             return Ok(());
         }
@@ -64,12 +64,13 @@ impl Text {
     fn read(&mut self, masked: &[u8], mask: [u8; MASK]) -> Result<(), Violation> {
         let mut buffer = [0; LONGEST + SHARE];
         let plain = masked.iter().zip(mask.iter().cycle());
-        let bytes = self.begun.iter().copied().take(self.len);
+        let bytes = self.begun.iter().copied().take(self.len.into());
         let bytes = bytes.chain(plain.map(|(byte, mask)| byte ^ mask));
         for (place, byte) in buffer.iter_mut().zip(bytes) {
             *place = byte;
         }
-        let bytes = buffer.get(..self.len + masked.len()).unwrap_or_default();
+        let len = usize::from(self.len) + masked.len();
+        let bytes = buffer.get(..len).unwrap_or_default();
         self.len = 0;
         let Err(error) = std::str::from_utf8(bytes) else {
             return Ok(());
@@ -81,8 +82,8 @@ impl Text {
         let begun = bytes.get(error.valid_up_to()..).unwrap_or_default();
         for (place, byte) in self.begun.iter_mut().zip(begun) {
             *place = *byte;
+            self.len += 1;
         }
-        self.len = begun.len();
         Ok(())
     }
 }

@@ -24,13 +24,13 @@ pub(super) struct Queue {
     pieces: VecDeque<Piece>,
     /// Small frames.
     tail: Frames,
-    tail_messages: usize,
+    tail_messages: u32,
     /// Bytes of the front that are written already.
     written: usize,
     bytes: usize,
     /// Of them, those that are in the metrics.
     told: usize,
-    messages: usize,
+    messages: u32,
     pub stage: Stage,
     /// Here, because what it makes has to leave in the order in which it is made.
     pub outbound: Option<Box<Outbound>>,
@@ -38,7 +38,7 @@ pub(super) struct Queue {
 
 struct Piece {
     bytes: Bytes,
-    messages: usize,
+    messages: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +82,8 @@ impl Queue {
 
     /// One message alone is always taken: it is bounded where it comes from.
     pub(super) fn is_full(&self, len: usize, bounds: Bounds) -> bool {
-        let is_full =
-            self.bytes.saturating_add(len) > bounds.bytes || self.messages >= bounds.messages;
+        let is_full = self.bytes.saturating_add(len) > bounds.bytes as usize
+            || self.messages >= bounds.messages;
         is_full && self.messages > 0
     }
 
@@ -270,7 +270,7 @@ mod tests {
                     false => queue.put(frame.into()),
                 }
             }
-            assert!(!queue.is_empty() && queue.messages == frames.len());
+            assert!(!queue.is_empty() && queue.messages as usize == frames.len());
             assert_eq!(queue.write(), Flushed::All);
             assert!(queue.is_empty() && queue.messages == 0);
         }

@@ -12,16 +12,26 @@ use super::Link;
 use crate::edge::lane::Lane;
 use crate::edge::manners::Namespaces;
 use crate::edge::outlet::SocketOutlet;
-use crate::edge::socketio::Place;
 use crate::edge::wire;
 
 #[derive(Default)]
-pub(super) struct Doors(Mutex<Vec<Door>>);
+pub(super) struct Doors(Mutex<All>);
+
+#[derive(Default)]
+struct All {
+    /// Most connections are in one namespace.
+    first: Option<Door>,
+    #[expect(
+        clippy::box_collection,
+        reason = "most connections are to have no room for it"
+    )]
+    more: Option<Box<Vec<Door>>>,
+}
 
 struct Door {
     namespace: Arc<str>,
-    /// Weak, because a place keeps its connection.
-    place: Weak<Place>,
+    /// Weak, because a socket keeps its connection.
+    outlet: Weak<SocketOutlet>,
     /// The client has been told that it is in.
     told: bool,
     /// It has said that it leaves.
@@ -45,29 +55,53 @@ impl Namespaces for Link {
 
 impl Door {
     fn is_open(&self) -> bool {
-        self.place.strong_count() > 0
+        self.outlet.strong_count() > 0
+    }
+}
+
+impl All {
+    fn iter(&self) -> impl Iterator<Item = &Door> {
+        let more = self.more.iter().flat_map(|more| more.iter());
+        self.first.iter().chain(more)
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Door> {
+        let more = self.more.iter_mut().flat_map(|more| more.iter_mut());
+        self.first.iter_mut().chain(more)
+    }
+
+    fn push(&mut self, door: Door) {
+        match &mut self.first {
+            first @ None => *first = Some(door),
+            Some(_) => self.more.get_or_insert_default().push(door),
+        }
+    }
+
+    fn retain(&mut self, is_kept: impl Fn(&Door) -> bool) {
+        self.first = self.first.take().filter(&is_kept);
+        if let Some(more) = &mut self.more {
+            more.retain(&is_kept);
+        }
     }
 }
 
 impl Link {
     /// A client is about to be told that it is in a namespace.
-    pub(in crate::edge) fn enters(&self, place: &Arc<Place>) {
-        let namespace = place.namespace();
+    pub(in crate::edge) fn enters(&self, outlet: &Arc<SocketOutlet>) {
+        let namespace = &outlet.client.namespace;
         let mut doors = self.doors.0.lock();
         doors.retain(|door| door.namespace != *namespace && door.is_open());
-        // Most connections are in one.
-        doors.reserve_exact(1);
         doors.push(Door {
             namespace: namespace.clone(),
-            place: Arc::downgrade(place),
+            outlet: Arc::downgrade(outlet),
             told: false,
             left: false,
         });
     }
 
     /// A socket has ended; another one may be in its place.
-    pub(in crate::edge) fn left(&self, place: &Arc<Place>) {
-        let is_it = |door: &Door| std::ptr::eq(door.place.as_ptr(), Arc::as_ptr(place));
+    pub(in crate::edge) fn left(&self, outlet: &Arc<SocketOutlet>) {
+        let is_it = |door: &Door| std::ptr::eq(door.outlet.as_ptr(), Arc::as_ptr(outlet));
         self.doors.0.lock().retain(|door| !is_it(door));
     }
 
@@ -115,25 +149,20 @@ impl Link {
     fn told_outlets(&self) -> Vec<Arc<SocketOutlet>> {
         let doors = self.doors.0.lock();
         let told = doors.iter().filter(|door| door.told);
-        let places = told.filter_map(|door| door.place.upgrade());
-        places.map(|place| place.outlet.clone()).collect()
+        told.filter_map(|door| door.outlet.upgrade()).collect()
     }
 
     /// Of all its sockets.
     pub(in crate::edge) fn outlets(&self) -> Vec<Arc<SocketOutlet>> {
         let doors = self.doors.0.lock();
-        let places = doors.iter().filter_map(|door| door.place.upgrade());
-        places.map(|place| place.outlet.clone()).collect()
+        let outlets = doors.iter().filter_map(|door| door.outlet.upgrade());
+        outlets.collect()
     }
 
-    fn outlet(&self, namespace: &str) -> Option<Arc<SocketOutlet>> {
-        self.place(namespace).map(|place| place.outlet.clone())
-    }
-
-    /// What belongs to the connection's socket in a namespace.
-    pub(in crate::edge) fn place(&self, namespace: &str) -> Option<Arc<Place>> {
+    /// The way out of the connection's socket in a namespace.
+    pub(in crate::edge) fn outlet(&self, namespace: &str) -> Option<Arc<SocketOutlet>> {
         let doors = self.doors.0.lock();
         let door = doors.iter().find(|door| *door.namespace == *namespace)?;
-        door.place.upgrade()
+        door.outlet.upgrade()
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 fn link() -> (Arc<Links>, Arc<Link>) {
     let links = Arc::<Links>::default();
     let address = IpAddr::from([192, 0, 2, 1]);
-    let link = links.open(address, Handshake::default(), 0, Parser::Text, None);
+    let link = links.open(address, Handshake::default(), 0, Parser::Text, true, None);
     (links, link)
 }
 

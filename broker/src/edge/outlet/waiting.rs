@@ -14,7 +14,7 @@ pub(super) struct Waiting {
 impl Waiting {
     pub(super) fn push(&mut self, frames: Bytes, bounds: Bounds) -> Result<(), Overflow> {
         self.bytes += frames.len();
-        if self.bytes > bounds.bytes || self.frames.len() >= bounds.messages {
+        if self.bytes > bounds.bytes as usize || self.frames.len() >= bounds.messages as usize {
             self.lose(DropReason::SlowClient);
             return Err(Overflow);
         }

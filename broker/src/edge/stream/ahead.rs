@@ -2,6 +2,8 @@
 
 use tokio::io::ReadBuf;
 
+use crate::edge::inbound::Header;
+
 /// Bytes that are to be read first.
 #[derive(Default)]
 pub(super) struct Ahead {
@@ -27,5 +29,15 @@ impl Ahead {
         if self.read >= self.bytes.len() {
             *self = Self::default();
         }
+    }
+}
+
+/// How much of the first frame the library reads at a time. It makes room for a whole message behind what it has read of
+/// it already, and keeps that room: given the header alone, it has enough for what a client comes in with, and many send
+/// nothing else.
+pub(super) fn first(bytes: &[u8]) -> usize {
+    match Header::read(bytes, 0) {
+        Ok(Some(header)) => header.len,
+        Ok(None) | Err(_) => bytes.len(),
     }
 }

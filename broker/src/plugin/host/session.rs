@@ -11,7 +11,7 @@ pub(crate) const LONGEST_TOKEN: usize = 1024;
 impl session::Host for Host {
     fn expires(&mut self, at_ms: u64) {
         let grant = Grant {
-            expires_ms: Some(at_ms),
+            expires_ms: Some(at_ms).into(),
             ..Grant::default()
         };
         self.vouch(grant);
@@ -24,7 +24,7 @@ impl session::Host for Host {
         }
         let grant = Grant {
             token: id.map(Into::into),
-            issued_ms,
+            issued_ms: issued_ms.into(),
             ..Grant::default()
         };
         self.vouch(grant);

@@ -95,8 +95,8 @@ fn known(identity: types::Identity) -> Result<Identity, String> {
     }
     Ok(Identity {
         user: identity.user.map(Into::into),
-        attributes: identity.attributes,
-        rooms: identity.rooms,
+        attributes: identity.attributes.into(),
+        rooms: identity.rooms.into(),
         grant: None,
     })
 }

@@ -153,7 +153,7 @@ impl Answer for Admission {
                 let mut identity = identity.clone();
                 if let Some(grant) = &mut identity.grant {
                     // Both are asked one after the other, and may count from when they are asked.
-                    grant.expires_ms = grant.expires_ms.map(|_| 0);
+                    grant.expires_ms = grant.expires_ms.get().map(|_| 0).into();
                 }
                 Some(Cow::Owned(format!("{identity:?}")))
             }

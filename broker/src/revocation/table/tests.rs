@@ -6,7 +6,7 @@ use crate::event::{Grant, Peer};
 fn client(user: Option<&str>, token: Option<&str>, issued_ms: Option<u64>) -> Client {
     let grant = Grant {
         token: token.map(Into::into),
-        issued_ms,
+        issued_ms: issued_ms.into(),
         ..Grant::default()
     };
     let identity = Identity {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Context;
+use crate::event::SocketName;
 
 /// Bytes of a text that a client or a policy chose.
 const LONGEST: usize = 128;
@@ -87,6 +88,12 @@ impl From<&'static str> for Value {
 }
 
 /// Somebody else's words, or a name of the broker's making: no longer than is shown.
+impl From<&SocketName> for Value {
+    fn from(name: &SocketName) -> Self {
+        Self::said(name)
+    }
+}
+
 impl From<&Arc<str>> for Value {
     fn from(text: &Arc<str>) -> Self {
         Self::said(text)
