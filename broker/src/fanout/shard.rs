@@ -19,7 +19,7 @@ use crate::telemetry::trace;
 /// Messages, and deliveries of them, that are done at a time; then the reactor's connections have their turn. Enough
 /// that a connection's writes are gathered, little enough that they are not felt: a few milliseconds at the most.
 const BATCH: usize = 256;
-const BATCH_DELIVERIES: usize = 16_384;
+const BATCH_DELIVERIES: usize = 32_768;
 
 pub(super) struct Shard {
     pub(super) peer: Peer,

@@ -21,6 +21,9 @@ impl Aimless {
 
     #[on_connect("a")]
     fn connect(&mut self) {}
+
+    #[on_subscribe("a", advance = 1)]
+    fn room(&mut self) {}
 }
 
 fn main() {}
