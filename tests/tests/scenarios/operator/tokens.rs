@@ -248,8 +248,18 @@ fn the_command_line_says_where_a_token_and_an_address_come_from() {
     // A module that the node would not read, and whose sender would be cut off.
     let setup = Setup::new("").file("large.wasm", vec![0; 16 << 20]);
     let admin = broker.admin().to_string();
-    for (token, words) in [("guessed", "wrong_token"), ("only-looks", "insufficient_scope")] {
-        let upload = ["policies", "upload", "large", "large.wasm", "--token", token];
+    for (token, words) in [
+        ("guessed", "wrong_token"),
+        ("only-looks", "insufficient_scope"),
+    ] {
+        let upload = [
+            "policies",
+            "upload",
+            "large",
+            "large.wasm",
+            "--token",
+            token,
+        ];
         let refused = setup.run(&[&upload[..], &["--admin", &admin]].concat());
         assert!(refused.stderr.contains(words), "{words}: {refused:?}");
     }
