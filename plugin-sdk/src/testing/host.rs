@@ -143,6 +143,10 @@ pub(crate) fn take(bucket: usize, whom: Subject, cost: u32) -> Decision {
 
 impl World {
     /// What a rule answers without a call; `None`: the policy is asked.
+    #[expect(
+        clippy::panic,
+        reason = "only tests get here, and this is a mistake in the policy"
+    )]
     pub(super) fn answer(&mut self, advance: &Advance, socket: &Socket) -> Option<Verdict> {
         match advance {
             Advance::PassWithin { bucket, whom, cost } => {
