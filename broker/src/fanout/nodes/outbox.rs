@@ -84,7 +84,8 @@ impl Outbox {
             *lane = Some(Lane {
                 node,
                 sent,
-                marks: 0,
+                // One that comes back is told what it has missed, also if no event follows.
+                marks: if sent > 0 { MARKS } else { 0 },
                 is_bundled: reads >= wire::READS_BUNDLES,
             });
         }
@@ -257,6 +258,12 @@ mod tests {
         outbox.open(1, NodeId(11), READS);
         outbox.push([1].into_iter(), &message());
         assert_eq!(taken(&outbox).await, [(11, 3, false)]);
+        // It is told what it has missed, though nothing follows.
+        outbox.close(1);
+        outbox.open(1, NodeId(11), READS);
+        outbox.mark();
+        let told = taken(&outbox).await;
+        assert!(told.contains(&(11, 3, true)), "{told:?}");
     }
 
     #[tokio::test]
