@@ -78,20 +78,22 @@ fn follow(told: &watch::Sender<State>, connections: &AtomicU64, event: &async_na
     match event {
         Event::Connected => {
             let connections = connections.fetch_add(1, Ordering::Relaxed) + 1;
+            // Logged and counted first: who has seen that it is there finds it in the metrics.
+            NatsConnected { connections }.emit();
             told.send_replace(State {
                 is_connected: true,
                 connections,
             });
-            NatsConnected { connections }.emit();
         }
         Event::Disconnected | Event::Closed => {
-            let was_connected = told.send_replace(State {
+            let was_connected = told.borrow().is_connected;
+            if was_connected {
+                NatsDisconnected.emit();
+            }
+            told.send_replace(State {
                 is_connected: false,
                 connections: connections.load(Ordering::Relaxed),
             });
-            if was_connected.is_connected {
-                NatsDisconnected.emit();
-            }
         }
         Event::SlowConsumer(_) => NatsSlow.emit(),
         Event::ServerError(error) => NatsFailed {
