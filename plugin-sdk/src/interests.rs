@@ -213,27 +213,24 @@ impl Interests {
     }
 
     fn rule(mut self, name: String, args: bool, handler: u32) -> Self {
+        self.push(name, args, handler);
+        self
+    }
+
+    fn push(&mut self, name: String, args: bool, handler: u32) {
         self.events.push(EventRule {
             name,
             args,
             advance: None,
         });
         self.event_handlers.push(handler);
-        self
     }
 
     /// What `#[policy]` makes of `#[on_event(…)]` and `#[on_subscribe(…)]`.
     #[doc(hidden)]
     #[must_use]
     pub fn __events(mut self, globs: &dyn crate::Globs, args: bool, handler: u32) -> Self {
-        globs.each(&mut |glob| {
-            self.events.push(EventRule {
-                name: glob.to_owned(),
-                args,
-                advance: None,
-            });
-            self.event_handlers.push(handler);
-        });
+        globs.each(&mut |glob| self.push(glob.to_owned(), args, handler));
         self
     }
 

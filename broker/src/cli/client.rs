@@ -185,13 +185,12 @@ impl Client {
         if token["scope"] != "read" {
             return Ok(());
         }
-        self.wait(async {
-            bail!(Refused {
-                code: "insufficient_scope".to_owned(),
-                detail: "the token may look, and not change anything".to_owned(),
-                hint: self.hint(StatusCode::FORBIDDEN),
-            })
-        })
+        let refused = Refused {
+            code: "insufficient_scope".to_owned(),
+            detail: "the token may look, and not change anything".to_owned(),
+            hint: self.hint(StatusCode::FORBIDDEN),
+        };
+        Err(self.failed(refused.into()))
     }
 
     pub(super) fn call(
@@ -232,14 +231,13 @@ impl Client {
             .build()
             .map_err(|error| Exit::Failed(error.into()))?;
         let answer = runtime.block_on(asking);
-        answer.map_err(|error| {
-            let at = format!(
-                "the admin listener at {}{}",
-                self.authority,
-                elsewhere(&error)
-            );
-            Exit::Failed(error.context(at))
-        })
+        answer.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: anyhow::Error) -> Exit {
+        let elsewhere = elsewhere(&error);
+        let at = format!("the admin listener at {}{elsewhere}", self.authority);
+        Exit::Failed(error.context(at))
     }
 
     async fn ask(

@@ -115,6 +115,10 @@ impl Carrier {
             link.goes_over_websocket();
         }
         link.set_websocket(true);
+        let behind = match stage {
+            Stage::Polling => ahead.clone(),
+            Stage::MovingOver | Stage::WebSocket => Bytes::new(),
+        };
         let mut carrier = Self {
             socket: Some(read),
             inbound: Inbound::new(terms.max_message, link.parser),
@@ -133,13 +137,11 @@ impl Carrier {
             is_refused: false,
             owes_pong: false,
             stage,
-            waits: Some(Box::new(Waits::First(Ticket::default(), Bytes::new()))),
+            waits: Some(Box::new(Waits::First(Ticket::default(), behind))),
             place: Some(Place::kept(place)),
         };
         if stage == Stage::Polling {
             carrier.ahead.set(&PROBE);
-            let first = Waits::First(Ticket::default(), ahead.clone());
-            carrier.waits = Some(Box::new(first));
         } else {
             carrier.receive(ahead, &mut ReadBuf::new(&mut []));
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwapOption;
 use foldhash::quality::FixedState;
 
-use super::advance::{self, Promise};
+use super::advance;
 use super::asking::Asking;
 use super::bindings::types;
 use super::breaker::Breaker;
@@ -17,7 +17,7 @@ use super::contract::implements;
 use super::engine::Engine;
 use super::fetch::Unusable;
 use super::host::Terms;
-use super::instance::{Fault, Instance};
+use super::instance::{Configured, Fault, Instance};
 use super::module::Module;
 use super::policy::{HookMetrics, Policy, Source};
 use crate::config::{self, Capability};
@@ -114,9 +114,8 @@ impl Policy {
             module,
             signer: ArcSwapOption::empty(),
         };
-        let (mut first, configured) = Instance::new(&policy, CONFIGURE).map_err(Refused::Failed)?;
-        let interests = configured.map_err(Refused::Configuration)?;
-        policy.resolve(interests, first.take_promises(), plan.clock)?;
+        let (_, configured) = Instance::new(&policy, CONFIGURE).map_err(Refused::Failed)?;
+        policy.resolve(configured.map_err(Refused::Configuration)?, plan.clock)?;
         // As a reactor will do it, in the middle of an event.
         let (_, again) =
             Instance::new(&policy, policy.settings.timeout).map_err(Refused::TooSlow)?;
@@ -124,12 +123,7 @@ impl Policy {
         Ok(policy)
     }
 
-    fn resolve(
-        &mut self,
-        interests: types::Interests,
-        promises: Vec<Promise>,
-        clock: Clock,
-    ) -> Result<(), Refused> {
+    fn resolve(&mut self, (interests, promises): Configured, clock: Clock) -> Result<(), Refused> {
         let lists = [
             ("event rules", interests.events.len(), MAX_RULES),
             ("room rules", interests.rooms.len(), MAX_RULES),

@@ -53,12 +53,15 @@ pub(super) struct Instance {
     guest: Guest,
 }
 
+/// What a configuration makes of a policy, and what it has said in advance.
+pub(super) type Configured = (types::Interests, Vec<Promise>);
+
 impl Instance {
     /// Instantiates a policy and configures it. `deadline` bounds both together with what the guest's start-up does.
     pub(super) fn new(
         policy: &Policy,
         deadline: Duration,
-    ) -> Result<(Self, Result<types::Interests, String>), Fault> {
+    ) -> Result<(Self, Result<Configured, String>), Fault> {
         let mut store = store(policy, deadline);
         let guest = match policy.module.pre.instantiate(&mut store) {
             Ok(guest) => guest,
@@ -68,7 +71,8 @@ impl Instance {
         let interests = instance.call(None, deadline, |guest, store| {
             guest.configure(store, &policy.config)
         })?;
-        Ok((instance, interests))
+        let promises = std::mem::take(&mut instance.store.data_mut().promises);
+        Ok((instance, interests.map(|interests| (interests, promises))))
     }
 
     /// One call of the guest. After a fault the instance must be thrown away: a component refuses re-entry.
@@ -110,11 +114,6 @@ impl Instance {
         self.call(Some(current), deadline, |guest, store| {
             guest.on_subscribe(store, socket, rule, room)
         })
-    }
-
-    /// What it has said in advance, while it was configured.
-    pub(super) fn take_promises(&mut self) -> Vec<Promise> {
-        std::mem::take(&mut self.store.data_mut().promises)
     }
 
     /// Bytes of its memories and tables.

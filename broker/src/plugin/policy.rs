@@ -348,9 +348,7 @@ impl Policy {
         if let Some(instance) = slots::take(self.id) {
             return Ok(instance);
         }
-        let (mut instance, configured) = Instance::new(self, deadline)?;
-        // The first one's count.
-        drop(instance.take_promises());
+        let (instance, configured) = Instance::new(self, deadline)?;
         match configured {
             Ok(_) => Ok(Box::new(instance)),
             Err(reason) => Err(Fault::inconsistent(&reason)),

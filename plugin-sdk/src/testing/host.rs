@@ -133,28 +133,28 @@ pub(crate) fn take(bucket: usize, whom: Subject, cost: u32) -> Decision {
         let Some(call) = &world.call else {
             panic!("a bucket was asked while no call was being served");
         };
-        let Some(rule) = world.rules.get(bucket) else {
-            panic!("bucket {bucket} is not among the policy's interests");
-        };
         let key = key(&call.socket, whom);
-        world.buckets.take(rule, key, cost, world.now_ms)
+        world.take(bucket, key, cost)
     })
 }
 
 impl World {
-    /// What a rule answers without a call; `None`: the policy is asked.
     #[expect(
         clippy::panic,
         reason = "only tests get here, and this is a mistake in the policy"
     )]
+    fn take(&mut self, bucket: usize, key: Key, cost: u32) -> Decision {
+        let Some(rule) = self.rules.get(bucket) else {
+            panic!("bucket {bucket} is not among the policy's interests");
+        };
+        self.buckets.take(rule, key, cost, self.now_ms)
+    }
+
+    /// What a rule answers without a call; `None`: the policy is asked.
     pub(super) fn answer(&mut self, advance: &Advance, socket: &Socket) -> Option<Verdict> {
         match advance {
             Advance::PassWithin { bucket, whom, cost } => {
-                let Some(rule) = self.rules.get(*bucket) else {
-                    panic!("bucket {bucket} is not among the policy's interests");
-                };
-                let key = key(socket, *whom);
-                let taken = self.buckets.take(rule, key, *cost, self.now_ms);
+                let taken = self.take(*bucket, key(socket, *whom), *cost);
                 taken.allowed.then_some(Verdict::Pass)
             }
             Advance::Coalesce {

@@ -154,7 +154,7 @@ impl Config {
     fn algorithms(&self, keys: &Keys) -> Result<Vec<Algorithm>, String> {
         let mut possible = keys.algorithms();
         if self.jwks.is_some() {
-            let more = Algorithm::PUBLIC_KEY.into_iter();
+            let more = Algorithm::of_public_keys();
             possible.extend(more.filter(|one| !keys.algorithms().contains(one)));
         }
         let Some(listed) = &self.algorithms else {

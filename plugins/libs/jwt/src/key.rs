@@ -71,18 +71,6 @@ impl Algorithm {
         Self::EdDsa,
     ];
 
-    pub(crate) const PUBLIC_KEY: [Self; 9] = [
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::Es256,
-        Self::Es384,
-        Self::EdDsa,
-    ];
-
     /// What the keys of each kind are for.
     pub(crate) const RSA: &[Self] = &[
         Self::Rs256,
@@ -95,6 +83,11 @@ impl Algorithm {
     pub(crate) const P256: &[Self] = &[Self::Es256];
     pub(crate) const P384: &[Self] = &[Self::Es384];
     pub(crate) const ED25519: &[Self] = &[Self::EdDsa];
+
+    /// Those whose keys may be published.
+    pub(crate) fn of_public_keys() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|one| *one != Self::Hs256)
+    }
 
     pub(crate) fn parse(name: &str) -> Option<Self> {
         if name == "Ed25519" {
