@@ -114,6 +114,19 @@ impl Bus {
         self.wait("publishing", publish).expect("a subject");
     }
 
+    /// The same with headers.
+    ///
+    /// # Panics
+    ///
+    /// When it does not leave.
+    pub fn publish_with(&self, subject: &str, of: &[(&str, &str)], payload: impl Into<Bytes>) {
+        let (subject, payload) = (subject.to_owned(), payload.into());
+        let publish = self
+            .client
+            .publish_with_headers(subject, headers(of), payload);
+        self.wait("publishing", publish).expect("a subject");
+    }
+
     /// What is replied.
     ///
     /// # Panics
@@ -131,16 +144,12 @@ impl Bus {
     pub fn request_with(
         &self,
         subject: &str,
-        headers: &[(&str, &str)],
+        of: &[(&str, &str)],
         payload: impl Into<Bytes>,
     ) -> Published {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.insert(*name, *value);
-        }
-        let request = self
-            .client
-            .request_with_headers(subject.to_owned(), map, payload.into());
+        let request =
+            self.client
+                .request_with_headers(subject.to_owned(), headers(of), payload.into());
         self.wait("a reply", request).expect("a reply").into()
     }
 
@@ -243,6 +252,14 @@ impl Published {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.as_str())
     }
+}
+
+fn headers(of: &[(&str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in of {
+        headers.insert(*name, *value);
+    }
+    headers
 }
 
 impl From<async_nats::Message> for Published {

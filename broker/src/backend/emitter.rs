@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
@@ -132,9 +133,8 @@ impl Emitter {
             Said::Other => return Err(EmitError::OtherRequest),
         };
         let inner = self.0.clone();
-        // Also where the one who asks gives up, who will ask again.
         let recording = trace::go_on(trace::here().as_ref(), "emit once", Kind::Internal);
-        let delivered = tokio::spawn(trace::scope(recording, async move {
+        let mut work = Box::pin(trace::scope(recording, async move {
             let delivered = inner.deliver(emit).await;
             match &delivered {
                 Ok(emitted) => {
@@ -147,6 +147,12 @@ impl Emitter {
             }
             delivered
         }));
+        // Begun here: a task's turn comes at any time, and what is asked for next is to be behind it.
+        if let Some(delivered) = (&mut work).now_or_never() {
+            return delivered;
+        }
+        // Also where the one who asks gives up, who will ask again.
+        let delivered = tokio::spawn(work);
         delivered.await.unwrap_or(Err(EmitError::Failed))
     }
 }

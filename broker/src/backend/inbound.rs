@@ -4,15 +4,13 @@
 //! one connection publishes is handed over in the order in which it comes; only what waits for clients' answers is
 //! waited for aside.
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use async_nats::{Client, Message};
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _};
 use serde::Serialize;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
@@ -109,8 +107,7 @@ async fn serve(
         let work = take(client.clone(), deliver.clone(), message);
         let mut work: BoxFuture<'static, ()> = Box::pin(work);
         // Handed over before the next one is looked at.
-        let polled = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
-        if polled.is_pending() {
+        if (&mut work).now_or_never().is_none() {
             tokio::spawn(async move {
                 work.await;
                 drop(permit);
