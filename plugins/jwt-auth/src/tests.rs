@@ -1,5 +1,6 @@
 //! The policy from a client's point of view: who comes in as whom, and who does not.
 
+mod chosen;
 mod identity;
 mod keys;
 mod pss_and_p384;
