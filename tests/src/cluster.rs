@@ -72,6 +72,7 @@ impl Cluster {
                 setup(number)
                     .default_env("SLUICE_CLUSTER__HEARTBEAT", "200ms")
                     .default_env("SLUICE_CLUSTER__NODE_TIMEOUT", "3s")
+                    .default_env("SLUICE_CLUSTER__SURVEY_TIMEOUT", "2s")
                     .default_env("SLUICE_CLUSTER__NATS_URL", &url)
                     .start()
             })

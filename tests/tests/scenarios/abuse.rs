@@ -14,7 +14,7 @@ use crate::keep_alive::{HANDSHAKE, KeepAlive, open_packet, session_path};
 use crate::shared::{RELAY, websocket};
 
 /// What anybody else may wait for an ack. On an idle machine it is milliseconds.
-const UNDISTURBED: Duration = Duration::from_secs(2);
+const UNDISTURBED: Duration = Duration::from_secs(6);
 
 fn is_prompt(client: &Client) {
     let ack = client.ask_within("fine", json!([]), UNDISTURBED);
@@ -100,7 +100,7 @@ fn a_thousand_failing_calls_at_once_hold_nobody_up() {
 fn sessions_are_bounded_and_not_only_connections() {
     const MOST: usize = 5;
     let config = format!(
-        "[server]\nmax_connections = {MOST}\nconnect_timeout = \"3s\"\ndrain_period = \"100ms\"\n{RELAY}"
+        "[server]\nmax_connections = {MOST}\nconnect_timeout = \"5s\"\ndrain_period = \"100ms\"\n{RELAY}"
     );
     let broker = Broker::start(&config, &[]);
     let mut connection = KeepAlive::open(broker.listen);
@@ -264,7 +264,7 @@ fn a_client_that_takes_nothing_for_too_long_is_let_go() {
     scene.ended();
     assert!(start.elapsed() > timeout, "{:?}", start.elapsed());
     let after = sent.elapsed();
-    assert!(after < timeout + Duration::from_secs(8), "{after:?}");
+    assert!(after < timeout + Duration::from_secs(16), "{after:?}");
 }
 
 /// A client that asks for an upgrade which is going to be refused has lost time.

@@ -88,7 +88,7 @@ fn connections_of_one_address_that_say_nothing_are_bounded() {
 /// Nothing of a polling session that is over still counts, whichever way it ended.
 #[test]
 fn a_polling_session_counts_until_it_ends() {
-    let keys = "max_connections_per_ip = 2\nconnect_timeout = \"1s\"";
+    let keys = "max_connections_per_ip = 2\nconnect_timeout = \"3s\"";
     let broker = Broker::start(&format!("[server]\n{keys}\n{RELAY}"), &[]);
     let mut connection = KeepAlive::open(broker.listen);
     let ended = session_path(&connection.get(HANDSHAKE));
@@ -136,16 +136,16 @@ fn new_sessions_come_no_faster_than_they_may() {
 
 #[test]
 fn an_address_comes_no_faster_than_it_may() {
-    let broker = Broker::start("[server]\nconnect_rate_per_ip = \"2 per 2s\"\n", &[]);
+    let broker = Broker::start("[server]\nconnect_rate_per_ip = \"2 per 4s\"\n", &[]);
+    let since = Instant::now();
     let _sockets = [broker.socket(), broker.socket()];
     assert_eq!(raw::upgrade_status(broker.listen, "", &[]), 503);
     assert_eq!(refused(&broker, "connect_rate_per_ip"), 1.0);
-    // A token comes back every second.
-    let since = Instant::now();
+    // A token comes back every two seconds.
     eventually("another token", || {
         (raw::upgrade_status(broker.listen, "", &[]) == 101).then_some(())
     });
-    assert!(since.elapsed() > Duration::from_millis(500));
+    assert!(since.elapsed() > Duration::from_millis(1500));
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn sockets_of_one_user_are_bounded() {
 /// Each of these would otherwise hold a connection for as long as it likes.
 #[test]
 fn beginnings_without_an_end_are_cut_off() {
-    let scene = Scene::with("request_timeout = \"500ms\"");
+    let scene = Scene::with("request_timeout = \"2s\"");
     let beginnings: [(&[u8], &str); 3] = [
         (b"", "silent"),
         (
@@ -189,24 +189,27 @@ fn beginnings_without_an_end_are_cut_off() {
         ),
         (b"nonsense\r\n\r\n", "bad_head"),
     ];
+    // Side by side: together they wait no longer than one of them.
+    let mut held = Vec::new();
     for (beginning, why) in beginnings {
-        let mut held: Vec<_> = (0..50)
-            .map(|_| {
-                let mut stream = raw::connect(scene.broker.listen);
-                stream.write_all(beginning).unwrap();
-                stream
-            })
-            .collect();
-        for stream in &mut held {
-            // A byte more now and then keeps nothing open.
-            if why == "slow_head" {
-                let _ = stream.write_all(b"x");
-            }
-            let _ = stream.read_to_end(&mut Vec::new());
+        for _ in 0..50 {
+            let mut stream = raw::connect(scene.broker.listen);
+            stream.write_all(beginning).unwrap();
+            held.push((stream, why));
         }
-        eventually(why, || (cut(&scene.broker, why) == 50.0).then_some(()));
-        scene.witness.ok("room:none", json!(["none"]));
     }
+    scene.witness.ok("room:none", json!(["none"]));
+    // A byte more now and then keeps nothing open.
+    for (stream, _) in held.iter_mut().filter(|(_, why)| *why == "slow_head") {
+        let _ = stream.write_all(b"x");
+    }
+    for (stream, _) in &mut held {
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    for (_, why) in beginnings {
+        eventually(why, || (cut(&scene.broker, why) == 50.0).then_some(()));
+    }
+    scene.witness.ok("room:none", json!(["none"]));
     // One that has asked something waits for no longer.
     let mut idle = KeepAlive::open(scene.broker.listen);
     assert_eq!(idle.get("/nowhere").status, 404);
@@ -216,7 +219,7 @@ fn beginnings_without_an_end_are_cut_off() {
 
 #[test]
 fn a_body_that_does_not_come_is_not_waited_for() {
-    let scene = Scene::with("request_timeout = \"500ms\"");
+    let scene = Scene::with("request_timeout = \"2s\"");
     let sessions: Vec<_> = (0..20)
         .map(|_| {
             let mut connection = KeepAlive::open(scene.broker.listen);
@@ -315,6 +318,8 @@ fn memory_that_runs_short_keeps_new_clients_away() {
         }
         (raw::upgrade_status(broker.listen, "", &[]) == 503).then_some(())
     });
+    // From enough to full may be one step.
+    reasons.push(broker.get("/readyz").json()["reasons"][0]["code"].clone());
     assert!(reasons.contains(&json!("memory")), "{reasons:?}");
     let polled = http::request(broker.listen, "GET", HANDSHAKE, &[], &[]).unwrap();
     assert_eq!((polled.status, retry_after(&polled)), (503, 1));

@@ -216,7 +216,7 @@ fn who_polls_and_goes_away_is_not_let_in() {
 fn the_time_to_connect_is_bounded_as_a_whole() {
     let backend = Backend::start();
     let broker = setup(&backend, "timeout = '30s'")
-        .env("SLUICE_SERVER__CONNECT_TIMEOUT", "1s")
+        .env("SLUICE_SERVER__CONNECT_TIMEOUT", "3s")
         .start();
     backend.hold("/slow");
     let mut slow = waiting(&broker, "/", &json!({"ask": "/slow"}));
@@ -228,7 +228,7 @@ fn the_time_to_connect_is_bounded_as_a_whole() {
 #[test]
 fn more_than_may_wait() {
     let (node, backend) = (Driver::node(), Backend::start());
-    let broker = start(&backend, "timeout = '1s'\nmax_requests = 1");
+    let broker = start(&backend, "timeout = '2s'\nmax_requests = 1");
     backend.hold("/slow");
     let _slow = waiting(&broker, "/", &json!({"ask": "/slow", "again": 3}));
     backend.wait_asked(1);
@@ -244,10 +244,10 @@ fn more_than_may_wait() {
 #[test]
 fn waiting_takes_no_time_of_the_policys_own() {
     let (node, backend) = (Driver::node(), Backend::start());
-    let broker = start(&backend, "timeout = '500ms'");
+    let broker = start(&backend, "timeout = '2s'");
     backend.answer("/a", 200, "a");
     backend.hold("/slow");
-    // Half a second, where a call has ten milliseconds.
+    // Two seconds, where a call has ten milliseconds.
     assert_eq!(
         refused(&node, &broker, "a", &json!({"ask": "/slow"})),
         "timeout"

@@ -46,7 +46,7 @@ fn the_first_goes_at_once_and_the_last_when_the_window_ends() {
 
 #[test]
 fn without_a_leading_one_only_the_last_arrives() {
-    let broker = doer("config = { window_ms = 300 }");
+    let broker = doer("config = { window_ms = 1000 }");
     let node = Driver::node();
     let ann = node.connect("ann", &broker.url("/"), &websocket());
     let bob = node.connect("bob", &broker.url("/"), &websocket());
@@ -58,7 +58,7 @@ fn without_a_leading_one_only_the_last_arrives() {
 /// What has the shorter window is due first, also if it came later.
 #[test]
 fn a_short_window_does_not_wait_for_a_long_one() {
-    let broker = doer("config = { window_ms = 300 }");
+    let broker = doer("config = { window_ms = 1000 }");
     let node = Driver::node();
     let ann = node.connect("ann", &broker.url("/"), &websocket());
     let bob = node.connect("bob", &broker.url("/"), &websocket());

@@ -306,9 +306,14 @@ fn as_many_keep_context_as_there_is_memory_for() {
     );
     exchange(&first, &third);
     second.disconnect();
+    // Its memory is free once nothing is left of its connection, which is later than the end of its socket.
+    let mut others = 3;
     eventually("room for another", || {
-        (broker.metrics().sum("sluice_connections", &[]) == 2.0).then_some(())
+        others += 1;
+        let name = format!("other-{others}");
+        let other = node.connect(&name, &broker.url("/"), &offering(json!({})));
+        let has_room = answer(&other) == json!({});
+        other.disconnect();
+        has_room.then_some(())
     });
-    let fourth = node.connect("fourth", &broker.url("/"), &offering(json!({})));
-    assert_eq!(answer(&fourth), json!({}));
 }

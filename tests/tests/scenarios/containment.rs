@@ -9,7 +9,7 @@ use crate::shared::{own_code, websocket};
 
 const DEADLINE: Duration = Duration::from_millis(10);
 /// What a call may cost beyond its deadline.
-const SLACK: Duration = Duration::from_millis(50);
+const SLACK: Duration = Duration::from_millis(250);
 
 const CONFIG: &str = r#"
     [[policy]]
@@ -81,7 +81,7 @@ fn a_failing_call_is_denied_and_every_other_event_flows() {
         "the median denial took {median:?}"
     );
     let (worst, event) = slowest[slowest.len() - 1];
-    assert!(worst < Duration::from_secs(2), "{event} took {worst:?}");
+    assert!(worst < Duration::from_secs(8), "{event} took {worst:?}");
 
     let total = usize::try_from(count).unwrap() * flowing.len();
     for (client, flood) in flowing.iter().zip(floods) {

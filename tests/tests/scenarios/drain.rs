@@ -15,8 +15,8 @@ use crate::shared::{RELAY, websocket};
 #[test]
 fn a_broker_that_is_told_to_stop_says_goodbye_and_goes() {
     let node = Driver::node();
-    let period = Duration::from_secs(2);
-    let mut broker = Broker::start(&format!("[server]\ndrain_period = \"2s\"\n{RELAY}"), &[]);
+    let period = Duration::from_secs(4);
+    let mut broker = Broker::start(&format!("[server]\ndrain_period = \"4s\"\n{RELAY}"), &[]);
     let names: Vec<String> = (0..20).map(|n| format!("client-{n}")).collect();
     let clients: Vec<_> = names
         .iter()
@@ -60,7 +60,7 @@ fn a_broker_that_is_told_to_stop_says_goodbye_and_goes() {
     let (code, took) = broker.wait_exit();
     assert_eq!(code, 0);
     // The period, and a little for a machine that does other things.
-    assert!(took < period + Duration::from_secs(2), "{took:?}");
+    assert!(took < period + Duration::from_secs(10), "{took:?}");
     for client in clients.iter().chain([&polling, &packed]) {
         // Clients connect again by themselves after this reason, and would not after "io server disconnect".
         assert_eq!(client.disconnected(), "transport close", "{}", client.name);
@@ -87,10 +87,7 @@ fn without_clients_it_goes_at_once() {
 #[test]
 fn goodbyes_are_spread_over_the_period() {
     let node = Driver::node();
-    let mut broker = Broker::start(
-        &format!("[server]\ndrain_period = \"1500ms\"\n{RELAY}"),
-        &[],
-    );
+    let mut broker = Broker::start(&format!("[server]\ndrain_period = \"4s\"\n{RELAY}"), &[]);
     let clients: Vec<_> = (0..30)
         .map(|n| node.connect(&format!("c{n}"), &broker.url("/"), &websocket()))
         .collect();
@@ -98,7 +95,7 @@ fn goodbyes_are_spread_over_the_period() {
     let mut ends: Vec<_> = clients.iter().map(Client::disconnected_at).collect();
     ends.sort();
     let spread = ends[29] - ends[0];
-    assert!(spread > Duration::from_millis(500), "{spread:?}");
+    assert!(spread > Duration::from_secs(1), "{spread:?}");
     assert_eq!(broker.wait_exit().0, 0);
 }
 
@@ -263,14 +260,14 @@ fn idle_connections_do_not_prolong_the_drain() {
 /// Told to come back on a new connection, a client comes to a server that stays.
 #[test]
 fn who_comes_on_an_old_connection_is_sent_away() {
-    let mut broker = Broker::start(&format!("[server]\ndrain_period = \"8s\"\n{RELAY}"), &[]);
+    let mut broker = Broker::start(&format!("[server]\ndrain_period = \"1h\"\n{RELAY}"), &[]);
     let mut connections = [(); 2].map(|()| KeepAlive::open(broker.listen));
     for connection in &mut connections {
         let response = connection.get("/elsewhere");
         assert_eq!(response.status, 404);
         assert_eq!(response.header("connection"), None);
     }
-    // The last of them is closed after half of the period, and until then there is a broker.
+    // The last of them is closed long after all of this, and until then there is a broker.
     let sockets: Vec<_> = (0..4).map(|_| witness(&broker)).collect();
     broker.signal_term();
     draining(&broker);
@@ -280,6 +277,8 @@ fn who_comes_on_an_old_connection_is_sent_away() {
         assert_eq!(response.header("connection"), Some("close"));
         assert!(connection.has_ended(), "the broker closes it too");
     }
+    // A second time: nobody wants to wait for the rest of it.
+    broker.signal_term();
     for mut socket in sockets {
         assert_eq!(until_goodbye(&mut socket), [] as [String; 0]);
     }

@@ -211,6 +211,10 @@ fn a_missing_module_may_come_later() {
         let told = broker.get("/readyz").text();
         told.contains("not WebAssembly").then_some(())
     });
+    // Counted by the time that the log has it.
+    broker.logs.wait("the reason", |record| {
+        record.message() == "reload failed" && record.line.contains("not WebAssembly")
+    });
     // It is tried again and again, and told once.
     let failed = reloads(&broker, "failed");
     sleep(Duration::from_secs(5));

@@ -197,7 +197,7 @@ fn speaks(source: [u8; 4], to: SocketAddr, bytes: &[u8]) -> TcpStream {
 fn headers_that_are_none_and_headers_of_others() {
     const PROXY: [u8; 4] = [127, 0, 0, 1];
     const OTHER: [u8; 4] = [127, 0, 0, 2];
-    let keys = "proxy_protocol = true\nrequest_timeout = \"1s\"";
+    let keys = "proxy_protocol = true\nrequest_timeout = \"3s\"";
     let broker = Broker::start(&format!("[server]\n{TRUSTED}\n{keys}\n{RELAY}"), &[]);
     let request = format!("GET {HANDSHAKE} HTTP/1.0\r\n\r\n");
     let signature = b"\r\n\r\n\0\r\nQUIT\n";

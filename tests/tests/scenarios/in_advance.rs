@@ -61,13 +61,13 @@ fn within_its_limit_an_event_passes_without_a_call() {
 
 #[test]
 fn events_are_coalesced_without_a_call() {
-    let broker = broker("config = { window_ms = 300 }");
+    let broker = broker("config = { window_ms = 1000 }");
     let node = Driver::node();
     let ann = node.connect("ann", &broker.url("/"), &websocket());
     let bob = node.connect("bob", &broker.url("/"), &websocket());
-    for n in 1..=4 {
-        ann.emit("move", json!([n]));
-    }
+    // At once, so that all of them fall into one window.
+    let options = json!({"ack": false, "first": 1});
+    ann.flood("move", 4, 1_000_000, &options).wait();
     assert_eq!(bob.expect("move"), [json!(1)]);
     assert_eq!(bob.expect("move"), [json!(4)]);
     assert_eq!((verdicts(&broker, "coalesce"), calls(&broker)), (4.0, 0.0));

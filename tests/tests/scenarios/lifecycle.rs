@@ -37,12 +37,14 @@ fn a_client_that_does_not_answer_pings_is_let_go() {
 #[test]
 fn a_client_that_answers_stays_over_both_transports() {
     let node = Driver::node();
-    let broker = Broker::start(HEARTBEAT, &[]);
+    // A client that is slow to answer is none that does not.
+    let broker = Broker::start(&HEARTBEAT.replace("400ms", "2s"), &[]);
     let a = node.connect("a", &broker.url("/"), &websocket());
     let b = node.connect("b", &broker.url("/"), &json!({"transports": ["polling"]}));
-    // Several heartbeats long, a raw client counts them; the official ones have to live as long.
+    // For longer than one may go without an answer, a raw client counts heartbeats; the official ones have to live as
+    // long.
     let mut counter = broker.socket().connected();
-    for _ in 0..5 {
+    for _ in 0..10 {
         let Packet::Text(ping) = counter.read() else {
             panic!("the counting client was cut off")
         };
@@ -56,28 +58,22 @@ fn a_client_that_answers_stays_over_both_transports() {
 
 #[test]
 fn a_connection_that_enters_no_namespace_is_closed() {
-    let broker = Broker::start("[server]\nconnect_timeout = \"300ms\"\n", &[]);
-    let mut lingering = broker.socket();
+    let broker = Broker::start("[server]\nconnect_timeout = \"2s\"\n", &[]);
     let start = Instant::now();
-    lingering.until_closed();
-    assert!(
-        start.elapsed() > Duration::from_millis(200),
-        "{:?}",
-        start.elapsed()
-    );
-    assert!(
-        start.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        start.elapsed()
-    );
+    let mut lingering = broker.socket();
     // One that has entered stays, and so does one that was refused a namespace and entered another.
     let mut entered = broker.socket().connected();
     let mut second_try = broker.socket();
     second_try.send("40/nowhere,");
     second_try.packet();
     let mut second_try = second_try.connected();
+    let since = Instant::now();
+    lingering.until_closed();
+    let lingered = start.elapsed();
+    assert!(lingered > Duration::from_millis(1800), "{lingered:?}");
+    assert!(lingered < Duration::from_secs(12), "{lingered:?}");
     eventually("time to pass", || {
-        (start.elapsed() > Duration::from_millis(1200)).then_some(())
+        (since.elapsed() > Duration::from_secs(3)).then_some(())
     });
     for socket in [&mut entered, &mut second_try] {
         socket.send("421[\"join\",\"r\"]");
@@ -164,9 +160,10 @@ fn an_abandoned_polling_session_ends() {
     let broker = Broker::start(HEARTBEAT, &[]);
     let session = Polling::open(broker.listen);
     assert_eq!(session.post(b"40").unwrap().status, 200);
-    eventually("the session", || {
-        (broker.metrics().sum("sluice_connections", &[]) == 1.0).then_some(())
-    });
+    // It may be over before anybody looks.
+    for step in ["connected", "disconnected"] {
+        broker.logs.wait(step, |record| record.message() == step);
+    }
     eventually("its end", || {
         (broker.metrics().sum("sluice_connections", &[]) == 0.0).then_some(())
     });

@@ -23,7 +23,7 @@ fn bench(broker: &Broker) -> Bench {
         server: Some(broker.load()),
         secret: Some(SECRET.to_owned()),
         warm: Duration::from_millis(50),
-        time: Duration::from_millis(200),
+        time: Duration::from_secs(1),
     }
 }
 

@@ -93,7 +93,7 @@ fn nothing_is_lost_while_they_move_over() {
             .eq((0..500).map(|n| (n, true)))
     );
     mover.wait_received(500);
-    assert_eq!(mover.transport(), "websocket");
+    assert_eq!(mover.upgraded(), "websocket");
     let received = mover.collect();
     let numbers = received.iter().map(|event| event[1].as_u64());
     assert!(numbers.eq((0..500).map(Some)), "{received:?}");

@@ -193,7 +193,12 @@ fn what_is_published_again_by_its_key_is_delivered_once() {
         .json();
     assert_eq!(first["ok"], true, "{first}");
     client.wait_received(1);
-    // The others hear of it beside the answer.
+    // The others hear of it beside the answer. Now whoever told them asks them: what a node says to all is read in its
+    // order, one after the other, so who answers has heard of it.
+    for number in 0..3 {
+        let asked = cluster[number].get("/api/v1/sockets").json();
+        assert_eq!(asked["silent"], Value::Null, "{asked}");
+    }
     let post = |number: usize, body: &Value| {
         cluster[number].post_with("/api/v1/emit", &[("idempotency-key", "order-7")], body)
     };

@@ -62,7 +62,7 @@ fn nothing_is_lost_during_an_upgrade() {
             client.name
         );
     }
-    assert_eq!(mover.transport(), "websocket");
+    assert_eq!(mover.upgraded(), "websocket");
 }
 
 #[test]

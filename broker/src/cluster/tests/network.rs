@@ -21,7 +21,7 @@ pub(super) struct Network {
     nodes: Mutex<HashMap<NodeId, Ends>>,
     /// What they send goes nowhere, and nothing reaches them.
     cut: Mutex<HashSet<NodeId>>,
-    /// How many of the messages for sockets are lost next.
+    /// How many of the events for sockets are lost next, and what comes before the last of them.
     lose: Mutex<usize>,
     /// Of those that are carried, the one before which there are so many is lost.
     lose_after: Mutex<Option<usize>>,
@@ -62,8 +62,8 @@ impl Network {
         self.cut.lock().remove(&id);
     }
 
-    pub(super) fn lose(&self, messages: usize) {
-        *self.lose.lock() = messages;
+    pub(super) fn lose(&self, events: usize) {
+        *self.lose.lock() = events;
     }
 
     /// One message for sockets is lost, after so many.
@@ -92,9 +92,12 @@ impl Network {
                 continue;
             }
             if matches!(to, To::Sockets(_)) {
+                // Marks are carried at the network's convenience.
+                let frames = bundle::unpack(message.clone()).flatten();
+                let events = frames.filter(|frame| frame.get(1) == Some(&0)).count();
                 let mut lose = self.lose.lock();
                 if *lose > 0 {
-                    *lose -= 1;
+                    *lose = lose.saturating_sub(events);
                     continue;
                 }
                 // Marks come when they come.
@@ -108,9 +111,6 @@ impl Network {
                         left => left.map(|left| left - 1),
                     };
                 }
-                // Marks are carried at the network's convenience.
-                let frames = bundle::unpack(message.clone()).flatten();
-                let events = frames.filter(|frame| frame.get(1) == Some(&0)).count();
                 *self.carried.lock().entry(*id).or_default() += events;
             }
             let _ = end.send(message.clone());

@@ -41,6 +41,7 @@ async fn a_large_event_comes_whole_and_in_its_place() {
 /// Whichever part it is, with one missing the event is missing, once, and nothing else is.
 #[tokio::test]
 async fn without_one_of_its_parts_it_is_counted_as_missing() {
+    let _alone = COUNTING.lock().await;
     let network = Arc::default();
     let [a, b, _c] = three(&network).await;
     let (sender, there) = (a.enter(1, &[]), b.enter(2, &["x"]));

@@ -47,7 +47,7 @@ pub fn echo(bench: &Bench, sockets: usize, in_flight: usize) -> Result<Report> {
 
 const TURN: Duration = Duration::from_millis(10);
 /// What has not come by then is lost.
-const DRAIN: Duration = Duration::from_secs(2);
+const DRAIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Echo {
     sockets: Vec<Socket>,

@@ -11,8 +11,10 @@ use crate::report::{Latencies, Meter, Quantiles, Report};
 
 pub(super) const ROOM: &str = "r0";
 const TURN: Duration = Duration::from_millis(10);
-/// What has not come by then is lost.
+/// When nothing has come for so long, more is sent.
 const STUCK: Duration = Duration::from_secs(1);
+/// When nothing has come for so long at the end, what is missing is lost.
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// Socket 0 sends to a room, of which it may be a member, and has so many broadcasts in flight: one is done when all
 /// others have it.
@@ -207,7 +209,7 @@ impl Room {
     pub(super) fn finish(mut self, fleet: &mut Fleet, mut report: Report) -> Result<Report> {
         self.closed = false;
         self.moved = Instant::now();
-        while self.lost() > 0 && self.moved.elapsed() < STUCK {
+        while self.lost() > 0 && self.moved.elapsed() < DRAIN {
             self.turn(fleet, TURN)?;
         }
         report.lost = self.lost();

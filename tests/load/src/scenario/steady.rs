@@ -10,7 +10,7 @@ use crate::report::{Latencies, Quantiles};
 
 /// Events are sent in small groups, so that the generator does not wake for each.
 const PACE: Duration = Duration::from_millis(1);
-const DRAIN: Duration = Duration::from_secs(2);
+const DRAIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Steady {
     fleet: Fleet,

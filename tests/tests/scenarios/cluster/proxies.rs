@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
-use sluice_tests::{Backend, Cluster, Driver, Proxy, Relay, Setup, http};
+use sluice_tests::{Backend, Cluster, Driver, Proxy, Relay, Setup, eventually, http};
 
 use crate::shared::{BALANCED, Visitors, wait_back};
 
@@ -158,9 +158,14 @@ fn a_node_may_leave(kind: Kind) {
     while cluster[0].runs() {
         let way = &visitors.ways[late % visitors.ways.len()];
         let url = format!("http://{}/", way.address);
-        let name = format!("late-{late}");
-        driver.connect(&name, &url, &kind.polling()).disconnect();
-        late += 1;
+        // Whoever begins in the moment in which a node goes has to try again.
+        eventually("a client that comes in", || {
+            late += 1;
+            driver
+                .try_connect(&format!("late-{late}"), &url, &kind.polling())
+                .ok()
+        })
+        .disconnect();
     }
     assert!(late > 0);
     for client in &visitors.clients {

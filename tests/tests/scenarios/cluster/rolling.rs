@@ -29,7 +29,7 @@ const CONFIG: &str = r#"
 
 /// As configured above, and the longest pause of a client before it tries again: its `reconnectionDelayMax` and what it adds by
 /// chance. A machine that is busy takes its time besides.
-const BACK_WITHIN: Duration = Duration::from_millis(2000 + 1500 + 4000);
+const BACK_WITHIN: Duration = Duration::from_millis(2000 + 1500 + 11_000);
 
 const CLIENTS: usize = 12;
 /// In all, and at once for each client.

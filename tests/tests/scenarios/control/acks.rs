@@ -91,7 +91,7 @@ fn who_does_not_answer_is_missing() {
     let broker = Broker::start(&relay(), &[]);
     let [a, b] = ["a", "b"].map(|name| node.connect(name, &broker.url("/"), &websocket()));
     a.answers("ask", json!(["here"]));
-    let asked = emit(&broker, &json!({"event": "ask", "ack": {"timeout": 200}}));
+    let asked = emit(&broker, &json!({"event": "ask", "ack": {"timeout": 2000}}));
     assert_eq!(
         (&asked["deliveries"], &asked["missing"]),
         (&json!(2), &json!(1))

@@ -1,7 +1,9 @@
 //! Three nodes answer as one, and say which of them is silent.
 
-use serde_json::json;
-use sluice_tests::{Cluster, Driver};
+use std::thread::{self, JoinHandle};
+
+use serde_json::{Value, json};
+use sluice_tests::{Broker, Cluster, Driver, Setup, http};
 
 use super::{emit, id, ok, relay, send, sorted};
 use crate::shared::{mark, websocket};
@@ -73,28 +75,46 @@ fn all_nodes_answer_as_one() {
     mark(&a, &[&a]);
 }
 
+/// What is answered to a question that others are asked beside.
+fn asks(broker: &Broker, path: &'static str, body: Option<Value>) -> JoinHandle<Value> {
+    let admin = broker.admin();
+    let method = if body.is_some() { "POST" } else { "GET" };
+    let body = body.map(|it| it.to_string()).unwrap_or_default();
+    thread::spawn(move || {
+        let path = format!("/api/v1/{path}");
+        let headers = [("Content-Type", "application/json")];
+        ok(&http::request(admin, method, &path, &headers, body.as_bytes()).expect("an answer"))
+    })
+}
+
 #[test]
 fn a_node_that_says_nothing_is_named() {
     let node = Driver::node();
-    // All of it is asked long before the node is taken for gone.
-    let config = format!("{}\n[cluster]\nsurvey_timeout = \"100ms\"\n", relay());
-    let cluster = Cluster::start(3, &config);
-    cluster.wait_whole();
+    // All of it is asked long before the node is taken for gone, and at once: each answer waits for the node, and leaves
+    // the others their time.
+    let cluster = Cluster::start_with(3, |_| {
+        Setup::new(&relay())
+            .env("SLUICE_CLUSTER__SURVEY_TIMEOUT", "1500ms")
+            .env("SLUICE_CLUSTER__NODE_TIMEOUT", "60s")
+    });
     let a = node.connect("a", &cluster[0].url("/"), &websocket());
     a.answers("ask", json!([1]));
     cluster[2].pause();
     let silent = json!([cluster[2].ready["node"]]);
     let broker = &cluster[0];
-    for path in ["sockets", "presence?room=r"] {
-        let answer = ok(&broker.get(&format!("/api/v1/{path}")));
-        assert_eq!(answer["silent"], silent, "{path} {answer}");
+    let lists = ["sockets", "presence?room=r"].map(|path| asks(broker, path, None));
+    let question = json!({"event": "ask", "ack": {"timeout": 1500}});
+    let asked = asks(broker, "emit", Some(question));
+    let left = asks(broker, "sockets/leave", Some(json!({"leave": ["r"]})));
+    for list in lists {
+        let answer = list.join().expect("a list");
+        assert_eq!(answer["silent"], silent, "{answer}");
     }
-    let asked = emit(broker, &json!({"event": "ask", "ack": {"timeout": 100}}));
+    let asked = asked.join().expect("acks");
     assert_eq!(asked["silent"], silent, "{asked}");
     assert_eq!(asked["acks"].as_array().unwrap().len(), 1, "{asked}");
-    let joined = send(broker, "leave", &json!({"leave": ["r"]}));
     assert_eq!(
-        joined,
+        left.join().expect("how many"),
         json!({"sockets": 1, "refused": 0, "silent": silent})
     );
     cluster[2].resume();

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use sluice_tests::proxy::shipped;
-use sluice_tests::{Setup, prepared};
+use sluice_tests::{Record, Setup, prepared};
 use tempfile::TempDir;
 
 /// What the end of a node takes beyond `server.drain_period`: last words to other nodes and to back ends.
@@ -76,10 +76,14 @@ fn the_configuration_serves() {
     let broker = setup(&config).start();
     assert_eq!(broker.get("/readyz").status, 200);
     assert_eq!(broker.get("/metrics").status, 401, "operators have a token");
-    // Of all that lies there, what is named takes part and nothing else.
-    let loaded = broker
-        .logs
-        .find(|record| record.message() == "policy loaded");
+    // Of all that lies there, what is named takes part and nothing else. The log may come after the ready line.
+    let is_loaded = |record: &Record| record.message() == "policy loaded";
+    for name in ["jwt-auth", "rate-limit"] {
+        broker.logs.wait(name, |record| {
+            is_loaded(record) && record.has("policy", name)
+        });
+    }
+    let loaded = broker.logs.find(|record| is_loaded(record));
     let mut loaded: Vec<_> = loaded.iter().map(|it| it.field("policy")).collect();
     loaded.sort_by_key(|name| name.as_str());
     assert_eq!(loaded, ["jwt-auth", "rate-limit"]);

@@ -64,7 +64,7 @@ fn clients_are_told_the_reasons_of_nodes_server() {
 /// A client connects again by itself, and finds another server.
 #[test]
 fn clients_are_told_that_the_server_goes_as_by_nodes_server() {
-    let servers = Servers::start(&json!({}), "drain_period = \"100ms\"");
+    let servers = Servers::start(&json!({}), "drain_period = \"2s\"");
     let [node, broker] = [servers.node, servers.broker.listen].map(|to| {
         let url = format!("http://{to}/");
         servers.driver.connect(&url, &url, &websocket())

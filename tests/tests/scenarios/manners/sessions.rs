@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::thread;
 
 use serde_json::json;
+use sluice_tests::PATIENCE;
 use sluice_tests::http::Response;
 use sluice_tests::raw::{Polling, Socket, upgrade_status};
 
@@ -30,7 +31,7 @@ fn probing(to: SocketAddr, session: &Polling) -> Socket {
 fn until(socket: &mut Socket, last: &str) -> Seen {
     let mut seen = Seen::new();
     loop {
-        let line = line(socket.read_within(super::packets::WAIT));
+        let line = line(socket.read_within(PATIENCE));
         let is_over = websocket_seen(&line) || line == last;
         seen.push(line);
         if is_over {
@@ -219,7 +220,7 @@ fn times_and_sizes_are_kept_as_by_nodes_server() {
             socket.send("40");
             let mut seen = Seen::new();
             for _ in 0..4 {
-                let line = line(socket.read_within(super::packets::WAIT));
+                let line = line(socket.read_within(PATIENCE));
                 if line == "2" {
                     socket.send("3");
                 }

@@ -74,7 +74,7 @@ fn python_speaks_tls() {
 #[test]
 fn a_drain_says_goodbye_under_tls() {
     let authority = Authority::new();
-    let mut broker = setup(&authority, "[server]\ndrain_period = \"3s\"").start();
+    let mut broker = setup(&authority, "[server]\ndrain_period = \"6s\"").start();
     let node = Driver::node();
     let clients: Vec<_> = ["websocket", "polling"]
         .iter()

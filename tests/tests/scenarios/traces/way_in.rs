@@ -127,6 +127,7 @@ fn only_a_trusted_proxy_decides_what_is_recorded() {
     let unsampled = header.replace("-01", "-00");
     assert_eq!(ask(&other, HANDSHAKE, &[("traceparent", &unsampled)]), 200);
     assert_eq!(ask(&other, HANDSHAKE, &[]), 200);
+    collector.wait("the one that is traced", |span| span.trace == TRACE);
     assert_eq!((broker.stop(), other.stop()), (0, 0));
     let spans = collector.spans();
     assert_eq!(spans.len(), 1, "{spans:#?}");
@@ -176,6 +177,9 @@ fn a_batch_goes_on_in_the_first_event_s_trace_and_names_the_others() {
     a.ok("order", json!([1]));
     b.ok("order", json!([2]));
     let order = orders.expect();
+    collector.wait("the last batch", |span| {
+        span.name == "batch" && span.says("sluice.events", "2")
+    });
     assert_eq!(broker.stop(), 0);
     let spans = collector.spans();
     let batch = |events: &str| {
@@ -231,6 +235,9 @@ fn a_reply_is_a_part_of_the_event_that_asks() {
     let [a] = clients(&node, &broker, ["a"]);
     assert_eq!(a.ask("ask", json!([])), [json!(1)]);
     a.denied("nobody", json!([]));
+    collector.wait("the last event", |span| {
+        span.name == "event" && span.says("sluice.event", "nobody")
+    });
     assert_eq!(broker.stop(), 0);
     let spans = collector.spans();
     let reply = |outcome: &str| {
