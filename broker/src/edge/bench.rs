@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 
 use super::inbound::Inbound;
-use super::lane::{Bounds, Lane, Terms};
+use super::lane::{Bounds, Lane, Shared, Terms};
 use super::link::{Link, Links};
 use super::manners::Namespaces;
 use super::pace::Pace;
@@ -28,6 +28,7 @@ const BOUNDS: Bounds = Bounds {
 /// Connections whose clients read whatever comes.
 pub struct Lanes {
     lanes: Vec<Arc<Lane>>,
+    terms: Arc<Terms>,
     frame: Bytes,
     // Behind the lanes, whose sockets are its.
     runtime: Runtime,
@@ -65,6 +66,7 @@ impl Lanes {
         let text = format!("[\"message\",\"{}\"]", "x".repeat(bytes));
         Ok(Self {
             lanes,
+            terms,
             frame: wire::event("/", &text, &[], None).into(),
             runtime,
         })
@@ -74,13 +76,15 @@ impl Lanes {
     pub fn turn(&self, events: usize) {
         let _entered = self.runtime.enter();
         for _ in 0..events {
+            let frame = Shared::from(self.frame.clone());
             for lane in &self.lanes {
                 // Nothing is more than there may be.
-                let _ = lane.push(&self.frame, BOUNDS);
+                let _ = lane.push(&frame, BOUNDS);
             }
         }
         // One whose client has not caught up goes on in the next turn.
         self.lanes.iter().for_each(|lane| _ = lane.flush());
+        self.terms.turn_is_over();
     }
 }
 

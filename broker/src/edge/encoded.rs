@@ -6,7 +6,7 @@ use bytes::Bytes;
 use socketioxide_core::packet::Packet;
 use socketioxide_core::{Str, Value};
 
-use super::lane::{Bounds, Compression, Lane, Overflow};
+use super::lane::{Bounds, Compression, Lane, Overflow, Shared};
 use super::parser::Parser;
 use crate::event::Event;
 use crate::packet;
@@ -24,9 +24,9 @@ pub(super) struct Encoded {
 /// What goes over the lanes of clients with one parser.
 #[derive(Default)]
 struct Form {
-    frames: OnceLock<Bytes>,
+    frames: OnceLock<Shared>,
     /// One for each window that there can be.
-    compressed: OnceLock<Box<[OnceLock<Bytes>; WINDOWS]>>,
+    compressed: OnceLock<Box<[OnceLock<Shared>; WINDOWS]>>,
     /// Made for polling clients only.
     data: OnceLock<Value>,
 }
@@ -73,11 +73,14 @@ impl Encoded {
     }
 
     pub(super) fn frames(&self, parser: Parser) -> &Bytes {
+        self.shared(parser).as_ref()
+    }
+
+    fn shared(&self, parser: Parser) -> &Shared {
         let attachments = &self.event.attachments;
         let make = || {
-            parser
-                .event(&self.namespace, &self.text, attachments, self.id)
-                .into()
+            let frames = parser.event(&self.namespace, &self.text, attachments, self.id);
+            Bytes::from(frames).into()
         };
         self.form(parser).frames.get_or_init(make)
     }
@@ -95,15 +98,16 @@ impl Encoded {
     }
 
     /// As they go over a lane; `None`: they have to be made for it alone.
-    fn frames_for(&self, parser: Parser, lane: &Lane) -> Option<&Bytes> {
-        let frames = self.frames(parser);
+    fn frames_for(&self, parser: Parser, lane: &Lane) -> Option<&Shared> {
+        let plain = self.shared(parser);
+        let frames = plain.as_ref();
         let Some(Compression { settings, shared }) = lane.compression(frames.len()) else {
-            return Some(frames);
+            return Some(plain);
         };
         let bits = shared?;
         let compressed = self.form(parser).compressed.get_or_init(Box::default);
         let place = usize::from(bits.checked_sub(SMALLEST_WINDOW)?);
-        let make = || settings.compress(frames, bits).into();
+        let make = || Bytes::from(settings.compress(frames, bits)).into();
         Some(compressed.get(place)?.get_or_init(make))
     }
 

@@ -6,6 +6,7 @@
 
 mod flusher;
 mod frames;
+mod log;
 mod queue;
 mod spare;
 
@@ -13,7 +14,6 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::deflate::{self, Outbound, Settings};
@@ -23,7 +23,10 @@ use crate::telemetry::metrics::{DropReason, metrics};
 use crate::tls::WriteHalf;
 use flusher::Flusher;
 use frames::{Frames, SMALL};
+use log::Log;
 use queue::{Flushed, Queue, Stage};
+
+pub(super) use log::Shared;
 
 pub(super) struct Lane {
     queue: Mutex<Queue>,
@@ -76,6 +79,11 @@ impl Terms {
         })
     }
 
+    /// For benchmarks, which write out their lanes themselves.
+    pub(super) fn turn_is_over(&self) {
+        self.flusher.log.clear();
+    }
+
     pub(super) fn are(&self, patience: Duration, max_message: u64) -> bool {
         self.patience == patience && self.max_message == max_message
     }
@@ -110,6 +118,10 @@ impl Lane {
         &self.link
     }
 
+    fn log(&self) -> &Log {
+        &self.terms.flusher.log
+    }
+
     pub(super) fn pace(&self) -> &Pace {
         &self.terms.pace
     }
@@ -123,11 +135,15 @@ impl Lane {
     }
 
     /// Appends what belongs together. What comes when the connection has ended goes the way of all that waited.
-    pub(super) fn push(self: &Arc<Self>, frames: &Bytes, bounds: Bounds) -> Result<(), Overflow> {
-        self.append(frames.len(), bounds, |queue| match frames.len() {
-            // Behind others, not even their count of owners is touched.
-            0..=SMALL if !queue.is_empty() => queue.copy(frames),
-            _ => queue.put(frames.clone().into()),
+    pub(super) fn push(self: &Arc<Self>, shared: &Shared, bounds: Bounds) -> Result<(), Overflow> {
+        let (frames, log) = (shared.as_ref(), self.log());
+        self.append(frames.len(), bounds, |queue| {
+            // What waits for a client is there for longer than a turn.
+            let is_small = frames.len() <= SMALL && queue.stage != Stage::Blocked;
+            match is_small.then(|| shared.in_log(log)).flatten() {
+                Some(run) => queue.refer(run, log),
+                None => queue.put(frames.clone().into(), log),
+            }
         })
     }
 
@@ -143,9 +159,9 @@ impl Lane {
         self.append(len, bounds, |queue| match &mut queue.outbound {
             Some(outbound) if is_compressed => {
                 let frames = outbound.compress(frames.as_ref());
-                queue.put(frames.into());
+                queue.put(frames.into(), self.log());
             }
-            _ => queue.put(frames),
+            _ => queue.put(frames, self.log()),
         })
     }
 
@@ -156,7 +172,9 @@ impl Lane {
             messages: u32::MAX,
         };
         // Never fails: nothing is more.
-        let _ = self.append(frame.len(), unbounded, |queue| queue.copy(frame));
+        let _ = self.append(frame.len(), unbounded, |queue| {
+            queue.copy(frame, self.log());
+        });
     }
 
     fn append(
@@ -172,7 +190,7 @@ impl Lane {
         }
         // What is gathered in a turn says nothing about its client yet.
         if queue.is_full(len, bounds) && queue.stage == Stage::Listed {
-            queue.write();
+            queue.write(self.log());
         }
         if queue.is_full(len, bounds) {
             return Err(Overflow);
@@ -183,7 +201,7 @@ impl Lane {
         }
         if queue.stage == Stage::Idle {
             queue.stage = Stage::Listed;
-            drop(queue);
+            // While it is locked: who sees that it is listed relies on its being written out with this turn.
             self.terms.flusher.add(self.clone());
         }
         Ok(())
@@ -196,7 +214,7 @@ impl Lane {
 
     /// Writes what can be written at once. True: nothing is left.
     pub(super) fn flush(&self) -> bool {
-        self.queue.lock().write() != Flushed::Blocked
+        self.queue.lock().write(self.log()) != Flushed::Blocked
     }
 
     /// At the end of a turn.
@@ -205,7 +223,7 @@ impl Lane {
         if queue.stage != Stage::Listed {
             return;
         }
-        match queue.write() {
+        match queue.write(self.log()) {
             Flushed::All | Flushed::Gone => queue.stage = Stage::Idle,
             Flushed::Blocked => {
                 queue.stage = Stage::Blocked;
@@ -226,7 +244,7 @@ impl Lane {
                 .await
                 .is_err();
             let mut queue = self.queue.lock();
-            if queue.write() != Flushed::Blocked {
+            if queue.write(self.log()) != Flushed::Blocked {
                 queue.stage = Stage::Idle;
                 break;
             }
@@ -243,7 +261,12 @@ impl Lane {
 
     /// Writes what is left, for as long as the client takes it.
     pub(super) async fn finish(self: Arc<Self>) {
-        let was = std::mem::replace(&mut self.queue.lock().stage, Stage::Blocked);
+        let was = {
+            let mut queue = self.queue.lock();
+            // It is not written out with this turn any more.
+            queue.settle(self.log());
+            std::mem::replace(&mut queue.stage, Stage::Blocked)
+        };
         match was {
             Stage::Blocked => self.link.until(|_| !self.is_blocked()).await,
             Stage::Idle | Stage::Listed => self.clone().go_on().await,
@@ -255,3 +278,6 @@ impl Lane {
         self.queue.lock().end();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::log::Log;
 use super::{Lane, spare};
 
 /// Writes out a reactor's lanes at the end of each turn of its tasks.
 pub(super) struct Flusher {
     listed: Mutex<Vec<Arc<Lane>>>,
     wake: Notify,
+    pub log: Log,
 }
 
 impl Flusher {
@@ -24,6 +26,7 @@ impl Flusher {
                 let flusher = Arc::new(Self {
                     listed: Mutex::default(),
                     wake: Notify::new(),
+                    log: Log::here(),
                 });
                 spare::keep_here();
                 tokio::spawn(flusher.clone().run());
@@ -51,6 +54,7 @@ impl Flusher {
             for lane in turn.drain(..) {
                 lane.flush_listed();
             }
+            self.log.clear();
             if spare::is_unwatched() {
                 tokio::spawn(spare::watch());
             }

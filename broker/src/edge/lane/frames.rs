@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::spare;
 
-/// Frames up to this size are copied behind each other; larger ones are shared by all their recipients.
+/// Frames up to this size stand behind each other, in the turn's log or copied; larger ones are shared by all their recipients.
 pub(super) const SMALL: usize = 1024;
 
 /// Frames of one owner, or of several. Alone in its turn, what has several is not even copied.

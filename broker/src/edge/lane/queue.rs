@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::Bounds;
 use super::frames::{Frames, SMALL};
+use super::log::{Log, Run};
 use crate::edge::deflate::Outbound;
 use crate::telemetry::metrics::{Carried, metrics};
 use crate::tls::WriteHalf;
@@ -25,6 +26,9 @@ pub(super) struct Queue {
     /// Small frames.
     tail: Frames,
     tail_messages: u32,
+    /// What follows the tail, for as long as the turn lasts in which it came.
+    run: Run,
+    run_messages: u32,
     /// Bytes of the front that are written already.
     written: usize,
     bytes: usize,
@@ -67,6 +71,8 @@ impl Queue {
             pieces: VecDeque::new(),
             tail: Frames::NONE,
             tail_messages: 0,
+            run: Run::NONE,
+            run_messages: 0,
             written: 0,
             bytes: 0,
             told: 0,
@@ -87,7 +93,7 @@ impl Queue {
         is_full && self.messages > 0
     }
 
-    pub(super) fn put(&mut self, frames: Frames) {
+    pub(super) fn put(&mut self, frames: Frames, log: &Log) {
         match frames.len() {
             0..=SMALL if self.is_empty() => {
                 self.tail_messages = 1;
@@ -95,22 +101,59 @@ impl Queue {
                 self.messages = 1;
                 self.tail = frames;
             }
-            0..=SMALL => self.copy(frames.as_ref()),
-            _ => self.share(frames.into()),
+            0..=SMALL => self.copy(frames.as_ref(), log),
+            _ => self.share(frames.into(), log),
         }
     }
 
-    pub(super) fn copy(&mut self, frames: &[u8]) {
-        if self.tail.len() >= PIECE {
-            self.freeze();
-        }
-        self.tail.extend(frames);
-        self.tail_messages += 1;
+    pub(super) fn copy(&mut self, frames: &[u8], log: &Log) {
+        self.settle(log);
+        self.extend(frames, 1);
         self.bytes += frames.len();
         self.messages += 1;
     }
 
-    fn share(&mut self, frames: Bytes) {
+    /// What stands in the log.
+    pub(super) fn refer(&mut self, run: Run, log: &Log) {
+        match self.run.with(run) {
+            Some(both) => self.run = both,
+            None => {
+                self.settle(log);
+                self.run = run;
+            }
+        }
+        self.run_messages += 1;
+        self.bytes += run.len();
+        self.messages += 1;
+    }
+
+    /// Keeps what stands in the log, which the log does not for long.
+    pub(super) fn settle(&mut self, log: &Log) {
+        if self.run.is_empty() {
+            return;
+        }
+        let run = std::mem::replace(&mut self.run, Run::NONE);
+        let messages = std::mem::take(&mut self.run_messages);
+        let kept = log.read(run, |bytes| self.extend(bytes, messages));
+        debug_assert!(
+            kept.is_some(),
+            "lanes are written out before their turn is over"
+        );
+        if kept.is_none() {
+            self.end();
+        }
+    }
+
+    fn extend(&mut self, frames: &[u8], messages: u32) {
+        if self.tail.len() >= PIECE {
+            self.freeze();
+        }
+        self.tail.extend(frames);
+        self.tail_messages += messages;
+    }
+
+    fn share(&mut self, frames: Bytes, log: &Log) {
+        self.settle(log);
         self.freeze();
         self.bytes += frames.len();
         self.messages += 1;
@@ -130,22 +173,16 @@ impl Queue {
         }
     }
 
-    pub(super) fn write(&mut self) -> Flushed {
+    pub(super) fn write(&mut self, log: &Log) -> Flushed {
         while self.bytes > 0 {
             let Some(socket) = &self.socket else {
                 self.clear();
                 return Flushed::Gone;
             };
-            let written = if self.pieces.is_empty() {
-                socket.send(self.tail.as_ref().get(self.written..).unwrap_or_default())
-            } else {
-                let mut slices = [IoSlice::new(&[]); SLICES];
-                let count = self.slices(&mut slices);
-                socket.send_vectored(slices.get(..count).unwrap_or_default())
-            };
-            match written {
-                Ok(1..) => self.advance(written.unwrap_or_default()),
+            match self.send(socket, log) {
+                Ok(count @ 1..) => self.advance(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.settle(log);
                     self.tell(self.bytes);
                     self.tail.shrink();
                     return Flushed::Blocked;
@@ -168,14 +205,46 @@ impl Queue {
         }
     }
 
-    fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES]) -> usize {
+    /// As much of the front as is taken.
+    fn send(&self, socket: &WriteHalf, log: &Log) -> io::Result<usize> {
+        if self.run.is_empty() {
+            return self.send_with(socket, &[]);
+        }
+        let sent = log.read(self.run, |run| self.send_with(socket, run));
+        debug_assert!(
+            sent.is_some(),
+            "lanes are written out before their turn is over"
+        );
+        sent.unwrap_or(Ok(0))
+    }
+
+    fn send_with(&self, socket: &WriteHalf, run: &[u8]) -> io::Result<usize> {
+        if self.pieces.is_empty() {
+            let only = match (self.tail.as_ref(), run) {
+                ([], only) | (only, []) => Some(only),
+                _ => None,
+            };
+            if let Some(only) = only {
+                return socket.send(only.get(self.written..).unwrap_or_default());
+            }
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = self.slices(run, &mut slices);
+        socket.send_vectored(slices.get(..count).unwrap_or_default())
+    }
+
+    fn slices<'a>(&'a self, run: &'a [u8], slices: &mut [IoSlice<'a>; SLICES]) -> usize {
         let pieces = self.pieces.iter().map(|piece| &piece.bytes[..]);
-        let all = pieces.chain(std::iter::once(self.tail.as_ref()));
+        let all = pieces.chain([self.tail.as_ref(), run]);
         let mut skip = self.written;
+        let left = all.filter_map(|bytes| {
+            let left = bytes.get(skip..);
+            skip = skip.saturating_sub(bytes.len());
+            left.filter(|left| !left.is_empty())
+        });
         let mut count = 0;
-        for (slice, bytes) in slices.iter_mut().zip(all) {
-            *slice = IoSlice::new(bytes.get(skip..).unwrap_or_default());
-            skip = 0;
+        for (slice, bytes) in slices.iter_mut().zip(left) {
+            *slice = IoSlice::new(bytes);
             count += 1;
         }
         count
@@ -194,7 +263,7 @@ impl Queue {
             self.messages = self.messages.saturating_sub(front.messages);
             self.pieces.pop_front();
         }
-        if self.written >= self.tail.len() {
+        if self.written >= self.tail.len() + self.run.len() {
             self.clear();
         }
     }
@@ -231,6 +300,8 @@ impl Queue {
         // An idle connection keeps none.
         self.tail.let_go();
         self.tail_messages = 0;
+        self.run = Run::NONE;
+        self.run_messages = 0;
         self.written = 0;
         self.tell(0);
         self.bytes = 0;
@@ -245,79 +316,4 @@ impl Drop for Queue {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::AsyncReadExt as _;
-    use tokio::net::{TcpListener, TcpStream};
-
-    use super::*;
-    use crate::tls::Stream;
-
-    /// What a client receives of frames of these sizes, `turn` at a time; those that others receive as well are marked.
-    async fn received(frames: &[(usize, bool)], turn: usize) -> (Vec<u8>, Vec<u8>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap())
-            .await
-            .unwrap();
-        let (server, _) = listener.accept().await.unwrap();
-        let mut queue = Queue::new(Stream::Plain(server).into_split().1, None);
-        let mut sent = Vec::new();
-        for (number, frames) in frames.chunks(turn).enumerate() {
-            for (place, &(len, is_shared)) in frames.iter().enumerate() {
-                let frame: Vec<u8> = (0..len).map(|byte| (byte + place + number) as u8).collect();
-                sent.extend(&frame);
-                match is_shared {
-                    true => queue.put(Bytes::from(frame).into()),
-                    false => queue.put(frame.into()),
-                }
-            }
-            assert!(!queue.is_empty() && queue.messages as usize == frames.len());
-            assert_eq!(queue.write(), Flushed::All);
-            assert!(queue.is_empty() && queue.messages == 0);
-        }
-        queue.end();
-        let mut read = Vec::new();
-        client.read_to_end(&mut read).await.unwrap();
-        (sent, read)
-    }
-
-    #[tokio::test]
-    async fn what_goes_in_comes_out_in_its_order() {
-        let frames: Vec<_> = (0..60)
-            .map(|number| match number % 5 {
-                0 => (2 * SMALL + number, number % 2 == 0),
-                _ => (1 + number, number % 3 == 0),
-            })
-            .collect();
-        for turn in [1, 2, 3, 60] {
-            let (sent, read) = received(&frames, turn).await;
-            assert!(sent == read, "{turn} at a time");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_client_that_does_not_read_blocks_and_loses_nothing() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap())
-            .await
-            .unwrap();
-        let (server, _) = listener.accept().await.unwrap();
-        let mut queue = Queue::new(Stream::Plain(server).into_split().1, None);
-        let mut sent = 0;
-        while queue.write() == Flushed::All {
-            queue.put(vec![7; SMALL].into());
-            sent += SMALL;
-        }
-        let mut read = 0;
-        while read < sent {
-            let mut bytes = vec![0; SMALL];
-            read += client.read(&mut bytes).await.unwrap();
-            if let Some(socket) = &queue.socket {
-                let writable = std::future::poll_fn(|cx| socket.poll_write_ready(cx));
-                let _ = tokio::time::timeout(std::time::Duration::from_millis(1), writable).await;
-            }
-            queue.write();
-        }
-        assert_eq!(queue.write(), Flushed::All);
-        assert_eq!(read, sent);
-    }
-}
+mod tests;
