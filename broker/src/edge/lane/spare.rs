@@ -1,6 +1,6 @@
 //! Buffers that lanes have written out, kept for those of the next turns.
 //!
-//! In a turn with many events for many, hundreds of lanes gather a few kilobytes each, and let go of them together.
+//! In a turn with many events of many rooms, hundreds of lanes gather a few kilobytes each, and let go of them together.
 //! Given back to the allocator, all that memory went to the kernel and came back with the next turn, page by page:
 //! a sixth of what a delivery cost.
 
