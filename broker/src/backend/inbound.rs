@@ -105,13 +105,13 @@ async fn serve(
             return;
         };
         let work = take(client.clone(), deliver.clone(), message);
-        let mut work: BoxFuture<'static, ()> = Box::pin(work);
+        let mut work = Box::pin(async move {
+            work.await;
+            drop(permit);
+        });
         // Handed over before the next one is looked at.
         if (&mut work).now_or_never().is_none() {
-            tokio::spawn(async move {
-                work.await;
-                drop(permit);
-            });
+            tokio::spawn(work);
         }
     }
 }

@@ -19,12 +19,6 @@ use super::wire;
 use crate::event::Handshake;
 use crate::tls::Stream;
 
-/// Never reached.
-const BOUNDS: Bounds = Bounds {
-    bytes: u32::MAX,
-    messages: u32::MAX,
-};
-
 /// Connections whose clients read whatever comes.
 pub struct Lanes {
     lanes: Vec<Arc<Lane>>,
@@ -78,8 +72,8 @@ impl Lanes {
         for _ in 0..events {
             let frame = Shared::from(self.frame.clone());
             for lane in &self.lanes {
-                // Nothing is more than there may be.
-                let _ = lane.push(&frame, BOUNDS);
+                // Never fails.
+                let _ = lane.push(&frame, Bounds::NONE);
             }
         }
         // One whose client has not caught up goes on in the next turn.
@@ -90,7 +84,8 @@ impl Lanes {
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn link(links: &Arc<Links>) -> Arc<Link> {
+/// Of nobody in particular.
+pub(super) fn link(links: &Arc<Links>) -> Arc<Link> {
     let nobody = IpAddr::V4(Ipv4Addr::LOCALHOST);
     links.open(nobody, Handshake::default(), 0, Parser::Text, false, None)
 }

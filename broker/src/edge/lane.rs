@@ -62,6 +62,14 @@ pub(super) struct Bounds {
     pub messages: u32,
 }
 
+impl Bounds {
+    /// Nothing is more.
+    pub(super) const NONE: Self = Self {
+        bytes: u32::MAX,
+        messages: u32::MAX,
+    };
+}
+
 /// More waits than may.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Overflow;
@@ -167,12 +175,8 @@ impl Lane {
 
     /// Appends a frame of the protocol library's, which has no more to say than the protocol makes it.
     pub(super) fn push_control(self: &Arc<Self>, frame: &[u8]) {
-        let unbounded = Bounds {
-            bytes: u32::MAX,
-            messages: u32::MAX,
-        };
-        // Never fails: nothing is more.
-        let _ = self.append(frame.len(), unbounded, |queue| {
+        // Never fails.
+        let _ = self.append(frame.len(), Bounds::NONE, |queue| {
             queue.copy(frame, self.log());
         });
     }

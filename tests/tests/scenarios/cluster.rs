@@ -47,6 +47,16 @@ fn numbers(client: &Client) -> Vec<u64> {
         .collect()
 }
 
+/// The same, until they are what is waited for.
+fn numbers_until(client: &Client, what: &str, is_all: impl Fn(&[u64]) -> bool) -> Vec<u64> {
+    let mut heard = Vec::new();
+    eventually(what, || {
+        heard.extend(numbers(client));
+        is_all(&heard).then_some(())
+    });
+    heard
+}
+
 /// Sends a number into a room.
 fn number(sender: &Client, room: &str, number: u64) {
     sender.emit("room:x", json!([room, number]));

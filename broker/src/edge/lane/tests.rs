@@ -1,35 +1,31 @@
-use std::net::{IpAddr, Ipv4Addr};
-
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::edge::bench::link;
 use crate::edge::link::Links;
-use crate::edge::parser::Parser;
-use crate::event::Handshake;
 use crate::tls::Stream;
 
-const BOUNDS: Bounds = Bounds {
-    bytes: u32::MAX,
-    messages: u32::MAX,
-};
+/// What is written to a client, and the client.
+pub(super) async fn pair() -> (WriteHalf, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap());
+    let client = client.await.unwrap();
+    let (server, _) = listener.accept().await.unwrap();
+    (Stream::Plain(server).into_split().1, client)
+}
 
 /// Lanes of one reactor, which is this thread, and their clients.
 async fn connected<const N: usize>() -> [(Arc<Lane>, TcpStream); N] {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let links = Arc::new(Links::default());
     let terms = Terms::here(Duration::from_secs(60), u64::MAX, Arc::new(Pace::new()));
     let mut lanes = Vec::new();
     for _ in 0..N {
-        let client = TcpStream::connect(listener.local_addr().unwrap());
-        let client = client.await.unwrap();
-        let (server, _) = listener.accept().await.unwrap();
-        let socket = Stream::Plain(server).into_split().1;
-        let nobody = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let link = links.open(nobody, Handshake::default(), 0, Parser::Text, false, None);
-        lanes.push((Lane::new(socket, link, terms.clone(), None), client));
+        let (socket, client) = pair().await;
+        let lane = Lane::new(socket, link(&links), terms.clone(), None);
+        lanes.push((lane, client));
     }
     lanes.try_into().ok().unwrap()
 }
@@ -53,12 +49,12 @@ async fn what_is_for_many_and_what_is_for_one_keep_their_order() {
         for event in 0..turn {
             let both = shared(format!("<both {turn} {event}>"));
             for (lane, wanted) in [&a, &b].into_iter().zip(&mut wanted) {
-                lane.push(&both, BOUNDS).unwrap();
+                lane.push(&both, Bounds::NONE).unwrap();
                 wanted.push_str(&format!("<both {turn} {event}>"));
             }
             if event % 3 == 0 {
                 let own = format!("<own {turn} {event}>");
-                a.push_own(own.clone().into_bytes(), BOUNDS).unwrap();
+                a.push_own(own.clone().into_bytes(), Bounds::NONE).unwrap();
                 wanted[0].push_str(&own);
             }
             if event % 5 == 0 {
@@ -66,7 +62,7 @@ async fn what_is_for_many_and_what_is_for_one_keep_their_order() {
                 let answer = format!("<answer {turn} {event}>");
                 let event = shared(answer.clone());
                 std::thread::scope(|scope| {
-                    scope.spawn(|| b.push(&event, BOUNDS).unwrap());
+                    scope.spawn(|| b.push(&event, Bounds::NONE).unwrap());
                 });
                 wanted[1].push_str(&answer);
             }
@@ -86,14 +82,14 @@ async fn the_last_words_leave_after_their_turn() {
     let [(lane, client)] = connected().await;
     let mut wanted = 0;
     loop {
-        lane.push_own(vec![b'x'; 50_000], BOUNDS).unwrap();
+        lane.push_own(vec![b'x'; 50_000], Bounds::NONE).unwrap();
         wanted += 50_000;
         if !lane.flush() {
             break;
         }
     }
     let last = "<last>";
-    lane.push(&shared(last.to_owned()), BOUNDS).unwrap();
+    lane.push(&shared(last.to_owned()), Bounds::NONE).unwrap();
     wanted += last.len();
     // While it waits for its client, the turn ends without it.
     let mut finished = Box::pin(lane.clone().finish());
@@ -115,16 +111,16 @@ async fn who_takes_nothing_for_a_while_gets_what_was_gathered_then() {
         for _ in 0..64 {
             let text = format!("<{number}>{}", "x".repeat(900));
             let both = shared(text.clone());
-            a.push(&both, BOUNDS).unwrap();
-            b.push(&both, BOUNDS).unwrap();
+            a.push(&both, Bounds::NONE).unwrap();
+            b.push(&both, Bounds::NONE).unwrap();
             wanted.push_str(&text);
             number += 1;
         }
         tokio::task::yield_now().await;
     }
     let both = shared("<last>".to_owned());
-    a.push(&both, BOUNDS).unwrap();
-    b.push(&both, BOUNDS).unwrap();
+    a.push(&both, Bounds::NONE).unwrap();
+    b.push(&both, Bounds::NONE).unwrap();
     wanted.push_str("<last>");
     let reads = [to_a, to_b].map(|client| tokio::spawn(read(client)));
     for lane in [a, b] {

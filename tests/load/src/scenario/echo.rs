@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::Bench;
+use super::{Bench, DRAIN};
 use crate::Result;
 use crate::fleet::{Outbox, Seen};
 use crate::message::{self, Message};
@@ -46,8 +46,6 @@ pub fn echo(bench: &Bench, sockets: usize, in_flight: usize) -> Result<Report> {
 }
 
 const TURN: Duration = Duration::from_millis(10);
-/// What has not come by then is lost.
-const DRAIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Echo {
     sockets: Vec<Socket>,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Bench, join};
+use super::{Bench, DRAIN, join};
 use crate::Result;
 use crate::fleet::{Fleet, Outbox, Seen};
 use crate::ledger::Ledger;
@@ -13,8 +13,6 @@ pub(super) const ROOM: &str = "r0";
 const TURN: Duration = Duration::from_millis(10);
 /// When nothing has come for so long, more is sent.
 const STUCK: Duration = Duration::from_secs(1);
-/// When nothing has come for so long at the end, what is missing is lost.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// Socket 0 sends to a room, of which it may be a member, and has so many broadcasts in flight: one is done when all
 /// others have it.

@@ -29,6 +29,9 @@ use crate::fleet::{Fleet, Seen, late};
 use crate::process::Server;
 use crate::{PATIENCE, Result, message, token};
 
+/// What has not come by then, at the end, is lost.
+const DRAIN: Duration = Duration::from_secs(10);
+
 /// What all scenarios are told.
 #[derive(Debug, Clone)]
 pub struct Bench {

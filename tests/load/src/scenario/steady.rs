@@ -2,15 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::Bench;
 use super::echo::Echo;
+use super::{Bench, DRAIN};
 use crate::Result;
 use crate::fleet::Fleet;
 use crate::report::{Latencies, Quantiles};
 
 /// Events are sent in small groups, so that the generator does not wake for each.
 const PACE: Duration = Duration::from_millis(1);
-const DRAIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Steady {
     fleet: Fleet,

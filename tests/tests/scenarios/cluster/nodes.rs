@@ -1,11 +1,12 @@
 //! A node dies, hangs, leaves and comes back.
 
 use serde_json::json;
-use sluice_tests::{Cluster, Driver, eventually};
+use sluice_tests::{Cluster, Driver};
 
 use super::stream::Stream;
 use super::{
-    Accounts, nothing_is_lost, number, numbers, one_each, one_quiet_each, reach_each_other,
+    Accounts, nothing_is_lost, number, numbers, numbers_until, one_each, one_quiet_each,
+    reach_each_other,
 };
 use crate::shared::{RELAY, websocket};
 
@@ -98,10 +99,8 @@ fn a_node_that_hangs_comes_back_with_its_rooms() {
     number(&a, "r", sent);
     far.wait_received(1);
     reach_each_other("after", &[&a, &b, &c]);
-    let mut heard: Vec<u64> = Vec::new();
-    eventually("its room to be known again", || {
-        heard.extend(numbers(&hung));
-        (heard.last() == Some(&sent)).then_some(())
+    let heard = numbers_until(&hung, "its room to be known again", |heard| {
+        heard.last() == Some(&sent)
     });
     assert!(heard.is_sorted_by(|a, b| a < b), "in order, none twice");
     let accounts = Accounts::settled(&cluster, &[0, 1, 2]);

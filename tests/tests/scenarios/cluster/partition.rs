@@ -5,7 +5,7 @@ use sluice_tests::{Cluster, Driver, eventually};
 
 use super::stream::Stream;
 use super::{
-    Accounts, nothing_is_lost, number, numbers, one_each, one_quiet_each, reach_each_other,
+    Accounts, nothing_is_lost, number, numbers_until, one_each, one_quiet_each, reach_each_other,
 };
 use crate::shared::{RELAY, wait_alone};
 
@@ -49,12 +49,11 @@ fn is_cut_off_and_comes_back(cluster: &Cluster) {
     let sent = stream.end();
     reach_each_other("after", &[&a, &b, &c]);
     // What was said on the other side is lost or late, and nothing of this side is.
-    let mut heard: Vec<u64> = Vec::new();
-    eventually("all of this side", || {
-        heard.extend(numbers(&far).into_iter().filter(|n| *n < 1_000_000));
-        (heard.len() as u64 >= sent).then_some(())
+    let is_ours = |n: &u64| *n < 1_000_000;
+    let heard = numbers_until(&far, "all of this side", |heard| {
+        heard.iter().copied().filter(is_ours).count() as u64 >= sent
     });
-    assert!(heard.into_iter().eq(0..sent));
+    assert!(heard.into_iter().filter(is_ours).eq(0..sent));
     Accounts::settled(cluster, &[0, 1, 2]);
 }
 

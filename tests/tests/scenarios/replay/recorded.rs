@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sluice_tests::{Broker, Driver, raw};
 
 use super::{CONFIG, objects};
+use crate::operator::ask;
 use crate::shared::RELAY;
 
 /// A recording that has begun: its head has been read.
@@ -102,24 +103,10 @@ fn what_is_recorded_comes_to_the_same_when_it_is_played() {
         }
     }
     // Another may begin now, also from the command line.
-    let told = broker.run(&[
-        "record",
-        "--admin",
-        &broker.admin().to_string(),
-        "--seconds",
-        "1",
-        "--hook",
-        "connect",
-    ]);
+    let told = ask(&broker, &["record", "--seconds", "1", "--hook", "connect"]);
     assert_eq!(told.code, Some(0), "{told:?}");
     assert_eq!(told.stdout, "");
-    let told = broker.run(&[
-        "record",
-        "--admin",
-        &broker.admin().to_string(),
-        "--limit",
-        "0",
-    ]);
+    let told = ask(&broker, &["record", "--limit", "0"]);
     assert_eq!(told.code, Some(1), "{told:?}");
     assert!(told.stderr.contains("1 to 100000"), "{told:?}");
 }

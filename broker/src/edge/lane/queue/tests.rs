@@ -1,9 +1,9 @@
 use tokio::io::AsyncReadExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use super::super::log::Shared;
+use super::super::tests::pair;
 use super::*;
-use crate::tls::Stream;
 
 /// How frames come in.
 #[derive(Debug, Clone, Copy)]
@@ -52,13 +52,8 @@ async fn received(frames: &[(usize, Way)], turn: usize) -> (Vec<u8>, Vec<u8>) {
 }
 
 async fn connected() -> (Queue, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = TcpStream::connect(listener.local_addr().unwrap())
-        .await
-        .unwrap();
-    let (server, _) = listener.accept().await.unwrap();
-    let queue = Queue::new(Stream::Plain(server).into_split().1, None);
-    (queue, client)
+    let (socket, client) = pair().await;
+    (Queue::new(socket, None), client)
 }
 
 #[tokio::test]
